@@ -1,0 +1,97 @@
+/*
+ * config.h -- what the operator wants, as written in hwacme.yaml (DESIGN: "Configuration").
+ *
+ * The structs are filled by src/config/ and only read elsewhere.  Strings are
+ * owned by the struct config; an option that was not given is NULL, 0 or its
+ * documented default.  Durations are seconds.
+ */
+#ifndef HWA_CONFIG_H
+#define HWA_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "key_type.h"
+#include "scope.h"
+
+/* Where a secret is read from, never the secret. */
+enum secret_source { SECRET_NONE, SECRET_FILE, SECRET_CREDENTIAL, SECRET_ENV };
+struct config_secret {
+	enum secret_source source;
+	char *where;		/* path, credential name or variable name */
+};
+
+struct config_token {
+	char *name;
+	char *module;		/* PKCS#11: path of the module; NULL for a TPM */
+	char *token_label;	/* PKCS#11: token label */
+	struct config_secret pin;
+	char *tcti;		/* TPM 2.0: TCTI string; NULL for PKCS#11 */
+	unsigned line;		/* where the entry begins in the file */
+};
+
+struct config_key {
+	char *token;		/* name of a token */
+	enum key_type type;
+};
+
+struct config_authority {
+	char *name, *directory, *trust, *roots;
+	char **contact;
+	unsigned contact_count;
+	bool terms_agreed;
+	struct config_key account_key;
+	unsigned line;
+};
+
+struct config_policy {
+	char *name;
+	unsigned renew_after_percent;	/* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
+	int64_t renew_before, preauthorized, margin, wait, retire_after;	/* seconds; 0: not set */
+	unsigned jitter_percent;
+	unsigned line;
+};
+
+enum config_rotate { ROTATE_ALWAYS, ROTATE_NEVER, ROTATE_AGE };
+
+struct config_certificate {
+	char *name;		/* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+	char *authority, *policy;
+	struct config_key key;
+	enum config_rotate rotate;
+	int64_t rotate_age;	/* seconds, for ROTATE_AGE */
+	char **names;		/* "dns:..." only, in this release; "ip:" and "uri:" follow */
+	unsigned name_count;
+	char *http01_listen;	/* "ADDRESS:PORT" */
+	char **deploy_run;	/* argv */
+	unsigned deploy_run_count;
+	int64_t deploy_timeout;
+	unsigned line;
+};
+
+struct config {
+	char *path;		/* of the file, for messages */
+	char *state;
+	struct config_token *tokens;
+	struct config_authority *authorities;
+	struct config_policy *policies;
+	struct config_certificate *certificates;
+	unsigned token_count, authority_count, policy_count, certificate_count;
+};
+
+/* RC_INPUT with "FILE:LINE: what is wrong; what to write instead". */
+enum rc config_load(const char *path, struct config **ret_config, struct err *err) HWA_CHECKED;
+void config_free(struct config *config);
+
+/* Look-ups by name; NULL when there is none (config_load has checked all references). */
+const struct config_token *config_token_get(const struct config *config, const char *name);
+const struct config_authority *config_authority_get(const struct config *config, const char *name);
+/* The built-in defaults when `name` is NULL. */
+const struct config_policy *config_policy_get(const struct config *config, const char *name);
+const struct config_certificate *config_certificate_get(const struct config *config, const char *name);
+
+AUTO_DEFINE(config, struct config *, config_free);
+
+#endif /* HWA_CONFIG_H */

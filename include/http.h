@@ -1,0 +1,66 @@
+/*
+ * http.h -- one HTTPS exchange at a time, bounded and without surprises.
+ *
+ * Promises, for every backend: https only, server certificate verified against the
+ * authority's `trust` file (the system's when NULL), no redirect followed, no more
+ * than HTTP_BODY_MAX bytes of body and HTTP_HEADER_MAX of headers, whole exchange
+ * within HTTP_TIMEOUT_MS.  One connection is kept open between exchanges.
+ *
+ * An HTTP status of 400 or 500 is RC_OK here: what it means is the caller's idea.
+ * Errors: RC_RETRY no connection, timeout, cut; RC_DENIED TLS not trusted;
+ * RC_PROTOCOL redirect, too large, malformed; RC_INPUT a URL that is not https.
+ */
+#ifndef HWA_HTTP_H
+#define HWA_HTTP_H
+
+#include "bytes.h"
+#include "err.h"
+
+#define HTTP_BODY_MAX	(512u * 1024u)	/* a chain of ten RSA certificates is 20 KiB */
+#define HTTP_HEADER_MAX	(32u * 1024u)
+#define HTTP_URL_MAX	1024u
+#define HTTP_NONCE_MAX	256u
+#define HTTP_TIMEOUT_MS	30000
+#define HTTP_LINKS_MAX	8
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST };
+
+struct http_request {
+	enum http_method method;
+	const char *url;
+	struct span body;		/* HTTP_POST: application/jose+json */
+	const char *accept;		/* NULL: no preference */
+};
+
+struct http_link { char rel[32]; char url[HTTP_URL_MAX]; };
+
+struct http_response {
+	long status;
+	struct buf body;		/* freed by http_response_clear */
+	char content_type[128];		/* without parameters, lower case */
+	char location[HTTP_URL_MAX];
+	char nonce[HTTP_NONCE_MAX];	/* Replay-Nonce; "" when absent or not base64url (RFC 8555, 6.5: ignored) */
+	int64_t retry_at;		/* Retry-After as unix time; 0: none or unreadable */
+	struct http_link links[HTTP_LINKS_MAX];
+	unsigned link_count;
+};
+
+struct http;
+struct http_ops {
+	enum rc (*send)(struct http *http, const struct http_request *request,
+			struct http_response *ret_response, struct err *err) HWA_CHECKED;
+	void (*close)(struct http *http);
+};
+struct http { const struct http_ops *ops; };	/* every backend's struct begins with it */
+
+/* libcurl; `trust` is a PEM file or NULL. */
+enum rc http_open(const char *trust, struct http **ret_http, struct err *err) HWA_CHECKED;
+enum rc http_send(struct http *http, const struct http_request *request,
+		  struct http_response *ret_response, struct err *err) HWA_CHECKED;
+void http_close(struct http *http);
+void http_response_clear(struct http_response *response);
+
+AUTO_DEFINE(http, struct http *, http_close);
+AUTO_DEFINE_VALUE(http_response, struct http_response, http_response_clear);
+
+#endif /* HWA_HTTP_H */

@@ -1,0 +1,130 @@
+/*
+ * token.h -- the contract between the client and whatever holds a private key.
+ *
+ * A backend (tokens/pkcs11.c, tokens/tpm2.c) lends us keys it never shows us.
+ * It promises, and tests/contract/token_contract.c holds every backend to it:
+ *   - no private byte crosses this interface, in either direction;
+ *   - a call that fails changes nothing we can see, and fills *err;
+ *   - `ret_` arguments are written on success only;
+ *   - custody is read back from the token after generate() and at every find():
+ *     a key that could leave the token, or was not made in it, is RC_DENIED;
+ *   - freeing a handle never erases a key: only erase() does;
+ *   - after fork() a handle is good for freeing and nothing else;
+ *   - a PIN or TPM authorisation that was refused is not sent again.
+ *
+ * Errors: RC_DENIED a PIN or authorisation was refused, or custody failed;
+ * RC_ABSENT the token, module, TPM or key is not there; RC_RETRY busy or gone
+ * for the moment; RC_INPUT the configuration or arguments are wrong.
+ */
+#ifndef HWA_TOKEN_H
+#define HWA_TOKEN_H
+
+#include <stdbool.h>
+
+#include "bytes.h"
+#include "config.h"
+#include "err.h"
+#include "key_type.h"
+
+#define TOKEN_LABEL_MAX	64	/* with NUL; also a file name, so [A-Za-z0-9._-] only */
+#define TOKEN_ID_LEN	16	/* CKA_ID: random, known to the store before the key exists */
+#define TOKEN_SIG_MAX	512	/* RSA 4096 */
+#define TOKEN_SPKI_MAX	1024
+#define TOKEN_REFERENCE_MAX 8192
+
+enum token_scheme {
+	TOKEN_ECDSA,		/* r || s, each of field size, leading zeros kept (RFC 7518, 3.4) */
+	TOKEN_RSA_PKCS1,	/* RSASSA-PKCS1-v1_5 */
+	TOKEN_RSA_PSS,		/* salt as long as the hash (RFC 7518, 3.5) */
+};
+
+enum token_hash { TOKEN_SHA256, TOKEN_SHA384, TOKEN_SHA512 };
+
+/* How a key is called: the id finds it, the label is for people and file names. */
+struct token_key_name {
+	char label[TOKEN_LABEL_MAX];
+	uint8_t id[TOKEN_ID_LEN];
+};
+
+/* What the token itself says about how it keeps a key. */
+struct token_custody {
+	bool held;		/* invariant I2 of the design holds */
+	char text[192];		/* in words: "sensitive, never extractable, generated in the token" */
+};
+
+/* What `token list` shows. */
+struct token_info {
+	char label[64], serial[64], model[64], manufacturer[64], firmware[32];
+	char pin_state[64];			/* "ok", "one try left", "locked", "no PIN" */
+	bool key_types[KEY_TYPE_COUNT];		/* which this token can generate */
+};
+
+struct token_ops;
+struct token { const struct token_ops *ops; const char *name; };	/* every backend's struct begins with it */
+struct token_key { const struct token_ops *ops; struct token *token; struct token_key_name name; enum key_type type; };
+
+/* Called once per key by list(); RC_OK to go on. */
+typedef enum rc token_list_fn(void *ctx, struct token_key *key, const struct token_custody *custody,
+			      struct err *err);
+
+struct token_ops {
+	const char *scheme;	/* "pkcs11", "tpm2" */
+	enum rc (*open)(const struct config_token *config, const char *keys_dir,
+			struct token **ret_token, struct err *err) HWA_CHECKED;
+	void (*close)(struct token *token);
+	enum rc (*info)(struct token *token, struct token_info *ret_info, struct err *err) HWA_CHECKED;
+	enum rc (*generate)(struct token *token, const struct token_key_name *name, enum key_type type,
+			    struct token_key **ret_key, struct err *err) HWA_CHECKED;
+	enum rc (*find)(struct token *token, const struct token_key_name *name,
+			struct token_key **ret_key, struct err *err) HWA_CHECKED;
+	/* Every private key in the token, also those that fail custody; the handle lives for the call only. */
+	enum rc (*list)(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
+	void (*key_free)(struct token_key *key);
+	/* SubjectPublicKeyInfo, DER. */
+	enum rc (*public_key)(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
+	enum rc (*sign)(struct token_key *key, enum token_scheme scheme, enum token_hash hash,
+			struct span digest, struct buf *ret_sig, struct err *err) HWA_CHECKED;
+	enum rc (*custody)(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
+	/* What a server loads as its key file (PEM: TSS2 PRIVATE KEY or PKCS#11 URI) and the URI; never a secret. */
+	enum rc (*reference)(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri,
+			     struct err *err) HWA_CHECKED;
+	/* Proof, bound to `nonce`, that the key lives in this hardware; NULL where the backend cannot give one. */
+	enum rc (*attest)(struct token_key *key, struct span nonce, struct buf *ret_statement,
+			  struct err *err);
+	/* For good; erasing what is already gone is RC_OK.  The handle must still be freed. */
+	enum rc (*erase)(struct token_key *key, struct err *err) HWA_CHECKED;
+};
+
+/*
+ * What callers use (tokens/token.c).  token_open() picks the backend by the
+ * configuration.  token_sign() hashes nothing, and verifies what the token signed
+ * with the public key before it returns it: a stale TPM handle can sign with
+ * another key and report success.
+ */
+enum rc token_open(const struct config_token *config, const char *keys_dir, struct token **ret_token,
+		   struct err *err) HWA_CHECKED;
+void token_close(struct token *token);
+enum rc token_info(struct token *token, struct token_info *ret_info, struct err *err) HWA_CHECKED;
+enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type,
+		       struct token_key **ret_key, struct err *err) HWA_CHECKED;
+enum rc token_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
+		   struct err *err) HWA_CHECKED;
+enum rc token_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
+void token_key_free(struct token_key *key);
+enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
+enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash,
+		   struct span digest, struct buf *ret_sig, struct err *err) HWA_CHECKED;
+enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
+enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
+enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;
+
+/* A fresh random id, and the label "hwacme-OWNER-<id in hex>", cut to fit. */
+enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(token, struct token *, token_close);
+AUTO_DEFINE(token_key, struct token_key *, token_key_free);
+
+/* Every backend built in, NULL last: tokens/registry.c. */
+extern const struct token_ops *const token_backends[];
+
+#endif /* HWA_TOKEN_H */

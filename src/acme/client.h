@@ -1,0 +1,39 @@
+/*
+ * client.h -- one ACME server seen by one account key: directory, nonce pool, signed POST (RFC 8555, 6 and 7.1).
+ */
+#ifndef HWA_CLIENT_H
+#define HWA_CLIENT_H
+
+#include "http.h"
+#include "token.h"
+
+#define CLIENT_NONCES_MAX	16
+#define CLIENT_BAD_NONCE_MAX	30	/* signatures spent on one request before badNonce is believed to be permanent */
+
+struct client;
+
+/* Borrows http and key.  Nothing is sent before the first request. */
+enum rc client_new(struct http *http, struct token_key *account_key, const char *directory_url,
+		   struct client **ret_client, struct err *err) HWA_CHECKED;
+void client_free(struct client *client);
+
+enum client_resource { CLIENT_NEW_NONCE, CLIENT_NEW_ACCOUNT, CLIENT_NEW_ORDER, CLIENT_REVOKE_CERT, CLIENT_KEY_CHANGE };
+/* Fetches and checks the directory when it is not known yet. */
+enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err) HWA_CHECKED;
+const char *client_terms_of_service(const struct client *client);	/* "" when the server names none */
+void client_set_account(struct client *client, const char *account_url);	/* our kid from now on */
+const char *client_account(const struct client *client);		/* "" before */
+
+/*
+ * A signed POST; payload empty = POST-as-GET.  Signed with "kid" once the account is set,
+ * else with "jwk".  badNonce is answered by signing again with the nonce of that answer.
+ * A problem document (RFC 7807) becomes an error by the table of STYLE "Errors" 4, with the
+ * CA's own type and detail in the text and retry_at kept; 404 and 410 are RC_ABSENT.
+ * URLs must be https (and come from this server).
+ */
+enum rc client_post(struct client *client, const char *url, struct span payload, const char *accept,
+		    struct http_response *ret_response, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(client, struct client *, client_free);
+
+#endif /* HWA_CLIENT_H */

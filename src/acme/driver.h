@@ -1,0 +1,41 @@
+/*
+ * driver.h -- performs what order_step() decides: one call, one step, its outcome stored before the next.
+ *
+ * Nobody sleeps here except for a challenge that is being validated: a step that must
+ * wait says until when, and the caller comes back.
+ */
+#ifndef HWA_DRIVER_H
+#define HWA_DRIVER_H
+
+#include "client.h"
+#include "config.h"
+#include "order.h"
+
+/* What the driver needs from its caller. */
+struct driver_hooks {
+	void *ctx;
+	/* Stores the order; called before and after each step that has an effect outside. */
+	enum rc (*save)(void *ctx, const struct order *order, const char *event, struct err *err);
+	/* The CSR for this order, DER, signed in the token. */
+	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
+	/* Judges and stages the downloaded chain. */
+	enum rc (*accept)(void *ctx, struct span pem, struct err *err);
+};
+
+struct driver;
+/* Borrows all of them; `order` is the stored one (phase START and empty for a new order). */
+enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
+		   const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err) HWA_CHECKED;
+void driver_free(struct driver *driver);
+
+/*
+ * Performs the next action, when it is time for it.
+ * RC_OK: look at order->phase (DONE: the chain was accepted) and *ret_not_before (0: at once).
+ * Otherwise the order came to an end or cannot go on now: err says why; order->phase is FAILED when a new
+ * order is needed, and a phase to resume from otherwise.
+ */
+enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(driver, struct driver *, driver_free);
+
+#endif /* HWA_DRIVER_H */
