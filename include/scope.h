@@ -40,5 +40,6 @@
 	})
 
 AUTO_DEFINE(text, char *, free);
+AUTO_DEFINE(text_list, char **, free);	/* the list, not the strings */
 
 #endif /* HWA_SCOPE_H */

@@ -1,0 +1,109 @@
+/* keyring.c -- opens each configured token at most once. */
+#include "keyring.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct ring {
+	struct token *token;	/* NULL: not opened yet, or failed */
+	bool tried;
+	struct err failure;
+};
+
+struct keyring {
+	const struct config *config;
+	char keys_dir[4096];	/* STATE/keys: wrapped TPM keys */
+	struct ring *rings;	/* one per config->tokens */
+};
+
+enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err)
+{
+	AUTO(keyring) struct keyring *keyring = calloc(1, sizeof(*keyring));
+
+	if (!keyring)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	keyring->config = config;
+	int len = snprintf(keyring->keys_dir, sizeof(keyring->keys_dir), "%s/keys", config->state);
+	if (len < 0 || (size_t)len >= sizeof(keyring->keys_dir))
+		return err_set(err, RC_INPUT, "state: the path is too long: %s", config->state);
+	keyring->rings = calloc(config->token_count ? config->token_count : 1, sizeof(*keyring->rings));
+	if (!keyring->rings)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	*ret_keyring = TAKE(keyring);
+	return RC_OK;
+}
+
+void keyring_free(struct keyring *keyring)
+{
+	if (!keyring)
+		return;
+	for (unsigned i = 0; keyring->rings && i < keyring->config->token_count; i++)
+		token_close(keyring->rings[i].token);
+	free(keyring->rings);
+	free(keyring);
+}
+
+enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err)
+{
+	for (unsigned i = 0; i < keyring->config->token_count; i++) {
+		struct ring *ring = &keyring->rings[i];
+
+		if (strcmp(keyring->config->tokens[i].name, name) != 0)
+			continue;
+		if (!ring->tried) {
+			ring->tried = true;
+			/* The failure is kept: whoever asks next is told the same, and the PIN is not sent again. */
+			(void)!token_open(&keyring->config->tokens[i], keyring->keys_dir, &ring->token, &ring->failure);
+		}
+		if (!ring->token) {
+			if (err)
+				*err = ring->failure;
+			return ring->failure.rc;
+		}
+		*ret_token = ring->token;
+		return RC_OK;
+	}
+	return err_set(err, RC_ABSENT, "no token \"%s\" in %s; it was there when the key was made", name,
+		       keyring->config->path);
+}
+
+enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
+		     struct err *err)
+{
+	struct token *token;
+	enum rc rc = keyring_token(keyring, key->token, &token, err);
+
+	if (rc != RC_OK)
+		return rc;
+	return token_find(token, &key->name, ret_key, err);
+}
+
+enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key,
+				 struct token_key **ret_key, struct err *err)
+{
+	struct token *token;
+	enum rc rc = keyring_token(keyring, key->token, &token, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = token_find(token, &key->name, ret_key, err);
+	if (rc != RC_ABSENT)
+		return rc;
+	return token_generate(token, &key->name, key->type, ret_key, err);
+}
+
+enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now,
+			struct store_key *ret_key, struct err *err)
+{
+	struct store_key key = { .type = wanted->type, .created_at = now };
+	enum rc rc = token_key_name_new(owner, &key.name, err);
+
+	if (rc != RC_OK)
+		return rc;
+	int len = snprintf(key.token, sizeof(key.token), "%s", wanted->token);
+	if (len < 0 || (size_t)len >= sizeof(key.token))
+		return err_set(err, RC_INPUT, "token name \"%s\" is longer than %zu characters", wanted->token,
+			       sizeof(key.token) - 1);
+	*ret_key = key;
+	return RC_OK;
+}

@@ -1,0 +1,33 @@
+/*
+ * keyring.h -- the configured tokens, each opened once, when first needed.
+ *
+ * A token that could not be opened is not tried again by this process: a refused PIN
+ * must never be sent twice.  The first failure is answered every time.
+ */
+#ifndef HWA_KEYRING_H
+#define HWA_KEYRING_H
+
+#include "config.h"
+#include "store.h"
+#include "token.h"
+
+struct keyring;
+/* Borrows config. */
+enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err) HWA_CHECKED;
+void keyring_free(struct keyring *keyring);	/* closes the tokens */
+
+/* The token stays the keyring's. */
+enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
+/* Opens the token and finds the key that the store knows. */
+enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
+		     struct err *err) HWA_CHECKED;
+/* The key was reserved in the store: finds it, or generates it when it does not exist yet. */
+enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key,
+				 struct token_key **ret_key, struct err *err) HWA_CHECKED;
+/* A new key's name, to be stored before the key is made. */
+enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now,
+			struct store_key *ret_key, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(keyring, struct keyring *, keyring_free);
+
+#endif /* HWA_KEYRING_H */

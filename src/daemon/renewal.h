@@ -1,0 +1,49 @@
+/*
+ * renewal.h -- carries one certificate through the life of a renewal: keyed, ordered, issued, installed, in service.
+ *
+ * Every step is in the store before it is taken, so a renewal that was cut off anywhere
+ * goes on where it was.  The live pair is untouched until the new one is whole and proven.
+ */
+#ifndef HWA_RENEWAL_H
+#define HWA_RENEWAL_H
+
+#include "authority.h"
+#include "config.h"
+#include "keyring.h"
+#include "plan.h"
+#include "store.h"
+
+#define RENEWAL_PATIENCE 600	/* seconds one call waits for the CA in all, before it leaves the order for later */
+
+/* What a renewal works with; all borrowed. */
+struct renewal_desk {
+	const struct config *config;
+	struct store *store;
+	struct keyring *keyring;
+	struct authorities *authorities;
+};
+
+/* Whose failure it was; decides the exit status. */
+enum renewal_blame { BLAME_NOBODY, BLAME_LOCAL, BLAME_CONFIG, BLAME_TOKEN, BLAME_AUTHORITY };
+enum renewal_result { RENEWAL_NOT_DUE, RENEWAL_ENROLLED, RENEWAL_RENEWED, RENEWAL_DEPLOYED };
+
+struct renewal_outcome {
+	enum renewal_result result;
+	enum renewal_blame blame;		/* when the call failed */
+	struct plan plan;			/* why it was done, or when it will be */
+	struct store_certificate record;	/* as stored at the end */
+};
+
+/* *ret_outcome is filled on failure too; the failure is in the record and its journal. */
+enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+		    struct renewal_outcome *ret_outcome, struct err *err) HWA_CHECKED;
+
+/* What plan_next() would say of this certificate; `record` is NULL when the store has none. */
+struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
+			 const struct store_certificate *record, bool forced, int64_t now);
+
+/* Erases the keys whose time has come; one that cannot be erased now is tried again next time.
+ * The number erased; the last failure in *err. */
+unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);
+
+#endif /* HWA_RENEWAL_H */
