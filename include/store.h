@@ -46,7 +46,8 @@ struct store_certificate {
 	char serial[64];		/* hex, upper case */
 	char fingerprint[65];		/* SHA-256, hex, lower case */
 	char authority[STORE_NAME_MAX];
-	char names[4096];		/* as issued, "dns:a dns:b", sorted */
+	char names[4096];		/* as ordered, "dns:a dns:b", sorted */
+	char custody[192];		/* of live_key, in the words of the token when it went live */
 	/* the renewal under way */
 	struct store_key next_key;
 	unsigned next_generation;	/* staged; 0: none */

@@ -1,0 +1,138 @@
+/* command_check.c -- `hwacme check`: tries everything a renewal will need, and changes nothing. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "command.h"
+#include "log.h"
+#include "output.h"
+
+#define DISK_LOW (16u * 1024u * 1024u)	/* bytes: a few thousand generations */
+
+struct check {
+	const struct command_line *line;
+	const struct config *config;
+	struct keyring *keyring;
+	struct store *store;	/* NULL: nothing was ever stored */
+	json_t *rows;
+	enum exit_status status;
+};
+
+static void report(struct check *check, const char *what, const char *name, enum exit_status if_bad, const struct err *bad,
+		   const char *good)
+{
+	const char *text = bad ? bad->text : good;
+
+	if (bad)
+		check->status = exit_first(check->status, if_bad);
+	json_array_append_new(check->rows,
+			      json_pack("{s:s, s:s, s:b, s:s}", "check", what, "name", name, "ok", bad == NULL, "text", text));
+	if (!check->line->json)
+		printf("%-4s %-9s %s: %s\n", bad ? "BAD" : "ok", what, name, text);
+}
+
+static void check_tokens(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->token_count; i++) {
+		const char *name = check->config->tokens[i].name;
+		struct token *token;
+		struct token_info info;
+		struct err err = { 0 };
+		char text[256];
+		enum rc rc = keyring_token(check->keyring, name, &token, &err);
+
+		if (rc == RC_OK)
+			rc = token_info(token, &info, &err);
+		snprintf(text, sizeof(text), "%s %s, PIN %s", rc == RC_OK ? info.manufacturer : "", rc == RC_OK ? info.model : "",
+			 rc == RC_OK ? info.pin_state : "");
+		report(check, "token", name, EXIT_TOKEN, rc == RC_OK ? NULL : &err, text);
+	}
+}
+
+static void check_custody(struct check *check)
+{
+	for (unsigned i = 0; check->store && i < check->config->certificate_count; i++) {
+		const char *name = check->config->certificates[i].name;
+		AUTO(token_key) struct token_key *key = NULL;
+		struct store_certificate record;
+		struct token_custody custody = { 0 };
+		struct err err = { 0 };
+
+		if (store_certificate_load(check->store, name, &record, NULL) != RC_OK || !record.generation)
+			continue;
+		enum rc rc = keyring_find(check->keyring, &record.live_key, &key, &err);
+		if (rc == RC_OK)
+			rc = token_custody(key, &custody, &err);
+		report(check, "custody", name, EXIT_TOKEN, rc == RC_OK ? NULL : &err, custody.text);
+	}
+}
+
+static void check_authorities(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->authority_count; i++) {
+		const struct config_authority *authority = &check->config->authorities[i];
+		AUTO(http) struct http *http = NULL;
+		AUTO(client) struct client *client = NULL;
+		const char *url = "";
+		struct err err = { 0 };
+		enum rc rc = http_open(authority->trust, &http, &err);
+
+		/* The directory is read without a signature: no account key is needed. */
+		if (rc == RC_OK)
+			rc = client_new(http, NULL, authority->directory, &client, &err);
+		if (rc == RC_OK)
+			rc = client_url(client, CLIENT_NEW_ORDER, &url, &err);
+		report(check, "authority", authority->name, EXIT_AUTHORITY, rc == RC_OK ? NULL : &err, url);
+	}
+}
+
+static void check_disk(struct check *check)
+{
+	struct statvfs disk;
+	struct err err = { 0 };
+	enum rc rc = RC_OK;
+
+	if (statvfs(check->config->state, &disk) != 0) {
+		if (errno != ENOENT)
+			rc = err_set_raw(&err, RC_RESOURCE, ERR_ERRNO, errno, "%s", strerror(errno));
+	} else if (disk.f_bavail * disk.f_frsize < DISK_LOW) {
+		rc = err_set(&err, RC_RESOURCE, "less than %u MiB free", DISK_LOW >> 20);
+	} else if (access(check->config->state, W_OK) != 0) {
+		rc = err_set_raw(&err, RC_RESOURCE, ERR_ERRNO, errno, "not writable: %s", strerror(errno));
+	}
+	report(check, "disk", check->config->state, EXIT_FAILED, rc == RC_OK ? NULL : &err,
+	       check->store ? "writable, with room" : "nothing stored yet");
+}
+
+enum exit_status command_check(const struct command_line *line)
+{
+	AUTO(config) struct config *config = NULL;
+	AUTO(store) struct store *store = NULL;
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(json) json_t *rows = json_array();
+	struct err err = { 0 };
+
+	if (!command_config(line, &config))
+		return EXIT_USAGE;
+	enum rc rc = store_open_readonly(config->state, &store, &err);
+	if (rc == RC_ABSENT)
+		rc = RC_OK;
+	if (rc == RC_OK)
+		rc = keyring_new(config, &keyring, &err);
+	if (rc != RC_OK) {
+		log_failure("check", &err);
+		return EXIT_FAILED;
+	}
+	struct check check = { .line = line, .config = config, .keyring = keyring, .store = store, .rows = rows };
+	report(&check, "config", config->path, EXIT_USAGE, NULL, "understood");
+	check_disk(&check);
+	check_tokens(&check);
+	check_custody(&check);
+	check_authorities(&check);
+	if (line->json)
+		output_json(json_pack("{s:O}", "checks", rows));
+	return check.status;
+}

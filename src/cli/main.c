@@ -1,0 +1,110 @@
+/* main.c -- reads the command line and hands over to one command. */
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "log.h"
+
+#define CONFIG_DEFAULT "/etc/hwacme/hwacme.yaml"
+
+struct command {
+	const char *name, *arguments, *does;
+	enum exit_status (*run)(const struct command_line *line);
+};
+
+static const struct command COMMANDS[] = {
+	{ "renew", "[NAME...] [--force]", "bring certificates up to date now; those never issued are enrolled", command_renew },
+	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
+	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
+	{ "token", "list|keys", "tokens and what they can do; keys, their custody and their owners", command_token },
+	{ "version", "", "this program's version and its libraries'", command_version },
+};
+#define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+
+static void help(FILE *out)
+{
+	fputs("usage: hwacme [-c FILE] [--json] [-v] COMMAND\n\n"
+	      "Renews X.509 certificates over ACME with keys that never leave an HSM or a TPM.\n\n", out);
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		char usage[64];
+
+		snprintf(usage, sizeof(usage), "%s %s", COMMANDS[i].name, COMMANDS[i].arguments);
+		fprintf(out, "  %-26s %s\n", usage, COMMANDS[i].does);
+	}
+	fputs("\n"
+	      "  -c, --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
+	      "      --json          one JSON document on standard output\n"
+	      "      --force         renew: now, although not due\n"
+	      "  -v, --verbose       more on standard error\n"
+	      "  -h, --help          this text\n\n"
+	      "exit status: 0 done; 1 something failed; 2 usage or configuration; 3 token unavailable or PIN\n"
+	      "refused; 4 authority unreachable or refusing; 5 (status) a certificate needs attention\n", out);
+}
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(COMMANDS[i].name, name) == 0)
+			return &COMMANDS[i];
+	return NULL;
+}
+
+/* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer is an error code. */
+static void harden_process(void)
+{
+	struct rlimit none = { 0, 0 };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	setrlimit(RLIMIT_CORE, &none);
+	umask(022);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int cli_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
+		{ "force", no_argument, NULL, 'f' },	    { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+	};
+	struct command_line line = { .config_path = CONFIG_DEFAULT };
+	int option;
+
+	harden_process();
+	while ((option = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c': line.config_path = optarg; break;
+		case 'j': line.json = true; break;
+		case 'f': line.force = true; break;
+		case 'v': line.verbose = true; break;
+		case 'h': help(stdout); return EXIT_DONE;
+		default: fputs("hwacme --help shows the commands and options\n", stderr); return EXIT_USAGE;
+		}
+	}
+	if (optind >= argc) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	const struct command *command = command_find(argv[optind]);
+	if (!command) {
+		fprintf(stderr, "hwacme: no command \"%s\"; hwacme --help lists them\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (line.force && command->run != command_renew) {
+		fprintf(stderr, "hwacme: --force goes with renew only\n");
+		return EXIT_USAGE;
+	}
+	line.words = argv + optind + 1;
+	line.word_count = argc - optind - 1;
+	log_set_level(line.verbose ? LOG_DEBUG : LOG_INFO);
+	enum exit_status status = command->run(&line);
+	/* A result that could not be written is not a success. */
+	if (fflush(stdout) != 0 && status == EXIT_DONE)
+		status = EXIT_FAILED;
+	return (int)status;
+}

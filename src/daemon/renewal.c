@@ -21,6 +21,7 @@ struct renewal {
 	struct store_certificate record;
 	struct token_key *key;			/* record.next_key, opened */
 	struct certificate_facts facts;		/* of the chain that was accepted */
+	struct token_custody custody;
 	enum renewal_blame blame;
 };
 
@@ -220,6 +221,11 @@ static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 		return err_wrap(err, rc, "the certificate from \"%s\" is refused", authority->name);
 	}
 	renewal->facts = chain.facts;
+	rc = token_custody(renewal->key, &renewal->custody, err);
+	if (rc != RC_OK) {
+		renewal->blame = BLAME_TOKEN;
+		return rc;
+	}
 	return stage(renewal, &chain, err);
 }
 
@@ -305,6 +311,7 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	snprintf(record->fingerprint, sizeof(record->fingerprint), "%s", renewal->facts.fingerprint);
 	snprintf(record->authority, sizeof(record->authority), "%s", renewal->certificate->authority);
 	names_print(renewal->certificate, record->names, sizeof(record->names));
+	snprintf(record->custody, sizeof(record->custody), "%s", renewal->custody.text);
 	record->attempts = 0;
 	record->retry_at = 0;
 	record->last_error[0] = '\0';
@@ -425,8 +432,12 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
 		return 0;
 	for (unsigned i = 0; i < count; i++) {
 		AUTO(token_key) struct token_key *key = NULL;
-		enum rc rc = keyring_find(desk->keyring, &retired[i].key, &key, err);
+		struct token *token;
 
+		/* An absent token says nothing about its keys: the record waits until it is back. */
+		if (keyring_token(desk->keyring, retired[i].key.token, &token, err) != RC_OK)
+			continue;
+		enum rc rc = token_find(token, &retired[i].key.name, &key, err);
 		if (rc == RC_OK)
 			rc = token_erase(key, err);
 		/* Already gone, or never made: only the record is left to drop. */

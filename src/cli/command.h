@@ -1,0 +1,52 @@
+/*
+ * command.h -- what every command gets and answers: one file a command, one table in main.c.
+ *
+ * A command prints its result on stdout (one JSON document with --json), diagnostics
+ * on stderr, and returns an exit status.
+ */
+#ifndef HWA_COMMAND_H
+#define HWA_COMMAND_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "err.h"
+#include "renewal.h"
+
+/* FIXED (DESIGN, "Command line"). */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,		/* usage or configuration */
+	EXIT_TOKEN = 3,		/* token unavailable or PIN refused */
+	EXIT_AUTHORITY = 4,	/* authority unreachable or refusing */
+	EXIT_ATTENTION = 5,	/* `status`: a certificate needs attention */
+};
+
+struct command_line {
+	const char *config_path;
+	bool json, verbose, force;
+	char **words;		/* what follows the command's name */
+	int word_count;
+};
+
+enum exit_status command_renew(const struct command_line *line);
+enum exit_status command_status(const struct command_line *line);
+enum exit_status command_check(const struct command_line *line);
+enum exit_status command_token(const struct command_line *line);
+enum exit_status command_version(const struct command_line *line);
+
+/* The whole program: parses the arguments and runs one command. */
+int cli_main(int argc, char **argv);
+
+/* Loads the configuration or says why not; false: answer EXIT_USAGE. */
+bool command_config(const struct command_line *line, struct config **ret_config);
+/* Every word must be a certificate of the configuration; false after saying which is not. */
+bool command_names_known(const struct command_line *line, const struct config *config);
+bool command_names(const struct command_line *line, const char *name);	/* was it named, or none at all? */
+
+/* The worse of two exit statuses, for a command that works on several things: the first failure decides. */
+enum exit_status exit_first(enum exit_status so_far, enum exit_status next);
+enum exit_status exit_of_blame(enum renewal_blame blame);
+
+#endif /* HWA_COMMAND_H */
