@@ -1,0 +1,57 @@
+/* err.c -- fills and wraps errors; needs no memory, so that it can report that there is none. */
+#include "err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, va_list args)
+{
+	if (!err)
+		return;
+	err->rc = rc;
+	err->origin = origin;
+	err->code = code;
+	err->retry_at = 0;
+	vsnprintf(err->text, sizeof(err->text), fmt, args);
+}
+
+enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	err_vset(err, rc, ERR_SELF, 0, fmt, args);
+	va_end(args);
+	return rc;
+}
+
+enum rc err_set_raw(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	err_vset(err, rc, origin, code, fmt, args);
+	va_end(args);
+	return rc;
+}
+
+enum rc err_wrap(struct err *err, enum rc rc, const char *fmt, ...)
+{
+	va_list args;
+	char cause[sizeof(err->text)];
+	int len;
+
+	if (!err)
+		return rc;
+	memcpy(cause, err->text, sizeof(cause));
+	cause[sizeof(cause) - 1] = '\0';
+	va_start(args, fmt);
+	len = vsnprintf(err->text, sizeof(err->text), fmt, args);
+	va_end(args);
+	if (len < 0)
+		len = 0;
+	if ((size_t)len < sizeof(err->text))
+		snprintf(err->text + len, sizeof(err->text) - (size_t)len, ": %s", cause);
+	return err->rc;
+}
