@@ -1,0 +1,66 @@
+/* pkcs11.h -- what the files of the PKCS#11 backend share; nothing outside tokens/pkcs11*.c includes it. */
+#ifndef HWA_PKCS11_H
+#define HWA_PKCS11_H
+
+#include <p11-kit/pkcs11.h>
+#include <sys/types.h>
+
+#include "token.h"
+
+struct PKCS11_ctx_st;	/* libp11's PKCS11_CTX */
+
+struct pkcs11_token {
+	struct token base;
+	struct PKCS11_ctx_st *libp11;	/* loaded the module, found the token; never logs in */
+	void *module;			/* dlopen handle of the same module */
+	CK_FUNCTION_LIST *call;
+	CK_SLOT_ID slot;
+	CK_SESSION_HANDLE session;	/* keeps the login; one is enough for one thread */
+	CK_TOKEN_INFO info;
+	struct config_secret pin;	/* where it is read from; borrowed strings, for messages and pin-source */
+	pid_t owner;			/* sessions are no good in a child */
+};
+
+struct pkcs11_key {
+	struct token_key base;
+	CK_OBJECT_HANDLE private_key;
+	struct buf spki;
+};
+
+#define PKCS11(token)	  ((struct pkcs11_token *)(void *)(token))
+#define PKCS11_KEY(key)	  ((struct pkcs11_key *)(void *)(key))
+#define PKCS11_KEYS_MAX	  4096	/* keys looked at in one token */
+#define PKCS11_ATTRIBUTE_MAX 1024
+
+/* pkcs11_module.c */
+enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err);
+void pkcs11_close(struct token *token);
+enum rc pkcs11_info(struct token *token, struct token_info *ret_info, struct err *err);
+/* A PKCS#11 text field: fixed width, padded with blanks, not terminated. */
+void pkcs11_field(const CK_UTF8CHAR *field, size_t width, char *text, size_t room);
+
+/* pkcs11_error.c: the one translation of CK_RV */
+enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function);
+const char *pkcs11_rv_name(CK_RV rv);
+/* RC_BUG in a child of the process that opened the token. */
+enum rc pkcs11_owned(const struct token *token, struct err *err);
+
+/* pkcs11_object.c: finding objects and reading their attributes */
+enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id,
+			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err);
+enum rc pkcs11_attribute(struct pkcs11_token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+			 struct buf *ret_value, struct err *err);
+enum rc pkcs11_object_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key, const uint8_t *id, size_t id_len,
+			   struct buf *ret_spki, struct err *err);
+enum rc pkcs11_object_custody(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key,
+			      struct token_custody *ret_custody, struct err *err);
+
+/* pkcs11_generate.c */
+enum rc pkcs11_generate(struct token *token, const struct token_key_name *name, enum key_type type,
+			struct token_key **ret_key, struct err *err);
+
+/* pkcs11.c */
+enum rc pkcs11_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key, struct err *err);
+enum rc pkcs11_erase_id(struct pkcs11_token *token, const uint8_t *id, struct err *err);
+
+#endif /* HWA_PKCS11_H */

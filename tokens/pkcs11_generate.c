@@ -1,0 +1,109 @@
+/* pkcs11_generate.c -- makes a key pair in the token, reads back how it is kept, and destroys it when that is not enough. */
+#include <string.h>
+
+#include "pkcs11.h"
+
+#define PRIVATE_ATTRIBUTES 11
+
+static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+
+/* What modules differ in: each step asks for less beyond what I2 needs; the first the module takes is used. */
+static const struct {
+	bool not_copyable;	/* pkcs11-provider then cannot keep a copy of a destroyed key */
+	bool sign_only;
+} TEMPLATE_STEPS[] = { { true, true }, { false, true }, { false, false } };
+
+static CK_ULONG private_template(CK_ATTRIBUTE *attribute, size_t step, const struct token_key_name *name)
+{
+	CK_ULONG count = 0;
+
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_TOKEN, &yes, sizeof(yes) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_PRIVATE, &yes, sizeof(yes) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_SENSITIVE, &yes, sizeof(yes) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_EXTRACTABLE, &no, sizeof(no) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_SIGN, &yes, sizeof(yes) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)name->label, strlen(name->label) };
+	attribute[count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)name->id, TOKEN_ID_LEN };
+	if (TEMPLATE_STEPS[step].not_copyable)
+		attribute[count++] = (CK_ATTRIBUTE){ CKA_COPYABLE, &no, sizeof(no) };
+	if (TEMPLATE_STEPS[step].sign_only) {
+		attribute[count++] = (CK_ATTRIBUTE){ CKA_DECRYPT, &no, sizeof(no) };
+		attribute[count++] = (CK_ATTRIBUTE){ CKA_UNWRAP, &no, sizeof(no) };
+		attribute[count++] = (CK_ATTRIBUTE){ CKA_DERIVE, &no, sizeof(no) };
+	}
+	return count;
+}
+
+static CK_RV generate_pair(struct pkcs11_token *token, const struct token_key_name *name, enum key_type type)
+{
+	static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+	static const uint8_t p384[] = { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 };
+	static const uint8_t exponent[] = { 0x01, 0x00, 0x01 };
+	CK_ULONG bits = key_type_bits(type);
+	bool is_ec = key_type_is_ec(type);
+	struct span curve = type == KEY_EC_P384 ? SPAN(p384) : SPAN(p256);
+	CK_MECHANISM mechanism = { is_ec ? CKM_EC_KEY_PAIR_GEN : CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_key[6] = {
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_VERIFY, &yes, sizeof(yes) },
+		{ CKA_LABEL, (void *)(uintptr_t)name->label, strlen(name->label) },
+		{ CKA_ID, (void *)(uintptr_t)name->id, TOKEN_ID_LEN },
+	};
+	CK_ULONG public_count = 4;
+	CK_RV rv = CKR_FUNCTION_FAILED;
+
+	if (is_ec) {
+		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len };
+	} else {
+		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_MODULUS_BITS, &bits, sizeof(bits) };
+		public_key[public_count++] =
+			(CK_ATTRIBUTE){ CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent, sizeof(exponent) };
+	}
+	for (size_t step = 0; step < sizeof(TEMPLATE_STEPS) / sizeof(TEMPLATE_STEPS[0]); step++) {
+		CK_ATTRIBUTE private_key[PRIVATE_ATTRIBUTES];
+		CK_OBJECT_HANDLE public_object, private_object;
+		CK_ULONG private_count = private_template(private_key, step, name);
+
+		rv = token->call->C_GenerateKeyPair(token->session, &mechanism, public_key, public_count, private_key,
+						    private_count, &public_object, &private_object);
+		/* Only a refused template is worth a plainer one. */
+		if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_VALUE_INVALID && rv != CKR_TEMPLATE_INCONSISTENT &&
+		    rv != CKR_GENERAL_ERROR && rv != CKR_ATTRIBUTE_READ_ONLY)
+			break;
+	}
+	return rv;
+}
+
+static enum rc name_is_free(struct pkcs11_token *token, const struct token_key_name *name, struct err *err)
+{
+	CK_OBJECT_HANDLE object;
+	CK_ULONG count = 0;
+	enum rc rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, name->id, &object, 1, &count, err);
+
+	if (rc == RC_OK && count)
+		rc = err_set(err, RC_INPUT, "a key with this id is in the token already");
+	return rc;
+}
+
+enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, enum key_type type,
+			struct token_key **ret_key, struct err *err)
+{
+	struct pkcs11_token *token = PKCS11(base);
+	enum rc rc = pkcs11_owned(base, err);
+
+	if (rc == RC_OK)
+		rc = name_is_free(token, name, err);
+	if (rc != RC_OK)
+		return rc;
+	CK_RV rv = generate_pair(token, name, type);
+	if (rv == CKR_MECHANISM_INVALID)
+		return err_set_raw(err, RC_INPUT, ERR_PKCS11, (int64_t)rv, "the token cannot make %s keys; `hwacme token list` shows what it can",
+				   key_type_name(type));
+	if (rv != CKR_OK)
+		return pkcs11_fail(err, rv, "C_GenerateKeyPair");
+	/* find() reads custody back and refuses a key that could leave. */
+	rc = pkcs11_find(base, name, ret_key, err);
+	if (rc != RC_OK)
+		(void)!pkcs11_erase_id(token, name->id, NULL);
+	return rc;
+}

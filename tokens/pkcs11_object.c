@@ -1,0 +1,153 @@
+/* pkcs11_object.c -- finds objects in a token and reads what may be read of them. */
+#include <string.h>
+
+#include "pkcs11.h"
+#include "spki.h"
+
+enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id,
+			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err)
+{
+	CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &class, sizeof(class) },
+				  { CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN } };
+	CK_ULONG count = 0, got = 0;
+	CK_RV rv = token->call->C_FindObjectsInit(token->session, wanted, id ? 2 : 1);
+
+	if (rv != CKR_OK)
+		return pkcs11_fail(err, rv, "C_FindObjectsInit");
+	while (count < max) {
+		rv = token->call->C_FindObjects(token->session, ret_objects + count, max - count, &got);
+		if (rv != CKR_OK || got == 0 || got > max - count)
+			break;
+		count += got;
+	}
+	token->call->C_FindObjectsFinal(token->session);
+	if (rv != CKR_OK)
+		return pkcs11_fail(err, rv, "C_FindObjects");
+	*ret_count = count;
+	return RC_OK;
+}
+
+enum rc pkcs11_attribute(struct pkcs11_token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+			 struct buf *ret_value, struct err *err)
+{
+	CK_ATTRIBUTE attribute = { type, NULL, 0 };
+	CK_RV rv = token->call->C_GetAttributeValue(token->session, object, &attribute, 1);
+
+	if (rv == CKR_OK && (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION || attribute.ulValueLen > ret_value->max))
+		rv = CKR_ATTRIBUTE_VALUE_INVALID;
+	if (rv != CKR_OK)
+		return pkcs11_fail(err, rv, "C_GetAttributeValue");
+	enum rc rc = buf_resize(ret_value, attribute.ulValueLen, err);
+	if (rc != RC_OK)
+		return rc;
+	attribute.pValue = ret_value->at;
+	rv = token->call->C_GetAttributeValue(token->session, object, &attribute, 1);
+	if (rv != CKR_OK || attribute.ulValueLen > ret_value->len)
+		return pkcs11_fail(err, rv == CKR_OK ? CKR_ATTRIBUTE_VALUE_INVALID : rv, "C_GetAttributeValue");
+	ret_value->len = attribute.ulValueLen;
+	return RC_OK;
+}
+
+/* CKA_EC_POINT is a DER OCTET STRING around the point; some modules give the bare point. */
+static struct span ec_point(struct span value, size_t point_len)
+{
+	if (value.len == point_len + 2 && value.at[0] == 0x04 && value.at[1] == point_len)
+		return span_of(value.at + 2, point_len);
+	if (value.len == point_len + 3 && value.at[0] == 0x04 && value.at[1] == 0x81 && value.at[2] == point_len)
+		return span_of(value.at + 3, point_len);
+	return value;
+}
+
+static enum rc ec_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE public_key, struct buf *ret_spki, struct err *err)
+{
+	AUTO(buf) struct buf point = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
+	AUTO(buf) struct buf params = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
+	static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+	static const uint8_t p384[] = { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 };
+	enum rc rc = pkcs11_attribute(token, public_key, CKA_EC_PARAMS, &params, err);
+
+	if (rc == RC_OK)
+		rc = pkcs11_attribute(token, public_key, CKA_EC_POINT, &point, err);
+	if (rc != RC_OK)
+		return rc;
+	if (span_equal(buf_span(&params), SPAN(p256)))
+		return spki_from_ec(KEY_EC_P256, ec_point(buf_span(&point), 65), ret_spki, err);
+	if (span_equal(buf_span(&params), SPAN(p384)))
+		return spki_from_ec(KEY_EC_P384, ec_point(buf_span(&point), 97), ret_spki, err);
+	return err_set(err, RC_INPUT, "its curve is none of ours");
+}
+
+static enum rc rsa_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE public_key, struct buf *ret_spki, struct err *err)
+{
+	AUTO(buf) struct buf modulus = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
+	AUTO(buf) struct buf exponent = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
+	enum rc rc = pkcs11_attribute(token, public_key, CKA_MODULUS, &modulus, err);
+
+	if (rc == RC_OK)
+		rc = pkcs11_attribute(token, public_key, CKA_PUBLIC_EXPONENT, &exponent, err);
+	if (rc != RC_OK)
+		return rc;
+	return spki_from_rsa(buf_span(&modulus), buf_span(&exponent), ret_spki, err);
+}
+
+enum rc pkcs11_object_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key, const uint8_t *id, size_t id_len,
+			   struct buf *ret_spki, struct err *err)
+{
+	AUTO(buf) struct buf type = BUF_MAX(sizeof(CK_KEY_TYPE));
+	CK_OBJECT_HANDLE public_key;
+	CK_ULONG count = 0;
+	CK_KEY_TYPE key_type;
+	enum rc rc = pkcs11_attribute(token, private_key, CKA_KEY_TYPE, &type, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (type.len != sizeof(key_type) || id_len != TOKEN_ID_LEN)
+		return err_set(err, RC_INPUT, "it is not a key of ours");
+	memcpy(&key_type, type.at, sizeof(key_type));
+	/* An RSA private key carries its public half; an EC one does not everywhere. */
+	if (key_type == CKK_RSA)
+		return rsa_spki(token, private_key, ret_spki, err);
+	rc = pkcs11_find_objects(token, CKO_PUBLIC_KEY, id, &public_key, 1, &count, err);
+	if (rc != RC_OK)
+		return rc;
+	if (count == 0)
+		return err_set(err, RC_ABSENT, "its public key object is missing from the token");
+	if (key_type == CKK_EC)
+		return ec_spki(token, public_key, ret_spki, err);
+	return err_set(err, RC_INPUT, "its key type 0x%lx is none of ours", key_type);
+}
+
+/* What invariant I2 asks of a key; an attribute the module does not know counts against it. */
+static const struct {
+	CK_ATTRIBUTE_TYPE type;
+	CK_BBOOL must_be;
+	const char *held, *broken;
+} CUSTODY_RULES[] = {
+	{ CKA_SENSITIVE, CK_TRUE, "sensitive", "not sensitive" },
+	{ CKA_EXTRACTABLE, CK_FALSE, "not extractable", "EXTRACTABLE" },
+	{ CKA_ALWAYS_SENSITIVE, CK_TRUE, "always sensitive", "was not always sensitive" },
+	{ CKA_NEVER_EXTRACTABLE, CK_TRUE, "never extractable", "was extractable once" },
+	{ CKA_LOCAL, CK_TRUE, "generated in the token", "not generated in the token" },
+};
+
+enum rc pkcs11_object_custody(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key,
+			      struct token_custody *ret_custody, struct err *err)
+{
+	struct token_custody custody = { .held = true };
+	AUTO(buf) struct buf text = BUF_MAX(sizeof(custody.text) - 1);
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < sizeof(CUSTODY_RULES) / sizeof(CUSTODY_RULES[0]) && rc == RC_OK; i++) {
+		AUTO(buf) struct buf value = BUF_MAX(sizeof(CK_BBOOL));
+		bool holds = pkcs11_attribute(token, private_key, CUSTODY_RULES[i].type, &value, NULL) == RC_OK &&
+			     value.len == sizeof(CK_BBOOL) && value.at[0] == CUSTODY_RULES[i].must_be;
+
+		custody.held = custody.held && holds;
+		rc = buf_print(&text, err, "%s%s", i ? ", " : "", holds ? CUSTODY_RULES[i].held : CUSTODY_RULES[i].broken);
+	}
+	if (rc != RC_OK)
+		return rc;
+	memcpy(custody.text, buf_text(&text), text.len + 1);
+	*ret_custody = custody;
+	return RC_OK;
+}

@@ -1,0 +1,110 @@
+/* tpm2_context.c -- the connection to a TPM, and what a TSS2_RC means for the caller, in one table. */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <tss2/tss2_rc.h>
+#include <tss2/tss2_tctildr.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "tpm2.h"
+
+#define LAYER_MASK	0xff0000u
+#define LAYER_TCTI	0x0a0000u
+#define BAD_SEQUENCE	0x070007u	/* what ESYS answers for ever after a TCTI error */
+#define AGAIN_MS	3
+
+static const struct {
+	TSS2_RC code, mask;
+	enum rc rc;
+	const char *text;
+} CODES[] = {
+	/* of a parameter, handle or session: the number of it is masked out */
+	{ 0x08e, 0x0ff, RC_DENIED, "the authorisation value was refused; it is not tried again" },
+	{ 0x0a2, 0x0ff, RC_DENIED, "the authorisation value was refused; it is not tried again" },
+	{ 0x09f, 0x0ff, RC_ABSENT, "this key belongs to another TPM, or the TPM was cleared: enrol anew" },
+	{ 0x08b, 0x0ff, RC_ABSENT, "the handle does not exist" },
+	{ 0x084, 0x0ff, RC_INPUT, "the TPM does not support this kind of key" },
+	{ 0x0cc, 0x0ff, RC_INPUT, "the TPM does not support this kind of key" },
+	{ 0x921, 0xfff, RC_DENIED, "the TPM is in dictionary-attack lockout" },
+	{ 0x902, 0xfff, RC_RETRY, "the TPM has no room for another object" },
+	{ 0x903, 0xfff, RC_RETRY, "the TPM has no room for another session" },
+	{ 0x908, 0xfff, RC_RETRY, "the TPM yielded" },
+	{ 0x90a, 0xfff, RC_RETRY, "the TPM is testing itself" },
+	{ 0x922, 0xfff, RC_RETRY, "the TPM asks to retry" },
+	{ 0x910, 0xfff, RC_RETRY, "the key was flushed by somebody else" },
+	{ 0x100, 0xfff, RC_RETRY, "the TPM was not started" },
+	{ 0x101, 0xfff, RC_RESOURCE, "the TPM is in failure mode" },
+};
+
+static bool is_connection_lost(TSS2_RC code)
+{
+	return (code & LAYER_MASK) == LAYER_TCTI || code == BAD_SEQUENCE;
+}
+
+enum rc tpm2_fail(struct tpm2_token *token, struct err *err, TSS2_RC code, const char *command)
+{
+	if (is_connection_lost(code)) {
+		tpm2_disconnect(token);
+		return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: no answer from the TPM at \"%s\"", command, token->tcti);
+	}
+	for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
+		/* Format-one codes have bit 7 set and say which parameter; format-zero ones are compared whole. */
+		bool format_one = code & 0x80u;
+		bool wants_one = CODES[i].mask == 0x0ff;
+		TSS2_RC number = wants_one ? (code & 0x3fu) | 0x80u : code & 0xfffu;
+		TSS2_RC wanted = wants_one ? (CODES[i].code & 0x3fu) | 0x80u : CODES[i].code;
+
+		if (format_one == wants_one && number == wanted)
+			return err_set_raw(err, CODES[i].rc, ERR_TSS, code, "%s: %s", command, CODES[i].text);
+	}
+	return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: %s", command, Tss2_RC_Decode(code));
+}
+
+bool tpm2_again(TSS2_RC code, int64_t *since_ms)
+{
+	TSS2_RC number = code & 0xfffu;
+
+	if ((code & LAYER_MASK) == LAYER_TCTI || (number != TPM2_RC_OBJECT_MEMORY && number != TPM2_RC_SESSION_MEMORY &&
+						  number != TPM2_RC_RETRY && number != TPM2_RC_YIELDED && number != TPM2_RC_TESTING))
+		return false;
+	if (*since_ms == 0)
+		*since_ms = clock_monotonic_ms();
+	if (clock_monotonic_ms() - *since_ms > TPM2_PATIENCE_MS)
+		return false;
+	poll(NULL, 0, AGAIN_MS);
+	return true;
+}
+
+void tpm2_flush(struct tpm2_token *token, ESYS_TR *handle)
+{
+	if (*handle != ESYS_TR_NONE && token->esys)
+		(void)Esys_FlushContext(token->esys, *handle);
+	*handle = ESYS_TR_NONE;
+}
+
+void tpm2_disconnect(struct tpm2_token *token)
+{
+	if (token->esys)
+		Esys_Finalize(&token->esys);
+	if (token->tcti_context)
+		Tss2_TctiLdr_Finalize(&token->tcti_context);
+}
+
+enum rc tpm2_connect(struct tpm2_token *token, struct err *err)
+{
+	if (token->owner != getpid())
+		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
+	if (token->esys)
+		return RC_OK;
+	/* Our errors say what matters; the library's own lines on stderr would only repeat it. */
+	setenv("TSS2_LOG", "all+NONE", 0);
+	TSS2_RC code = Tss2_TctiLdr_Initialize(token->tcti, &token->tcti_context);
+	if (code == TSS2_RC_SUCCESS)
+		code = Esys_Initialize(&token->esys, token->tcti_context, NULL);
+	if (code != TSS2_RC_SUCCESS) {
+		tpm2_disconnect(token);
+		return err_set_raw(err, RC_ABSENT, ERR_TSS, code, "no TPM at \"%s\": %s", token->tcti, Tss2_RC_Decode(code));
+	}
+	return RC_OK;
+}

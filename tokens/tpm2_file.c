@@ -1,0 +1,112 @@
+/* tpm2_file.c -- writes, reads and erases wrapped keys below one directory. */
+#include "tpm2_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tss2_key.h"
+
+#define FILE_NAME_MAX (TOKEN_LABEL_MAX + 8)
+
+static enum rc fail(struct err *err, enum rc rc, const char *what, const char *keys_dir, const char *name)
+{
+	int number = errno;
+
+	return err_set_raw(err, rc, ERR_ERRNO, number, "%s %s/%s: %s", what, keys_dir, name, strerror(number));
+}
+
+static enum rc directory_open(const char *keys_dir, bool create, int *ret_fd, struct err *err)
+{
+	if (create && mkdir(keys_dir, 0700) != 0 && errno != EEXIST)
+		return fail(err, RC_RESOURCE, "cannot make", keys_dir, "");
+	*ret_fd = open(keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return fail(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, "cannot open", keys_dir, "");
+	return RC_OK;
+}
+
+enum rc tpm2_file_read(const char *keys_dir, const char *label, struct buf *ret_pem, struct err *err)
+{
+	char name[FILE_NAME_MAX];
+	uint8_t piece[1024];
+	ssize_t got;
+	int dir;
+	enum rc rc = directory_open(keys_dir, false, &dir, err);
+
+	if (rc != RC_OK)
+		return rc;
+	snprintf(name, sizeof(name), "%s.pem", label);
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	close(dir);
+	if (fd < 0)
+		return fail(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, "cannot open", keys_dir, name);
+	while ((got = read(fd, piece, sizeof(piece))) > 0 && rc == RC_OK)
+		rc = buf_append(ret_pem, span_of(piece, (size_t)got), err);
+	close(fd);
+	if (got < 0)
+		return fail(err, RC_RESOURCE, "cannot read", keys_dir, name);
+	return rc;
+}
+
+static bool write_all(int fd, struct span content)
+{
+	while (content.len) {
+		ssize_t wrote = write(fd, content.at, content.len);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0)
+			return false;
+		content = span_of(content.at + wrote, content.len - (size_t)wrote);
+	}
+	return fsync(fd) == 0;
+}
+
+enum rc tpm2_file_write(const char *keys_dir, const char *label, struct span pem, struct err *err)
+{
+	char name[FILE_NAME_MAX], beside[FILE_NAME_MAX];
+	int dir;
+	enum rc rc = directory_open(keys_dir, true, &dir, err);
+
+	if (rc != RC_OK)
+		return rc;
+	snprintf(name, sizeof(name), "%s.pem", label);
+	snprintf(beside, sizeof(beside), ".%s.new", label);
+	unlinkat(dir, beside, 0);	/* left by a process that was killed here */
+	int fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		rc = fail(err, RC_RESOURCE, "cannot create", keys_dir, beside);
+	else if (!write_all(fd, pem))
+		rc = fail(err, RC_RESOURCE, "cannot write", keys_dir, beside);
+	if (fd >= 0)
+		close(fd);
+	if (rc == RC_OK && renameat2(dir, beside, dir, name, RENAME_NOREPLACE) != 0)
+		rc = fail(err, errno == EEXIST ? RC_INPUT : RC_RESOURCE, "cannot create", keys_dir, name);
+	if (rc == RC_OK && fsync(dir) != 0)
+		rc = fail(err, RC_RESOURCE, "cannot sync", keys_dir, "");
+	if (rc != RC_OK)
+		unlinkat(dir, beside, 0);
+	close(dir);
+	return rc;
+}
+
+enum rc tpm2_file_erase(const char *keys_dir, const char *label, struct err *err)
+{
+	char name[FILE_NAME_MAX];
+	int dir;
+	enum rc rc = directory_open(keys_dir, false, &dir, err);
+
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_OK : rc;
+	snprintf(name, sizeof(name), "%s.pem", label);
+	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+		rc = fail(err, RC_RESOURCE, "cannot erase", keys_dir, name);
+	else if (fsync(dir) != 0)
+		rc = fail(err, RC_RESOURCE, "cannot sync", keys_dir, "");
+	close(dir);
+	return rc;
+}
