@@ -50,7 +50,6 @@ struct token_fixture {
 	cmocka_unit_test(a_refused_signature_leaves_the_result_untouched),    \
 	cmocka_unit_test(success_leaves_the_error_untouched),                 \
 	cmocka_unit_test(a_reference_names_the_key_and_holds_no_secret),      \
-	cmocka_unit_test(two_handles_on_one_token_do_not_disturb_each_other), \
 	cmocka_unit_test(a_child_process_is_refused_and_the_parent_goes_on)
 
 #endif /* HWA_TOKEN_CONTRACT_H */
