@@ -214,13 +214,16 @@ static enum rc tpm2_find(struct token *base, const struct token_key_name *name, 
 	if (rc == RC_OK)
 		rc = custody(key, &kept, err);
 	/* An absent file is an absent key; a file that this TPM refuses is a lost one, and never quietly replaced. */
-	if (rc == RC_ABSENT && key)
-		rc = err_wrap(err, err ? (err->rc = RC_DENIED) : RC_DENIED, "%s/%s.pem", TPM2(base)->keys_dir, name->label);
+	if (rc == RC_ABSENT && key) {
+		rc = RC_DENIED;
+		if (err)
+			err->rc = rc;
+	}
 	if (rc == RC_OK && !kept.held)
 		rc = err_set_raw(err, RC_DENIED, ERR_TSS, 0, "it is not kept by the TPM as it must be: %s", kept.text);
 	if (rc == RC_OK)
 		*ret_key = TAKE(key);
-	return rc == RC_DENIED && !err ? RC_DENIED : rc;
+	return rc;
 }
 
 static enum rc tpm2_generate(struct token *base, const struct token_key_name *name, enum key_type type,

@@ -1,0 +1,256 @@
+/* certificate.c -- judges a downloaded chain before it may go live. */
+#include "certificate.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "clock.h"
+
+#define CLOCK_SKEW 300	/* seconds a CA's clock may be ahead of ours */
+
+AUTO_DEFINE(bio, BIO *, BIO_free_all);
+AUTO_DEFINE(x509, X509 *, X509_free);
+AUTO_DEFINE(trust, X509_STORE *, X509_STORE_free);
+AUTO_DEFINE(trust_ctx, X509_STORE_CTX *, X509_STORE_CTX_free);
+AUTO_DEFINE(names, GENERAL_NAMES *, GENERAL_NAMES_free);
+
+static void stack_free(STACK_OF(X509) *stack)
+{
+	sk_X509_pop_free(stack, X509_free);
+}
+AUTO_DEFINE(stack, STACK_OF(X509) *, stack_free);
+
+void certificate_chain_clear(struct certificate_chain *chain)
+{
+	buf_clear(&chain->fullchain);
+	buf_clear(&chain->chain);
+	buf_clear(&chain->leaf);
+}
+
+/* RFC 8555, 11.4: a file with any block but CERTIFICATE (a private key, say) is refused whole. */
+static enum rc only_certificates(struct span pem, struct err *err)
+{
+	static const char begin[] = "-----BEGIN ", certificate[] = "CERTIFICATE-----";
+	const char *at = (const char *)pem.at;
+	const char *end = at + pem.len;
+
+	if (memchr(pem.at, '\0', pem.len))
+		return err_set(err, RC_PROTOCOL, "the chain has a NUL byte in it");
+	while ((at = memmem(at, (size_t)(end - at), begin, strlen(begin)))) {
+		at += strlen(begin);
+		if ((size_t)(end - at) < strlen(certificate) || memcmp(at, certificate, strlen(certificate)) != 0)
+			return err_set(err, RC_PROTOCOL, "the chain has a PEM block that is not a CERTIFICATE");
+	}
+	return RC_OK;
+}
+
+static enum rc chain_parse(struct span pem, STACK_OF(X509) **ret_stack, struct err *err)
+{
+	AUTO(stack) STACK_OF(X509) *stack = sk_X509_new_null();
+	AUTO(bio) BIO *bio = pem.len && pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
+	enum rc rc = pem.len ? only_certificates(pem, err) : err_set(err, RC_PROTOCOL, "the chain is empty");
+
+	if (rc != RC_OK)
+		return rc;
+	if (!stack || !bio)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	size_t blocks = 0;
+	for (const uint8_t *at = pem.at; (at = memmem(at, (size_t)(pem.at + pem.len - at), "-----BEGIN ", 11)); at += 11)
+		blocks++;
+	if (blocks == 0 || blocks > CERTIFICATE_CHAIN_MAX)
+		return err_set(err, RC_PROTOCOL, "the chain has %zu certificates; 1 to %d are taken", blocks, CERTIFICATE_CHAIN_MAX);
+	for (size_t i = 0; i < blocks; i++) {
+		X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+		if (!certificate || !sk_X509_push(stack, certificate)) {
+			X509_free(certificate);
+			return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "certificate %zu of the chain is damaged", i + 1);
+		}
+	}
+	*ret_stack = TAKE(stack);
+	return RC_OK;
+}
+
+static int64_t time_of(const ASN1_TIME *time)
+{
+	struct tm fields;
+
+	return ASN1_TIME_to_tm(time, &fields) == 1 ? (int64_t)timegm(&fields) : 0;
+}
+
+static enum rc check_key(X509 *leaf, struct span spki, struct err *err)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
+	bool same = len > 0 && span_equal(span_of(der, (size_t)len), spki);
+
+	OPENSSL_free(der);
+	return same ? RC_OK : err_set(err, RC_PROTOCOL, "the certificate is for another key than the one in the token");
+}
+
+static enum rc check_times(const struct certificate_facts *facts, const struct certificate_rules *rules, struct err *err)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (facts->not_before == 0 || facts->not_after <= facts->not_before)
+		return err_set(err, RC_PROTOCOL, "its validity is not a span of time");
+	if (facts->not_before > rules->now + CLOCK_SKEW)
+		return err_set(err, RC_PROTOCOL, "it is not valid before %s; is the clock right?",
+			       clock_print(facts->not_before, text));
+	if (facts->not_after <= rules->now)
+		return err_set(err, RC_PROTOCOL, "it expired %s; is the clock right?", clock_print(facts->not_after, text));
+	/* Equal is taken: a CA that ends every certificate on a fixed day is odd, but loses nothing. */
+	if (facts->not_after < rules->previous_not_after)
+		return err_set(err, RC_PROTOCOL, "it ends %s, before the present one", clock_print(facts->not_after, text));
+	return RC_OK;
+}
+
+static bool is_ordered(const struct certificate_rules *rules, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < rules->name_count; i++)
+		if (strncmp(rules->names[i], "dns:", 4) == 0 && strlen(rules->names[i] + 4) == len &&
+		    strncasecmp(rules->names[i] + 4, name, len) == 0)
+			return true;
+	return false;
+}
+
+static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, struct certificate_facts *facts,
+			   struct err *err)
+{
+	AUTO(names) GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	unsigned found = 0, wanted = 0;
+	size_t used = 0;
+
+	for (int i = 0; i < (names ? sk_GENERAL_NAME_num(names) : 0); i++) {
+		int type;
+		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+
+		if (type != GEN_DNS)
+			continue;
+		const char *text = (const char *)ASN1_STRING_get0_data(value);
+		size_t len = (size_t)ASN1_STRING_length(value);
+		if (!is_ordered(rules, text, len))
+			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %.*s", (int)(len < 128 ? len : 128), text);
+		int wrote = snprintf(facts->names + used, sizeof(facts->names) - used, "%sdns:%.*s", used ? " " : "", (int)len, text);
+		used += wrote > 0 && used + (size_t)wrote < sizeof(facts->names) ? (size_t)wrote : 0;
+		found++;
+	}
+	for (unsigned i = 0; i < rules->name_count; i++)
+		wanted += strncmp(rules->names[i], "dns:", 4) == 0;
+	for (unsigned i = 0; i < rules->name_count; i++)
+		if (strncmp(rules->names[i], "dns:", 4) == 0 &&
+		    X509_check_host(leaf, rules->names[i] + 4, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1 &&
+		    strncmp(rules->names[i] + 4, "*.", 2) != 0)
+			return err_set(err, RC_PROTOCOL, "it lacks the name %s", rules->names[i] + 4);
+	if (found < wanted)
+		return err_set(err, RC_PROTOCOL, "it has %u of the %u names that were ordered", found, wanted);
+	return RC_OK;
+}
+
+static enum rc check_links(STACK_OF(X509) *stack, struct err *err)
+{
+	for (int i = 0; i + 1 < sk_X509_num(stack); i++) {
+		X509 *issued = sk_X509_value(stack, i), *issuer = sk_X509_value(stack, i + 1);
+
+		if (X509_check_issued(issuer, issued) != X509_V_OK || X509_verify(issued, X509_get0_pubkey(issuer)) != 1)
+			return err_set(err, RC_PROTOCOL, "certificate %d of the chain was not issued by the next one", i + 1);
+	}
+	return RC_OK;
+}
+
+static enum rc check_roots(STACK_OF(X509) *stack, const struct certificate_rules *rules, struct err *err)
+{
+	AUTO(trust) X509_STORE *trust = X509_STORE_new();
+	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+
+	if (!rules->roots)
+		return RC_OK;
+	if (!trust || !ctx || X509_STORE_load_file(trust, rules->roots) != 1)
+		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "roots: no certificates can be read from %s", rules->roots);
+	if (X509_STORE_CTX_init(ctx, trust, sk_X509_value(stack, 0), stack) != 1)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	/* An operator may trust an intermediate only. */
+	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
+	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
+	if (X509_verify_cert(ctx) != 1)
+		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
+				   "the chain does not end in the roots of %s: %s", rules->roots,
+				   X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+	return RC_OK;
+}
+
+static void facts_fill(X509 *leaf, struct certificate_facts *facts)
+{
+	uint8_t digest[32];
+	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
+	char *hex = number ? BN_bn2hex(number) : NULL;
+
+	facts->not_before = time_of(X509_get0_notBefore(leaf));
+	facts->not_after = time_of(X509_get0_notAfter(leaf));
+	snprintf(facts->serial, sizeof(facts->serial), "%s", hex ? hex : "");
+	OPENSSL_free(hex);
+	BN_free(number);
+	if (X509_digest(leaf, EVP_sha256(), digest, NULL) == 1)
+		for (size_t i = 0; i < sizeof(digest); i++)
+			snprintf(facts->fingerprint + 2 * i, 3, "%02x", digest[i]);
+}
+
+static enum rc pem_print(STACK_OF(X509) *stack, int from, int to, struct buf *ret_pem, struct err *err)
+{
+	AUTO(bio) BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+
+	for (int i = from; bio && i < to; i++)
+		if (PEM_write_bio_X509(bio, sk_X509_value(stack, i)) != 1)
+			return err_set(err, RC_RESOURCE, "out of memory");
+	long len = bio ? BIO_get_mem_data(bio, &text) : 0;
+	return bio ? buf_append(ret_pem, span_of(text, (size_t)len), err) : err_set(err, RC_RESOURCE, "out of memory");
+}
+
+static enum rc check_all(STACK_OF(X509) *stack, const struct certificate_rules *rules, struct certificate_facts *facts,
+			 struct err *err)
+{
+	X509 *leaf = sk_X509_value(stack, 0);
+	enum rc rc = check_key(leaf, rules->spki, err);
+
+	facts_fill(leaf, facts);
+	if (rc == RC_OK)
+		rc = check_times(facts, rules, err);
+	if (rc == RC_OK)
+		rc = check_names(leaf, rules, facts, err);
+	if (rc == RC_OK)
+		rc = check_links(stack, err);
+	if (rc == RC_OK)
+		rc = check_roots(stack, rules, err);
+	return rc;
+}
+
+enum rc certificate_accept(struct span pem, const struct certificate_rules *rules, struct certificate_chain *ret_chain,
+			   struct err *err)
+{
+	AUTO(stack) STACK_OF(X509) *stack = NULL;
+	struct certificate_chain chain = { .fullchain = BUF_MAX(1u << 20), .chain = BUF_MAX(1u << 20),
+					   .leaf = BUF_MAX(1u << 20) };
+	enum rc rc = chain_parse(pem, &stack, err);
+
+	if (rc == RC_OK)
+		rc = check_all(stack, rules, &chain.facts, err);
+	int count = stack ? sk_X509_num(stack) : 0;
+	if (rc == RC_OK)
+		rc = pem_print(stack, 0, count, &chain.fullchain, err);
+	if (rc == RC_OK)
+		rc = pem_print(stack, 1, count, &chain.chain, err);
+	if (rc == RC_OK)
+		rc = pem_print(stack, 0, 1, &chain.leaf, err);
+	if (rc == RC_OK)
+		*ret_chain = chain;
+	else
+		certificate_chain_clear(&chain);
+	return rc;
+}

@@ -1,0 +1,155 @@
+/* csr.c -- a certificate request whose signature comes from a token; no engine and no provider. */
+#include "csr.h"
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+AUTO_DEFINE(request, X509_REQ *, X509_REQ_free);
+AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
+AUTO_DEFINE(algor, X509_ALGOR *, X509_ALGOR_free);
+AUTO_DEFINE(ecdsa, ECDSA_SIG *, ECDSA_SIG_free);
+AUTO_DEFINE(names, GENERAL_NAMES *, GENERAL_NAMES_free);
+
+static void extensions_free(STACK_OF(X509_EXTENSION) *extensions)
+{
+	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+}
+AUTO_DEFINE(extensions, STACK_OF(X509_EXTENSION) *, extensions_free);
+
+static enum rc out_of_memory(struct err *err)
+{
+	return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "out of memory");
+}
+
+static enum rc name_add(GENERAL_NAMES *names, const char *name, struct err *err)
+{
+	bool is_dns = strncmp(name, "dns:", 4) == 0;
+	const char *value = name + 4;
+	size_t len = strlen(value);
+
+	if ((!is_dns && strncmp(name, "uri:", 4) != 0) || len == 0 || len > 255)
+		return err_set(err, RC_INPUT, "name \"%s\" cannot be put in a request", name);
+	GENERAL_NAME *general = GENERAL_NAME_new();
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+	if (!general || !text || ASN1_STRING_set(text, value, (int)len) != 1 || !sk_GENERAL_NAME_push(names, general)) {
+		GENERAL_NAME_free(general);
+		ASN1_IA5STRING_free(text);
+		return out_of_memory(err);
+	}
+	GENERAL_NAME_set0_value(general, is_dns ? GEN_DNS : GEN_URI, text);
+	return RC_OK;
+}
+
+static enum rc add_names(X509_REQ *request, char *const *list, unsigned count, struct err *err)
+{
+	AUTO(names) GENERAL_NAMES *names = GENERAL_NAMES_new();
+	AUTO(extensions) STACK_OF(X509_EXTENSION) *extensions = NULL;
+
+	if (!names)
+		return out_of_memory(err);
+	for (unsigned i = 0; i < count; i++) {
+		enum rc rc = name_add(names, list[i], err);
+		if (rc != RC_OK)
+			return rc;
+	}
+	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) != 1 ||
+	    X509_REQ_add_extensions(request, extensions) != 1)
+		return out_of_memory(err);
+	return RC_OK;
+}
+
+static bool set_algorithm(X509_REQ *request, enum key_type type)
+{
+	AUTO(algor) X509_ALGOR *algorithm = X509_ALGOR_new();
+	int nid = !key_type_is_ec(type) ? NID_sha256WithRSAEncryption
+		  : type == KEY_EC_P384 ? NID_ecdsa_with_SHA384
+					: NID_ecdsa_with_SHA256;
+
+	return algorithm &&
+	       X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), key_type_is_ec(type) ? V_ASN1_UNDEF : V_ASN1_NULL, NULL) == 1 &&
+	       X509_REQ_set1_signature_algo(request, algorithm) == 1;
+}
+
+/* RFC 5480, A: an ECDSA signature in a certificate request is DER; a token gives r || s. */
+static enum rc sig_der(struct span pair, struct buf *ret_der, struct err *err)
+{
+	AUTO(ecdsa) ECDSA_SIG *sig = ECDSA_SIG_new();
+	BIGNUM *r = BN_bin2bn(pair.at, (int)(pair.len / 2), NULL);
+	BIGNUM *s = BN_bin2bn(pair.at + pair.len / 2, (int)(pair.len / 2), NULL);
+	unsigned char *der = NULL;
+
+	if (!sig || !r || !s || ECDSA_SIG_set0(sig, r, s) != 1) {
+		BN_free(r);
+		BN_free(s);
+		return out_of_memory(err);
+	}
+	int len = i2d_ECDSA_SIG(sig, &der);
+	enum rc rc = len > 0 ? buf_append(ret_der, span_of(der, (size_t)len), err) : out_of_memory(err);
+	OPENSSL_free(der);
+	return rc;
+}
+
+static enum rc set_signature(X509_REQ *request, struct span sig, struct err *err)
+{
+	ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+
+	if (!bits || ASN1_STRING_set(bits, sig.at, (int)sig.len) != 1) {
+		ASN1_BIT_STRING_free(bits);
+		return out_of_memory(err);
+	}
+	/* Without this flag trailing zero bits are cut, and one request in 256 is broken. */
+	bits->flags = (bits->flags & ~(ASN1_STRING_FLAG_BITS_LEFT | 7)) | ASN1_STRING_FLAG_BITS_LEFT;
+	X509_REQ_set0_signature(request, bits);
+	return RC_OK;
+}
+
+static enum rc request_sign(X509_REQ *request, struct token_key *key, struct err *err)
+{
+	bool is_ec = key_type_is_ec(key->type), wide = key->type == KEY_EC_P384;
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+	AUTO(buf) struct buf der = BUF_MAX(TOKEN_SIG_MAX + 16);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned char *tbs = NULL;
+	unsigned digest_len = 0;
+
+	int len = set_algorithm(request, key->type) ? i2d_re_X509_REQ_tbs(request, &tbs) : -1;
+	bool hashed = len > 0 && EVP_Digest(tbs, (size_t)len, digest, &digest_len, wide ? EVP_sha384() : EVP_sha256(), NULL) == 1;
+	OPENSSL_free(tbs);
+	if (!hashed)
+		return out_of_memory(err);
+	enum rc rc = token_sign(key, is_ec ? TOKEN_ECDSA : TOKEN_RSA_PKCS1, wide ? TOKEN_SHA384 : TOKEN_SHA256,
+				span_of(digest, digest_len), &sig, err);
+	if (rc == RC_OK)
+		rc = is_ec ? sig_der(buf_span(&sig), &der, err) : buf_append(&der, buf_span(&sig), err);
+	return rc == RC_OK ? set_signature(request, buf_span(&der), err) : rc;
+}
+
+enum rc csr_make(struct token_key *key, char *const *names, unsigned name_count, struct buf *ret_der, struct err *err)
+{
+	AUTO(request) X509_REQ *request = X509_REQ_new();
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	unsigned char *der = NULL;
+	enum rc rc = token_public_key(key, &spki, err);
+
+	if (rc != RC_OK)
+		return rc;
+	const unsigned char *at = spki.at;
+	AUTO(pkey) EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)spki.len);
+	if (!request || !pkey || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
+	    X509_REQ_set_pubkey(request, pkey) != 1)
+		return out_of_memory(err);
+	rc = add_names(request, names, name_count, err);
+	if (rc == RC_OK)
+		rc = request_sign(request, key, err);
+	if (rc == RC_OK && X509_REQ_verify(request, pkey) != 1)
+		rc = err_set_raw(err, RC_BUG, ERR_OPENSSL, 0, "the request does not verify");
+	if (rc != RC_OK)
+		return rc;
+	int len = i2d_X509_REQ(request, &der);
+	rc = len > 0 ? buf_append(ret_der, span_of(der, (size_t)len), err) : out_of_memory(err);
+	OPENSSL_free(der);
+	return rc;
+}
