@@ -1,0 +1,297 @@
+/* message.c -- reads and writes the JSON of RFC 8555; what a server sends is checked before anyone uses it. */
+#include "message.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "clock.h"
+#include "codec.h"
+
+#define PROBLEM_PREFIX "urn:ietf:params:acme:error:"
+
+AUTO_DEFINE(json, json_t *, json_decref);
+
+static enum rc object_load(struct span text, json_t **ret_object, struct err *err)
+{
+	json_error_t why;
+	/* jansson bounds the nesting by itself; two members of one name are an attack or a mistake. */
+	json_t *object = json_loadb(text.at ? (const char *)text.at : "", text.len, JSON_REJECT_DUPLICATES, &why);
+
+	if (!object)
+		return err_set(err, RC_PROTOCOL, "the answer is not JSON: %s", why.text);
+	if (!json_is_object(object)) {
+		json_decref(object);
+		return err_set(err, RC_PROTOCOL, "the answer is JSON, but not an object");
+	}
+	*ret_object = object;
+	return RC_OK;
+}
+
+/* A string member, copied whole; absent is "" unless required. */
+static enum rc text_get(const json_t *object, const char *member, bool required, char *ret_text, size_t room,
+			struct err *err)
+{
+	const json_t *value = json_object_get(object, member);
+
+	ret_text[0] = '\0';
+	if (!value || json_is_null(value))
+		return required ? err_set(err, RC_PROTOCOL, "\"%s\" is missing from the answer", member) : RC_OK;
+	if (!json_is_string(value) || json_string_length(value) >= room ||
+	    strlen(json_string_value(value)) != json_string_length(value))
+		return err_set(err, RC_PROTOCOL, "\"%s\" is not a string of less than %zu characters", member, room);
+	snprintf(ret_text, room, "%s", json_string_value(value));
+	return RC_OK;
+}
+
+static enum rc url_get(const json_t *object, const char *member, bool required, char ret_url[HTTP_URL_MAX],
+		       struct err *err)
+{
+	enum rc rc = text_get(object, member, required, ret_url, HTTP_URL_MAX, err);
+
+	if (rc == RC_OK && ret_url[0] && strncasecmp(ret_url, "https://", 8) != 0)
+		return err_set(err, RC_PROTOCOL, "\"%s\" is not an https:// URL", member);
+	return rc;
+}
+
+static enum rc time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err)
+{
+	char text[64];
+	enum rc rc = text_get(object, member, false, text, sizeof(text), err);
+
+	*ret_at = 0;
+	if (rc != RC_OK || !text[0])
+		return rc;
+	rc = clock_parse_rfc3339(text, ret_at, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "\"%s\"", member);
+}
+
+enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err)
+{
+	AUTO(json) json_t *object = NULL;
+	struct message_directory directory = { 0 };
+	enum rc rc = object_load(json, &object, err);
+
+	if (rc == RC_OK)
+		rc = url_get(object, "newNonce", true, directory.new_nonce, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "newAccount", true, directory.new_account, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "newOrder", true, directory.new_order, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "revokeCert", false, directory.revoke_cert, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "keyChange", false, directory.key_change, err);
+	const json_t *meta = json_object_get(object, "meta");
+	if (rc == RC_OK && json_is_object(meta))
+		rc = text_get(meta, "termsOfService", false, directory.terms_of_service, HTTP_URL_MAX, err);
+	if (rc == RC_OK)
+		*ret = directory;
+	return rc;
+}
+
+static void text_tame(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at; at++)
+		if (*at < 0x20 || *at == 0x7f)
+			*at = ' ';
+}
+
+static void problem_fill(const json_t *object, struct message_problem *ret)
+{
+	const char *type = json_string_value(json_object_get(object, "type"));
+	const char *detail = json_string_value(json_object_get(object, "detail"));
+	const json_t *sub = json_array_get(json_object_get(object, "subproblems"), 0);
+	const char *more = json_string_value(json_object_get(sub, "detail"));
+
+	*ret = (struct message_problem){ 0 };
+	if (type && strncmp(type, PROBLEM_PREFIX, strlen(PROBLEM_PREFIX)) == 0)
+		type += strlen(PROBLEM_PREFIX);
+	snprintf(ret->type, sizeof(ret->type), "%s", type ? type : "");
+	snprintf(ret->detail, sizeof(ret->detail), "%s%s%s", detail ? detail : "", more ? "; " : "", more ? more : "");
+	text_tame(ret->type);
+	text_tame(ret->detail);
+}
+
+bool message_problem_parse(struct span json, struct message_problem *ret)
+{
+	AUTO(json) json_t *object = NULL;
+
+	if (object_load(json, &object, NULL) != RC_OK || !json_is_string(json_object_get(object, "type")))
+		return false;
+	problem_fill(object, ret);
+	return true;
+}
+
+/* RFC 8555, 7.1.3: identifiers do not change; a server that answers others is not believed. */
+static enum rc identifiers_check(const json_t *object, char *const *names, unsigned name_count, struct err *err)
+{
+	const json_t *list = json_object_get(object, "identifiers");
+	const json_t *entry;
+	size_t index;
+
+	if (!json_is_array(list) || json_array_size(list) != name_count)
+		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", name_count);
+	json_array_foreach(list, index, entry) {
+		const char *value = json_string_value(json_object_get(entry, "value"));
+		bool known = false;
+
+		for (unsigned i = 0; i < name_count && value; i++)
+			known = known || strcasecmp(names[i] + 4, value) == 0;
+		if (!known)
+			return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order has one that was not ordered");
+	}
+	return RC_OK;
+}
+
+static enum rc authorizations_get(const json_t *object, struct message_order *order, struct err *err)
+{
+	const json_t *list = json_object_get(object, "authorizations");
+	size_t count = json_array_size(list);
+
+	if (!list || json_is_null(list) || (json_is_array(list) && count == 0))
+		return RC_OK;	/* pre-authorised: nothing to show */
+	if (!json_is_array(list) || count > MESSAGE_AUTHORIZATIONS_MAX)
+		return err_set(err, RC_PROTOCOL, "\"authorizations\" is not a list of at most %d", MESSAGE_AUTHORIZATIONS_MAX);
+	order->authorizations = calloc(count, sizeof(*order->authorizations));
+	if (!order->authorizations)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		const char *url = json_string_value(json_array_get(list, i));
+
+		if (!url || strlen(url) >= HTTP_URL_MAX || strncasecmp(url, "https://", 8) != 0)
+			return err_set(err, RC_PROTOCOL, "\"authorizations\" has something that is not an https:// URL");
+		snprintf(order->authorizations[i], HTTP_URL_MAX, "%s", url);
+		order->authorization_count++;
+	}
+	return RC_OK;
+}
+
+void message_order_clear(struct message_order *order)
+{
+	free(order->authorizations);
+	order->authorizations = NULL;
+}
+
+enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
+			    struct err *err)
+{
+	AUTO(json) json_t *object = NULL;
+	AUTO(message_order) struct message_order order = { 0 };
+	char status[32];
+	enum rc rc = object_load(json, &object, err);
+
+	if (rc == RC_OK)
+		rc = text_get(object, "status", true, status, sizeof(status), err);
+	if (rc == RC_OK && (order.status = order_status_parse(status)) == ORDER_STATUS_COUNT)
+		rc = err_set(err, RC_PROTOCOL, "\"status\" of the order is \"%s\", which RFC 8555 does not know", status);
+	if (rc == RC_OK)
+		rc = time_get(object, "expires", &order.expires_at, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "finalize", true, order.finalize_url, err);
+	if (rc == RC_OK)
+		rc = url_get(object, "certificate", order.status == ORDER_IS_VALID, order.certificate_url, err);
+	if (rc == RC_OK)
+		rc = identifiers_check(object, names, name_count, err);
+	if (rc == RC_OK)
+		rc = authorizations_get(object, &order, err);
+	if (rc != RC_OK)
+		return rc;
+	problem_fill(json_object_get(object, "error"), &order.problem);
+	*ret = order;
+	order.authorizations = NULL;
+	return RC_OK;
+}
+
+static enum rc challenge_fill(const json_t *entry, struct message_authorization *authorization, struct err *err)
+{
+	struct message_challenge challenge = { 0 };
+	enum rc rc = text_get(entry, "type", true, challenge.type, sizeof(challenge.type), err);
+
+	if (rc == RC_OK)
+		rc = url_get(entry, "url", true, challenge.url, err);
+	if (rc == RC_OK)
+		rc = text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "a challenge");
+	problem_fill(json_object_get(entry, "error"), &challenge.problem);
+	authorization->challenges[authorization->challenge_count++] = challenge;
+	return RC_OK;
+}
+
+enum rc message_authorization_parse(struct span json, struct message_authorization *ret, struct err *err)
+{
+	AUTO(json) json_t *object = NULL;
+	struct message_authorization authorization = { 0 };
+	char status[32];
+	const json_t *entry;
+	size_t index;
+	enum rc rc = object_load(json, &object, err);
+
+	if (rc == RC_OK)
+		rc = text_get(object, "status", true, status, sizeof(status), err);
+	if (rc == RC_OK)
+		rc = time_get(object, "expires", &authorization.expires_at, err);
+	if (rc == RC_OK)
+		rc = text_get(json_object_get(object, "identifier"), "value", true, authorization.identifier,
+			      sizeof(authorization.identifier), err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "authorization");
+	authorization.status = strcmp(status, "valid") == 0	? AUTHORIZATION_VALID
+			       : strcmp(status, "pending") == 0 ? AUTHORIZATION_PENDING
+								: AUTHORIZATION_DEAD;
+	json_array_foreach(json_object_get(object, "challenges"), index, entry) {
+		if (authorization.challenge_count == MESSAGE_CHALLENGES_MAX)
+			break;
+		rc = challenge_fill(entry, &authorization, err);
+		if (rc != RC_OK)
+			return err_wrap(err, rc, "authorization");
+	}
+	*ret = authorization;
+	return RC_OK;
+}
+
+static enum rc object_print(json_t *object, struct buf *ret_json, struct err *err)
+{
+	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	enum rc rc = text ? buf_append(ret_json, span_text(text), err) : err_set(err, RC_RESOURCE, "out of memory");
+
+	free(text);
+	json_decref(object);
+	return rc;
+}
+
+enum rc message_account_print(const struct config_authority *authority, struct buf *ret_json, struct err *err)
+{
+	json_t *object = json_object();
+
+	/* RFC 8555, 7.3: agreed to only when the configuration says so. */
+	if (authority->terms_agreed)
+		json_object_set_new(object, "termsOfServiceAgreed", json_true());
+	if (authority->contact_count) {
+		json_t *contact = json_array();
+
+		for (unsigned i = 0; i < authority->contact_count; i++)
+			json_array_append_new(contact, json_string(authority->contact[i]));
+		json_object_set_new(object, "contact", contact);
+	}
+	return object_print(object, ret_json, err);
+}
+
+enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < name_count; i++)
+		json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
+	return object_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
+}
+
+enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	enum rc rc = codec_base64url(csr, &text, err);
+
+	return rc == RC_OK ? buf_print(ret_json, err, "{\"csr\":\"%s\"}", buf_text(&text)) : rc;
+}

@@ -1,0 +1,65 @@
+/* message.h -- ACME's JSON to structs and back, bounded and strict (RFC 8555, 7.1). */
+#ifndef HWA_MESSAGE_H
+#define HWA_MESSAGE_H
+
+#include "config.h"
+#include "http.h"
+#include "order.h"
+
+#define MESSAGE_AUTHORIZATIONS_MAX	100
+#define MESSAGE_CHALLENGES_MAX		16
+#define MESSAGE_TOKEN_MAX		256
+#define MESSAGE_PAYLOAD_MAX		(48u * 1024u)
+
+struct message_directory {
+	char new_nonce[HTTP_URL_MAX], new_account[HTTP_URL_MAX], new_order[HTTP_URL_MAX];
+	char revoke_cert[HTTP_URL_MAX], key_change[HTTP_URL_MAX];
+	char terms_of_service[HTTP_URL_MAX];	/* "" when none */
+};
+
+/* A problem document (RFC 7807); control characters replaced. */
+struct message_problem {
+	char type[96];		/* without urn:ietf:params:acme:error: */
+	char detail[256];	/* with the first subproblem's, when there are any */
+};
+
+struct message_order {
+	enum order_status status;
+	int64_t expires_at;	/* 0: not said */
+	char finalize_url[HTTP_URL_MAX], certificate_url[HTTP_URL_MAX];
+	struct message_problem problem;
+	unsigned authorization_count;	/* missing, null or empty is normal: 0 */
+	char (*authorizations)[HTTP_URL_MAX];
+};
+void message_order_clear(struct message_order *order);
+AUTO_DEFINE_VALUE(message_order, struct message_order, message_order_clear);
+
+struct message_challenge {
+	char type[32], url[HTTP_URL_MAX], token[MESSAGE_TOKEN_MAX];
+	struct message_problem problem;
+};
+
+enum message_authorization_status { AUTHORIZATION_PENDING, AUTHORIZATION_VALID, AUTHORIZATION_DEAD };
+
+struct message_authorization {
+	enum message_authorization_status status;	/* DEAD: invalid, deactivated, expired, revoked */
+	char identifier[256];
+	int64_t expires_at;
+	unsigned challenge_count;
+	struct message_challenge challenges[MESSAGE_CHALLENGES_MAX];
+};
+
+/* RC_PROTOCOL naming the member that is missing or odd. */
+enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err) HWA_CHECKED;
+/* `names` as configured: the answer's identifiers must be these (RFC 8555, 7.1.3). */
+enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
+			    struct err *err) HWA_CHECKED;
+enum rc message_authorization_parse(struct span json, struct message_authorization *ret, struct err *err) HWA_CHECKED;
+/* False when it is no problem document. */
+bool message_problem_parse(struct span json, struct message_problem *ret);
+
+enum rc message_account_print(const struct config_authority *authority, struct buf *ret_json, struct err *err) HWA_CHECKED;
+enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err) HWA_CHECKED;
+enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err) HWA_CHECKED;
+
+#endif /* HWA_MESSAGE_H */
