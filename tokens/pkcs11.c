@@ -1,13 +1,18 @@
-/* pkcs11.c -- keys in an HSM through PKCS#11: find, sign, refer to, erase; and the table of operations. */
+/* pkcs11.c -- keys in an HSM through PKCS#11: find, list, sign, erase; and the table of operations. */
 #include "pkcs11.h"
 
-#include <openssl/asn1t.h>
-#include <openssl/pem.h>
-#include <p11-kit/uri.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backends.h"
 #include "spki.h"
+
+enum rc pkcs11_owned(const struct token *token, struct err *err)
+{
+	if (((const struct pkcs11_token *)(const void *)token)->owner != getpid())
+		return err_set(err, RC_BUG, "it was opened by another process; open it after the fork");
+	return RC_OK;
+}
 
 static void key_free(struct token_key *base)
 {
@@ -26,7 +31,7 @@ enum rc pkcs11_find(struct token *base, const struct token_key_name *name, struc
 	enum rc rc = pkcs11_owned(base, err);
 
 	if (rc == RC_OK)
-		rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, name->id, objects, 2, &count, err);
+		rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, name->id, NULL, objects, 2, &count, err);
 	if (rc != RC_OK)
 		return rc;
 	if (count == 0)
@@ -66,7 +71,7 @@ static enum rc list_one(struct pkcs11_token *token, CK_OBJECT_HANDLE object, tok
 	if (pkcs11_attribute(token, object, CKA_ID, &id, NULL) == RC_OK && id.len == TOKEN_ID_LEN)
 		memcpy(key.base.name.id, id.at, TOKEN_ID_LEN);
 	if (pkcs11_attribute(token, object, CKA_LABEL, &label, NULL) == RC_OK)
-		pkcs11_field(label.at, label.len, key.base.name.label, sizeof(key.base.name.label));
+		pkcs11_text(label.at, label.len, key.base.name.label, sizeof(key.base.name.label));
 	if (pkcs11_object_spki(token, object, key.base.name.id, id.len, &key.spki, NULL) == RC_OK)
 		key.base.type = spki_key_type(buf_span(&key.spki));
 	enum rc rc = pkcs11_object_custody(token, object, &custody, err);
@@ -84,7 +89,9 @@ static enum rc list(struct token *base, token_list_fn *each, void *ctx, struct e
 	enum rc rc = objects ? pkcs11_owned(base, err) : err_set(err, RC_RESOURCE, "out of memory");
 
 	if (rc == RC_OK)
-		rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, NULL, objects, PKCS11_KEYS_MAX, &count, err);
+		rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, NULL, NULL, objects, PKCS11_KEYS_MAX, &count, err);
+	if (rc == RC_OK && count == PKCS11_KEYS_MAX)
+		rc = err_set(err, RC_RESOURCE, "it holds %d private keys or more; that many are not looked at", PKCS11_KEYS_MAX);
 	for (CK_ULONG i = 0; i < count && rc == RC_OK; i++)
 		rc = list_one(token, objects[i], each, ctx, err);
 	free(objects);
@@ -114,7 +121,7 @@ static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token
 	struct pkcs11_token *token = PKCS11(base->token);
 	CK_RSA_PKCS_PSS_PARAMS pss = PSS[hash];
 	CK_MECHANISM mechanism = { scheme == TOKEN_ECDSA ? CKM_ECDSA : CKM_RSA_PKCS, NULL, 0 };
-	AUTO(buf) struct buf input = BUF_MAX(128);
+	AUTO(buf) struct buf input = BUF_MAX(128);	/* DigestInfo with SHA-512 is 83 */
 	CK_BYTE sig[TOKEN_SIG_MAX];
 	CK_ULONG sig_len = sizeof(sig);
 	enum rc rc = pkcs11_owned(base->token, err);
@@ -128,11 +135,18 @@ static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token
 	if (rc != RC_OK)
 		return rc;
 	CK_RV rv = token->call->C_SignInit(token->session, &mechanism, PKCS11_KEY(base)->private_key);
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		pkcs11_session_renew(token);
 		return pkcs11_fail(err, rv, "C_SignInit");
+	}
 	rv = token->call->C_Sign(token->session, input.at, input.len, sig, &sig_len);
-	if (rv != CKR_OK)
+	if (rv != CKR_OK) {
+		/* Some modules leave the operation active, and refuse every later one in that session. */
+		pkcs11_session_renew(token);
 		return pkcs11_fail(err, rv, "C_Sign");
+	}
+	if (sig_len > sizeof(sig))
+		return err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "C_Sign: the module claims %lu bytes", sig_len);
 	return buf_append(ret_sig, span_of(sig, sig_len), err);
 }
 
@@ -143,74 +157,6 @@ static enum rc custody(struct token_key *key, struct token_custody *ret_custody,
 	return rc == RC_OK ? pkcs11_object_custody(PKCS11(key->token), PKCS11_KEY(key)->private_key, ret_custody, err) : rc;
 }
 
-/* RFC 7512, with the parts that every consumer understands: token, id, type; and pin-source as a plain path. */
-static enum rc uri_print(struct token_key *key, struct buf *ret_uri, struct err *err)
-{
-	struct pkcs11_token *token = PKCS11(key->token);
-	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-	CK_ATTRIBUTE id = { CKA_ID, key->name.id, TOKEN_ID_LEN }, type = { CKA_CLASS, &class, sizeof(class) };
-	P11KitUri *uri = p11_kit_uri_new();
-	char *text = NULL;
-
-	memcpy(p11_kit_uri_get_token_info(uri)->label, token->info.label, sizeof(token->info.label));
-	bool printed = p11_kit_uri_set_attribute(uri, &id) == P11_KIT_URI_OK &&
-		       p11_kit_uri_set_attribute(uri, &type) == P11_KIT_URI_OK;
-	if (token->pin.source == SECRET_FILE)
-		p11_kit_uri_set_pin_source(uri, token->pin.where);
-	printed = printed && p11_kit_uri_format(uri, P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text) == P11_KIT_URI_OK;
-	enum rc rc = printed ? buf_append(ret_uri, span_text(text), err)
-			     : err_set(err, RC_RESOURCE, "the PKCS#11 URI cannot be formatted");
-	free(text);
-	p11_kit_uri_free(uri);
-	return rc;
-}
-
-/* The file that pkcs11-provider loads as a key: a URI, and nothing else, in PEM. */
-typedef struct {
-	ASN1_VISIBLESTRING *description;
-	ASN1_UTF8STRING *uri;
-} PROVIDER_URI;
-DECLARE_ASN1_FUNCTIONS(PROVIDER_URI)
-ASN1_SEQUENCE(PROVIDER_URI) = {
-	ASN1_SIMPLE(PROVIDER_URI, description, ASN1_VISIBLESTRING),
-	ASN1_SIMPLE(PROVIDER_URI, uri, ASN1_UTF8STRING),
-} ASN1_SEQUENCE_END(PROVIDER_URI)
-IMPLEMENT_ASN1_FUNCTIONS(PROVIDER_URI)
-
-static enum rc provider_pem(struct span uri, struct buf *ret_pem, struct err *err)
-{
-	static const char description[] = "PKCS#11 Provider URI v1.0";
-	PROVIDER_URI *object = PROVIDER_URI_new();
-	BIO *bio = BIO_new(BIO_s_mem());
-	unsigned char *der = NULL;
-	char *text = NULL;
-	int len = -1;
-
-	if (object && bio && ASN1_STRING_set(object->description, description, -1) == 1 &&
-	    ASN1_STRING_set(object->uri, uri.at, (int)uri.len) == 1)
-		len = i2d_PROVIDER_URI(object, &der);
-	bool printed = len > 0 && PEM_write_bio(bio, "PKCS#11 PROVIDER URI", "", der, len) > 0;
-	long text_len = printed ? BIO_get_mem_data(bio, &text) : 0;
-	enum rc rc = printed ? buf_append(ret_pem, span_of(text, (size_t)text_len), err)
-			     : err_set(err, RC_RESOURCE, "the key reference cannot be written");
-	OPENSSL_free(der);
-	BIO_free(bio);
-	PROVIDER_URI_free(object);
-	return rc;
-}
-
-static enum rc reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err)
-{
-	AUTO(buf) struct buf uri = BUF_MAX(TOKEN_REFERENCE_MAX / 2);
-	enum rc rc = uri_print(key, &uri, err);
-
-	if (rc == RC_OK)
-		rc = provider_pem(buf_span(&uri), ret_pem, err);
-	if (rc == RC_OK)
-		rc = buf_append(ret_uri, buf_span(&uri), err);
-	return rc;
-}
-
 /* Private first: a public key alone can do nothing. */
 enum rc pkcs11_erase_id(struct pkcs11_token *token, const uint8_t *id, struct err *err)
 {
@@ -219,7 +165,7 @@ enum rc pkcs11_erase_id(struct pkcs11_token *token, const uint8_t *id, struct er
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		CK_OBJECT_HANDLE objects[8];
 		CK_ULONG count = 0;
-		enum rc rc = pkcs11_find_objects(token, classes[i], id, objects, 8, &count, err);
+		enum rc rc = pkcs11_find_objects(token, classes[i], id, NULL, objects, 8, &count, err);
 
 		if (rc != RC_OK)
 			return rc;
@@ -241,7 +187,7 @@ static enum rc erase(struct token_key *key, struct err *err)
 	if (rc == RC_OK)
 		rc = pkcs11_erase_id(PKCS11(key->token), key->name.id, err);
 	if (rc == RC_OK)
-		rc = pkcs11_find_objects(PKCS11(key->token), CKO_PRIVATE_KEY, key->name.id, &object, 1, &left, err);
+		rc = pkcs11_find_objects(PKCS11(key->token), CKO_PRIVATE_KEY, key->name.id, NULL, &object, 1, &left, err);
 	if (rc == RC_OK && left)
 		rc = err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
 	return rc;
@@ -250,5 +196,5 @@ static enum rc erase(struct token_key *key, struct err *err)
 const struct token_ops pkcs11_ops = {
 	.scheme = "pkcs11", .open = pkcs11_open, .close = pkcs11_close, .info = pkcs11_info,
 	.generate = pkcs11_generate, .find = pkcs11_find, .list = list, .key_free = key_free,
-	.public_key = public_key, .sign = sign, .custody = custody, .reference = reference, .erase = erase,
+	.public_key = public_key, .sign = sign, .custody = custody, .reference = pkcs11_reference, .erase = erase,
 };

@@ -1,6 +1,4 @@
 /* pkcs11_error.c -- what a CK_RV means for the caller, in one table. */
-#include <unistd.h>
-
 #include "pkcs11.h"
 
 static const struct {
@@ -41,30 +39,41 @@ static const struct {
 	{ CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN", RC_RETRY },
 	{ CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED", RC_DENIED },
 	{ CKR_CRYPTOKI_NOT_INITIALIZED, "CKR_CRYPTOKI_NOT_INITIALIZED", RC_RETRY },
+	{ CKR_SLOT_ID_INVALID, "CKR_SLOT_ID_INVALID", RC_RETRY },
+	{ CKR_FUNCTION_NOT_SUPPORTED, "CKR_FUNCTION_NOT_SUPPORTED", RC_INPUT },
+	{ CKR_KEY_SIZE_RANGE, "CKR_KEY_SIZE_RANGE", RC_INPUT },
+	{ CKR_KEY_TYPE_INCONSISTENT, "CKR_KEY_TYPE_INCONSISTENT", RC_INPUT },
+	{ CKR_DOMAIN_PARAMS_INVALID, "CKR_DOMAIN_PARAMS_INVALID", RC_INPUT },
+	{ CKR_DATA_LEN_RANGE, "CKR_DATA_LEN_RANGE", RC_INPUT },
+	{ CKR_SESSION_READ_ONLY, "CKR_SESSION_READ_ONLY", RC_DENIED },
+	{ CKR_CANT_LOCK, "CKR_CANT_LOCK", RC_INPUT },
 };
 #define RETURN_VALUE_COUNT (sizeof(RETURN_VALUES) / sizeof(RETURN_VALUES[0]))
+
+/* What was seen when a token, its daemon or its sessions had gone; only opening it again helps. */
+static const CK_RV GONE[] = {
+	CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED, CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID,
+	CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED, CKR_USER_NOT_LOGGED_IN, CKR_CRYPTOKI_NOT_INITIALIZED,
+};
 
 const char *pkcs11_rv_name(CK_RV rv)
 {
 	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)
 		if (RETURN_VALUES[i].rv == rv)
 			return RETURN_VALUES[i].name;
-	return "an unknown CK_RV";
+	return rv & CKR_VENDOR_DEFINED ? "a code of its vendor" : "an unknown code";
 }
 
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function)
 {
 	enum rc rc = RC_RETRY;	/* a module may answer anything; what is not known may pass */
+	const char *hint = "";
 
 	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)
 		if (RETURN_VALUES[i].rv == rv)
 			rc = RETURN_VALUES[i].rc;
-	return err_set_raw(err, rc, ERR_PKCS11, (int64_t)rv, "%s: %s", function, pkcs11_rv_name(rv));
-}
-
-enum rc pkcs11_owned(const struct token *token, struct err *err)
-{
-	if (((const struct pkcs11_token *)(const void *)token)->owner != getpid())
-		return err_set(err, RC_BUG, "a token opened by another process; open it after the fork");
-	return RC_OK;
+	for (size_t i = 0; i < sizeof(GONE) / sizeof(GONE[0]); i++)
+		if (GONE[i] == rv)
+			hint = "; the token is away or was away, it must be opened again";
+	return err_set_raw(err, rc, ERR_PKCS11, (int64_t)rv, "%s: %s (0x%lx)%s", function, pkcs11_rv_name(rv), rv, hint);
 }

@@ -74,15 +74,44 @@ static CK_RV generate_pair(struct pkcs11_token *token, const struct token_key_na
 	return rv;
 }
 
+/* Id and label must both be free: some modules put a second key silently in the place of the first (NSS). */
 static enum rc name_is_free(struct pkcs11_token *token, const struct token_key_name *name, struct err *err)
 {
-	CK_OBJECT_HANDLE object;
-	CK_ULONG count = 0;
-	enum rc rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, name->id, &object, 1, &count, err);
+	const struct {
+		const uint8_t *id;
+		const char *label, *text;
+	} parts[] = { { name->id, NULL, "id" }, { NULL, name->label, "label" } };
 
-	if (rc == RC_OK && count)
-		rc = err_set(err, RC_INPUT, "a key with this id is in the token already");
-	return rc;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		CK_OBJECT_HANDLE object;
+		CK_ULONG count = 0;
+		enum rc rc = pkcs11_find_objects(token, CKO_PRIVATE_KEY, parts[i].id, parts[i].label, &object, 1, &count, err);
+
+		if (rc != RC_OK)
+			return rc;
+		if (count)
+			return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "a key with this %s is in the token already",
+					   parts[i].text);
+	}
+	return RC_OK;
+}
+
+/* find() reads custody back; a key that could leave, or is not what was asked for, does not stay. */
+static enum rc keep_or_destroy(struct pkcs11_token *token, const struct token_key_name *name, enum key_type type,
+			       struct token_key **ret_key, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	enum rc rc = pkcs11_find(&token->base, name, &key, err);
+
+	if (rc == RC_OK && key->type != type)
+		rc = err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "the token made a %s key", key_type_name(key->type));
+	if (rc == RC_OK) {
+		*ret_key = TAKE(key);
+		return RC_OK;
+	}
+	if (pkcs11_erase_id(token, name->id, NULL) != RC_OK)
+		return err_wrap(err, rc, "the new key is refused and could not be destroyed; destroy it by hand");
+	return err_wrap(err, rc, "the new key is refused and was destroyed");
 }
 
 enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, enum key_type type,
@@ -97,13 +126,9 @@ enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, e
 		return rc;
 	CK_RV rv = generate_pair(token, name, type);
 	if (rv == CKR_MECHANISM_INVALID)
-		return err_set_raw(err, RC_INPUT, ERR_PKCS11, (int64_t)rv, "the token cannot make %s keys; `hwacme token list` shows what it can",
-				   key_type_name(type));
+		return err_set_raw(err, RC_INPUT, ERR_PKCS11, (int64_t)rv,
+				   "the token cannot make %s keys; `hwacme token list` shows what it can", key_type_name(type));
 	if (rv != CKR_OK)
 		return pkcs11_fail(err, rv, "C_GenerateKeyPair");
-	/* find() reads custody back and refuses a key that could leave. */
-	rc = pkcs11_find(base, name, ret_key, err);
-	if (rc != RC_OK)
-		(void)!pkcs11_erase_id(token, name->id, NULL);
-	return rc;
+	return keep_or_destroy(token, name, type, ret_key, err);
 }

@@ -1,17 +1,35 @@
 /* pkcs11_object.c -- finds objects in a token and reads what may be read of them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "pkcs11.h"
 #include "spki.h"
 
-enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id,
+void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room)
+{
+	size_t len = width;
+
+	while (len && (field[len - 1] == ' ' || field[len - 1] == '\0'))
+		len--;
+	snprintf(text, room, "%.*s", (int)len, (const char *)field);
+	/* What a token says is shown to people: no control characters. */
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+}
+
+enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
 			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err)
 {
-	CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &class, sizeof(class) },
-				  { CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN } };
+	CK_ATTRIBUTE wanted[3] = { { CKA_CLASS, &class, sizeof(class) } };
+	CK_ULONG wanted_count = 1;
 	CK_ULONG count = 0, got = 0;
-	CK_RV rv = token->call->C_FindObjectsInit(token->session, wanted, id ? 2 : 1);
 
+	if (id)
+		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN };
+	if (label)
+		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) };
+	CK_RV rv = token->call->C_FindObjectsInit(token->session, wanted, wanted_count);
 	if (rv != CKR_OK)
 		return pkcs11_fail(err, rv, "C_FindObjectsInit");
 	while (count < max) {
@@ -107,7 +125,7 @@ enum rc pkcs11_object_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE private_
 	/* An RSA private key carries its public half; an EC one does not everywhere. */
 	if (key_type == CKK_RSA)
 		return rsa_spki(token, private_key, ret_spki, err);
-	rc = pkcs11_find_objects(token, CKO_PUBLIC_KEY, id, &public_key, 1, &count, err);
+	rc = pkcs11_find_objects(token, CKO_PUBLIC_KEY, id, NULL, &public_key, 1, &count, err);
 	if (rc != RC_OK)
 		return rc;
 	if (count == 0)
