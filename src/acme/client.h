@@ -23,6 +23,7 @@ enum rc client_url(struct client *client, enum client_resource which, const char
 const char *client_terms_of_service(const struct client *client);	/* "" when the server names none */
 void client_set_account(struct client *client, const char *account_url);	/* our kid from now on */
 const char *client_account(const struct client *client);		/* "" before */
+struct token_key *client_account_key(const struct client *client);
 
 /*
  * A signed POST; payload empty = POST-as-GET.  Signed with "kid" once the account is set,

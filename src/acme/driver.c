@@ -1,0 +1,189 @@
+/* driver.c -- performs the actions that order.c decides, and stores what they came to. */
+#include "driver.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "authorization.h"
+#include "csr.h"
+#include "message.h"
+
+struct driver {
+	struct client *client;
+	const struct config_certificate *certificate;
+	struct order *order;
+	struct driver_hooks hooks;
+	struct order_next next;
+	struct message_order answer;	/* the CA's last word about the order */
+};
+
+enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
+		   const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err)
+{
+	struct driver *driver = calloc(1, sizeof(*driver));
+
+	if (!driver)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	*driver = (struct driver){ .client = client, .certificate = certificate, .order = order, .hooks = *hooks };
+	driver->next = order_resume(order);
+	*ret_driver = driver;
+	return RC_OK;
+}
+
+void driver_free(struct driver *driver)
+{
+	if (!driver)
+		return;
+	message_order_clear(&driver->answer);
+	free(driver);
+}
+
+/* Takes over what an answer says of the order; the status is left to order_step(). */
+static enum rc answer_take(struct driver *driver, const struct http_response *response, struct order_event *ret_event,
+			   struct err *err)
+{
+	struct message_order answer = { 0 };
+	enum rc rc = message_order_parse(buf_span(&response->body), driver->certificate->names,
+					 driver->certificate->name_count, &answer, err);
+
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "order");
+	message_order_clear(&driver->answer);
+	driver->answer = answer;
+	driver->order->expires_at = answer.expires_at;
+	snprintf(driver->order->finalize_url, sizeof(driver->order->finalize_url), "%s", answer.finalize_url);
+	snprintf(driver->order->certificate_url, sizeof(driver->order->certificate_url), "%s", answer.certificate_url);
+	ret_event->status = answer.status;
+	ret_event->retry_at = response->retry_at;
+	if (answer.status == ORDER_IS_INVALID)
+		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the CA made the order invalid: %s: %s",
+				   answer.problem.type[0] ? answer.problem.type : "no reason given", answer.problem.detail);
+	return RC_OK;
+}
+
+static enum rc do_submit(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	const char *url;
+	enum rc rc = client_url(driver->client, CLIENT_NEW_ORDER, &url, err);
+
+	if (rc == RC_OK)
+		rc = message_new_order_print(driver->certificate->names, driver->certificate->name_count, &payload, err);
+	if (rc == RC_OK)
+		rc = client_post(driver->client, url, buf_span(&payload), NULL, &response, err);
+	if (rc == RC_OK && strncasecmp(response.location, "https://", 8) != 0)
+		rc = err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status, "the answer has no https:// Location");
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "newOrder");
+	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);
+	return answer_take(driver, &response, ret_event, err);
+}
+
+static enum rc do_ask(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	enum rc rc = client_post(driver->client, driver->order->url, span_of(NULL, 0), NULL, &response, err);
+
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "order %s", driver->order->url);
+	return answer_take(driver, &response, ret_event, err);
+}
+
+static enum rc do_solve(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	/* After a restart the list of authorisations has to be asked for. */
+	if (!driver->answer.finalize_url[0])
+		rc = do_ask(driver, ret_event, err);
+	if (rc == RC_OK && driver->answer.authorization_count == 0)
+		rc = err_set(err, RC_PROTOCOL, "the order is pending, but has no authorizations");
+	if (rc == RC_OK)
+		rc = authorizations_complete(driver->client, driver->certificate, &driver->answer, err);
+	/* All are valid: the order's own status is asked for at once. */
+	ret_event->status = ORDER_IS_PENDING;
+	return rc;
+}
+
+static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	AUTO(buf) struct buf csr = BUF_MAX(CSR_MAX);
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	enum rc rc = driver->hooks.csr(driver->hooks.ctx, &csr, err);
+
+	if (rc == RC_OK)
+		rc = message_finalize_print(buf_span(&csr), &payload, err);
+	if (rc == RC_OK)
+		rc = client_post(driver->client, driver->order->finalize_url, buf_span(&payload), NULL, &response, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "finalize");
+	return answer_take(driver, &response, ret_event, err);
+}
+
+static enum rc do_download(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	static const char pem_chain[] = "application/pem-certificate-chain";
+	enum rc rc = client_post(driver->client, driver->order->certificate_url, span_of(NULL, 0), pem_chain, &response, err);
+
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "certificate %s", driver->order->certificate_url);
+	if (strcmp(response.content_type, pem_chain) != 0)
+		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status, "certificate: its content type is \"%s\", not %s",
+				   response.content_type, pem_chain);
+	ret_event->status = ORDER_IS_VALID;
+	return driver->hooks.accept(driver->hooks.ctx, buf_span(&response.body), err);
+}
+
+static const struct {
+	enum rc (*perform)(struct driver *driver, struct order_event *ret_event, struct err *err);
+	const char *before, *after;	/* for the journal; NULL: not worth a line */
+} ACTIONS[ORDER_ACTION_COUNT] = {
+	[ORDER_DO_SUBMIT] = { do_submit, "ordering", "order accepted" },
+	[ORDER_DO_SOLVE] = { do_solve, NULL, "authorised" },
+	[ORDER_DO_SEND_CSR] = { do_send_csr, "sending the CSR", "CSR accepted" },
+	[ORDER_DO_ASK] = { do_ask, NULL, NULL },
+	[ORDER_DO_DOWNLOAD] = { do_download, NULL, "certificate downloaded" },
+};
+
+/* Failures that are ours pass, and leave the phase to resume from; failures that are the order's end it. */
+static bool ends_order(enum rc rc, const struct err *why)
+{
+	if (rc == RC_RETRY || rc == RC_RESOURCE || rc == RC_INPUT || rc == RC_BUG)
+		return false;
+	return why->origin != ERR_PKCS11 && why->origin != ERR_TSS && why->origin != ERR_CURL;
+}
+
+enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before, struct err *err)
+{
+	enum order_action action = driver->next.action;
+	struct order_event event = { .rc = RC_OK };
+	struct err why = { 0 }, unused = { 0 };
+
+	*ret_not_before = 0;
+	if (action == ORDER_DO_STOP)
+		return err_set(err, RC_BUG, "the order is over");
+	if (driver->next.not_before > now) {
+		*ret_not_before = driver->next.not_before;
+		return RC_OK;
+	}
+	enum rc rc = ACTIONS[action].before ? driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].before, err) : RC_OK;
+	if (rc != RC_OK)
+		return rc;
+	rc = ACTIONS[action].perform(driver, &event, &why);
+	if (rc != RC_OK) {
+		event.rc = ends_order(rc, &why) ? RC_DENIED : RC_RETRY;
+		(void)!order_step(driver->order, &event, now, &driver->next, &unused);
+		(void)!driver->hooks.save(driver->hooks.ctx, driver->order, NULL, NULL);
+		if (err)
+			*err = why;
+		return rc;
+	}
+	enum rc stepped = order_step(driver->order, &event, now, &driver->next, err);
+	rc = driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].after, stepped == RC_OK ? err : NULL);
+	*ret_not_before = driver->next.not_before;
+	return stepped != RC_OK ? stepped : rc;
+}

@@ -1,0 +1,148 @@
+/* order.c -- the transition table of an ACME order; every decision about one is made here. */
+#include "order.h"
+
+#include <string.h>
+
+#define X(name, back) #name,
+static const char *const PHASE_WORDS[] = { ORDER_PHASES(X) };
+#undef X
+#define X(name) #name,
+static const char *const STATUS_WORDS[] = { ORDER_STATUSES(X) };
+static const char *const ACTION_WORDS[] = { ORDER_ACTIONS(X) };
+#undef X
+#define X(name, back) ORDER_##back,
+static const enum order_phase WAY_BACK[] = { ORDER_PHASES(X) };
+#undef X
+
+/* What is done in a phase. */
+static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
+	[ORDER_START] = ORDER_DO_SUBMIT, [ORDER_AUTHORIZE] = ORDER_DO_SOLVE, [ORDER_FINALIZE] = ORDER_DO_SEND_CSR,
+	[ORDER_POLL] = ORDER_DO_ASK,	 [ORDER_FETCH] = ORDER_DO_DOWNLOAD,  [ORDER_DONE] = ORDER_DO_STOP,
+	[ORDER_FAILED] = ORDER_DO_STOP,
+};
+
+#define NEVER ORDER_PHASE_COUNT	/* RFC 8555 does not allow this answer here */
+
+/*
+ * RFC 8555, 7.1.6 and 7.4: where an answer leads.  A poll may observe any status, also
+ * one we have already passed: states may change without being seen.  `ready` in the
+ * first answer is the pre-authorised path and costs no challenge.
+ */
+static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
+	/*			PENDING		 READY		  PROCESSING   VALID	    INVALID */
+	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_AUTHORIZE] = { ORDER_POLL,      ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_FINALIZE]  = { NEVER,	       ORDER_POLL,     ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_POLL]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_FETCH]	  = { NEVER,	       NEVER,	       NEVER,	   ORDER_DONE,	ORDER_FAILED },
+	[ORDER_DONE]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
+	[ORDER_FAILED]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
+};
+
+static int64_t pause_before(const struct order *order, const struct order_event *event, int64_t now)
+{
+	if (event->retry_at > now)
+		return event->retry_at;
+	/* The first look after a step costs nothing; a CA that needs longer is asked at a steady pace. */
+	return order->polls <= 1 ? 0 : order->polls == 2 ? now + 1 : now + ORDER_POLL_DEFAULT;
+}
+
+static enum rc give_up(struct order *order, struct order_next *ret_next, enum rc rc, struct err *err, const char *why)
+{
+	order->phase = ORDER_FAILED;
+	*ret_next = (struct order_next){ .action = ORDER_DO_STOP };
+	return err_set(err, rc, "%s", why);
+}
+
+enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
+		   struct err *err)
+{
+	enum order_phase next;
+
+	if (event->rc == RC_RETRY) {
+		/* A lost answer and a restart are the same case: ask before doing it again. */
+		next = WAY_BACK[order->phase];
+	} else if (event->rc != RC_OK) {
+		next = ORDER_FAILED;
+	} else {
+		next = event->status < ORDER_STATUS_COUNT ? NEXT[order->phase][event->status] : NEVER;
+	}
+	if (next == NEVER)
+		return give_up(order, ret_next, RC_PROTOCOL, err, "the order has a status that is not possible here");
+	/* TR 33.776, 6.9.1.1: `expires` may be updated by the server; what counts is what it said last. */
+	if (order->expires_at && now >= order->expires_at && next != ORDER_DONE && next != ORDER_FAILED && next != ORDER_FETCH)
+		return give_up(order, ret_next, RC_DENIED, err, "the order expired before it was completed");
+	if (next == ORDER_POLL && ++order->polls > ORDER_POLLS_MAX)
+		return give_up(order, ret_next, RC_RETRY, err, "the order makes no progress");
+	if (next != ORDER_POLL && order->phase != ORDER_POLL)
+		order->polls = 0;
+	order->phase = next;
+	*ret_next = (struct order_next){ .action = PHASE_ACTION[next] };
+	if (next == ORDER_POLL)
+		ret_next->not_before = pause_before(order, event, now);
+	return RC_OK;
+}
+
+struct order_next order_resume(struct order *order)
+{
+	order->phase = WAY_BACK[order->phase];
+	/* Without its URL the order cannot be asked about; at most one is abandoned at the CA. */
+	if (!order->url[0] && order->phase != ORDER_FAILED && order->phase != ORDER_DONE)
+		order->phase = ORDER_START;
+	if (order->phase == ORDER_FETCH && !order->certificate_url[0])
+		order->phase = ORDER_POLL;
+	return (struct order_next){ .action = PHASE_ACTION[order->phase] };
+}
+
+/* Words are kept in one case in the lists; the wire and the store have them small. */
+static const char *small(const char *word, char text[16])
+{
+	size_t i = 0;
+
+	for (; word[i] && i < 15; i++)
+		text[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32 : word[i]);
+	text[i] = '\0';
+	return text;
+}
+
+static const char *name_of(const char *const *words, unsigned at, unsigned count)
+{
+	static _Thread_local char text[16];
+
+	return at < count ? small(words[at], text) : "unknown";
+}
+
+static unsigned index_of(const char *const *words, unsigned count, const char *name)
+{
+	char text[16];
+
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(small(words[i], text), name) == 0)
+			return i;
+	return count;
+}
+
+const char *order_phase_name(enum order_phase phase)
+{
+	return name_of(PHASE_WORDS, phase, ORDER_PHASE_COUNT);
+}
+
+enum order_phase order_phase_parse(const char *name)
+{
+	return (enum order_phase)index_of(PHASE_WORDS, ORDER_PHASE_COUNT, name);
+}
+
+const char *order_status_name(enum order_status status)
+{
+	return name_of(STATUS_WORDS, status, ORDER_STATUS_COUNT);
+}
+
+enum order_status order_status_parse(const char *name)
+{
+	return (enum order_status)index_of(STATUS_WORDS, ORDER_STATUS_COUNT, name);
+}
+
+const char *order_action_name(enum order_action action)
+{
+	return name_of(ACTION_WORDS, action, ORDER_ACTION_COUNT);
+}
