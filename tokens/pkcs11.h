@@ -40,7 +40,7 @@ CK_FUNCTION_LIST *pkcs11_module_call(const struct pkcs11_module *module);
 enum rc pkcs11_module_slot(struct pkcs11_module *module, const char *label, CK_SLOT_ID *ret_slot,
 			   struct err *err) HWA_CHECKED;
 
-/* pkcs11_session.c */
+/* pkcs11_session.c: `info` of the token was read just before */
 enum rc pkcs11_session_open(struct pkcs11_token *token, struct err *err) HWA_CHECKED;
 void pkcs11_session_close(struct pkcs11_token *token);
 /* After an operation that the module may have left active: a fresh session, under the same login. */

@@ -80,8 +80,13 @@ static enum rc module_load(const char *path, CK_FUNCTION_LIST *call, struct pkcs
 		enum rc rc = pkcs11_fail(err, is_ckr ? (CK_RV)ERR_GET_REASON(error) : CKR_GENERAL_ERROR, "C_Initialize");
 		return err_wrap(err, rc, "the PKCS#11 module %s cannot be started", path);
 	}
-	ERR_pop_to_mark();
 	module->is_loaded = true;
+	/* Once for each load: releasing a list closes every session of its slots, and PKCS11_update_slots of
+	 * libp11 0.4.12 crashes on the list it made itself. */
+	int failed = PKCS11_enumerate_slots(module->libp11, &module->slots, &module->slot_count);
+	ERR_pop_to_mark();
+	if (failed)
+		return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the slots of %s cannot be listed", path);
 	*ret_module = TAKE(module);
 	return RC_OK;
 }
@@ -144,12 +149,6 @@ enum rc pkcs11_module_slot(struct pkcs11_module *module, const char *label, CK_S
 	unsigned matches = 0;
 	CK_SLOT_ID slot = 0;
 
-	ERR_set_mark();
-	/* Not PKCS11_enumerate_slots: releasing its earlier list would close the sessions of other tokens. */
-	int failed = PKCS11_update_slots(module->libp11, &module->slots, &module->slot_count);
-	ERR_pop_to_mark();
-	if (failed)
-		return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the slots of %s cannot be listed", module->path);
 	for (unsigned i = 0; i < module->slot_count; i++) {
 		const PKCS11_TOKEN *token = module->slots[i].token;
 

@@ -98,11 +98,8 @@ static enum rc login(struct pkcs11_token *token, struct err *err)
 
 enum rc pkcs11_session_open(struct pkcs11_token *token, struct err *err)
 {
-	CK_RV rv = token->call->C_GetTokenInfo(token->slot, &token->info);
+	CK_RV rv = token->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &token->session);
 
-	if (rv != CKR_OK)
-		return pkcs11_fail(err, rv, "C_GetTokenInfo");
-	rv = token->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &token->session);
 	if (rv != CKR_OK)
 		return pkcs11_fail(err, rv, "C_OpenSession");
 	token->has_session = true;

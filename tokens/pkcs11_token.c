@@ -2,9 +2,25 @@
 #include "pkcs11.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backends.h"
+
+/* The list of slots is as old as the load of the module: the slot may hold another token by now. */
+static enum rc token_is_there(struct pkcs11_token *token, const char *wanted, struct err *err)
+{
+	char label[33];
+	CK_RV rv = token->call->C_GetTokenInfo(token->slot, &token->info);
+
+	if (rv != CKR_OK)
+		return pkcs11_fail(err, rv, "C_GetTokenInfo");
+	pkcs11_text(token->info.label, sizeof(token->info.label), label, sizeof(label));
+	if (strcmp(label, wanted) != 0)
+		return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "slot %lu holds token \"%s\" now; open it again", token->slot,
+				   label);
+	return RC_OK;
+}
 
 static enum rc token_reach(struct pkcs11_token *token, const struct config_token *config, struct err *err)
 {
@@ -14,6 +30,8 @@ static enum rc token_reach(struct pkcs11_token *token, const struct config_token
 		return rc;
 	token->call = pkcs11_module_call(token->module);
 	rc = pkcs11_module_slot(token->module, config->token_label, &token->slot, err);
+	if (rc == RC_OK)
+		rc = token_is_there(token, config->token_label, err);
 	return rc == RC_OK ? pkcs11_session_open(token, err) : rc;
 }
 

@@ -1,0 +1,79 @@
+/* softhsm.h -- a SoftHSM of the test's own: private directory, private configuration, tokens by label. */
+#ifndef HWA_TEST_SOFTHSM_H
+#define HWA_TEST_SOFTHSM_H
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#define SOFTHSM_MODULE "/usr/lib/softhsm/libsofthsm2.so"
+#define SOFTHSM_PIN    "73519862"
+
+struct softhsm {
+	char dir[64];		/* /tmp/hwa-hsm-XXXXXX */
+	char pin_file[96];
+};
+
+static inline int softhsm_write(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file)
+		return -1;
+	int failed = fputs(text, file) < 0;
+	return fclose(file) != 0 || failed ? -1 : 0;
+}
+
+static inline int softhsm_add(const char *label)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "softhsm2-util --init-token --free --label %s --so-pin 00000000 --pin " SOFTHSM_PIN
+		 " >/dev/null", label);
+	return system(command) == 0 ? 0 : -1;
+}
+
+static inline int softhsm_start(struct softhsm *softhsm)
+{
+	char path[96], text[160];
+
+	strcpy(softhsm->dir, "/tmp/hwa-hsm-XXXXXX");
+	if (!mkdtemp(softhsm->dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/tokens", softhsm->dir);
+	if (mkdir(path, 0700) != 0)
+		return -1;
+	snprintf(text, sizeof(text), "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", path);
+	snprintf(path, sizeof(path), "%s/softhsm2.conf", softhsm->dir);
+	if (softhsm_write(path, text) != 0 || setenv("SOFTHSM2_CONF", path, 1) != 0)
+		return -1;
+	snprintf(softhsm->pin_file, sizeof(softhsm->pin_file), "%s/pin", softhsm->dir);
+	return softhsm_write(softhsm->pin_file, SOFTHSM_PIN);
+}
+
+static inline int softhsm_unlink(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status, (void)kind, (void)walk;
+	return remove(path);
+}
+
+static inline void softhsm_stop(struct softhsm *softhsm)
+{
+	nftw(softhsm->dir, softhsm_unlink, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Borrows every string, so they outlive the configuration. */
+static inline struct config_token softhsm_config(struct softhsm *softhsm, char *label)
+{
+	static char name[] = "hsm", module[] = SOFTHSM_MODULE;
+
+	return (struct config_token){ .name = name, .module = module, .token_label = label,
+				      .pin = { SECRET_FILE, softhsm->pin_file } };
+}
+
+#endif /* HWA_TEST_SOFTHSM_H */
