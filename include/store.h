@@ -52,7 +52,6 @@ struct store_certificate {
 	struct store_key next_key;
 	unsigned next_generation;	/* staged; 0: none */
 	struct order order;
-	bool forced;			/* the operator asked */
 	/* failures */
 	unsigned attempts;		/* failed in a row */
 	int64_t retry_at;		/* back-off: nothing before this; 0: none */

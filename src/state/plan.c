@@ -1,0 +1,136 @@
+/* plan.c -- when a certificate is renewed and why; facts in, decision out. */
+#include "plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "clock.h"
+
+#define DAY		INT64_C(86400)
+#define SHORT_LIFE	(10 * DAY)	/* under it, half of the lifetime is the default */
+#define BACK_OFF_FIRST	INT64_C(60)
+#define BACK_OFF_LAST	(6 * INT64_C(3600))
+
+/* FNV-1a: the same certificate gets the same jitter on every machine and every run. */
+static uint64_t name_hash(const char *name, int64_t not_after)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+	return (hash ^ (uint64_t)not_after) * UINT64_C(1099511628211);
+}
+
+/* Keeps the earlier of the two. */
+static void earlier(struct plan *plan, int64_t when, const char *fmt, ...) HWA_PRINTF(3);
+
+static void earlier(struct plan *plan, int64_t when, const char *fmt, ...)
+{
+	va_list args;
+
+	if (when >= plan->when)
+		return;
+	plan->when = when;
+	va_start(args, fmt);
+	vsnprintf(plan->why, sizeof(plan->why), fmt, args);
+	va_end(args);
+}
+
+static void by_lifetime(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
+{
+	int64_t life = facts->not_after - facts->not_before;
+	char text[CLOCK_TEXT_MAX];
+
+	clock_print_duration(life, text);
+	if (policy->renew_after_percent)
+		earlier(plan, facts->not_before + life / 100 * policy->renew_after_percent, "%u%% of its lifetime of %s",
+			policy->renew_after_percent, text);
+	else if (life < SHORT_LIFE)
+		earlier(plan, facts->not_before + life / 2, "half of its lifetime of %s", text);
+	else
+		earlier(plan, facts->not_before + life / 3 * 2, "two thirds of its lifetime of %s", text);
+}
+
+static void by_policy(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
+{
+	char text[CLOCK_TEXT_MAX], margin[CLOCK_TEXT_MAX];
+
+	clock_print_duration(policy->margin, margin);
+	if (policy->renew_before)
+		earlier(plan, facts->not_after - policy->renew_before, "%s before it expires",
+			clock_print_duration(policy->renew_before, text));
+	/* TR 33.776, 6.9.1.1 step 3: inside the interval since the last issuance no challenge is asked. */
+	if (policy->preauthorized)
+		earlier(plan, facts->issued_at + policy->preauthorized - policy->margin,
+			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600), margin);
+	earlier(plan, facts->not_after - policy->margin, "%s before it expires, whatever else was configured", margin);
+}
+
+/* Jitter makes it earlier, never later, and never before half of the wait is over. */
+static void apply_jitter(const struct config_policy *policy, const char *name, const struct plan_facts *facts,
+			 struct plan *plan)
+{
+	int64_t span = plan->when - facts->not_before;
+	int64_t most = span > 0 ? span / 100 * policy->jitter_percent : 0;
+
+	if (most > 0)
+		plan->when -= (int64_t)(name_hash(name, facts->not_after) % (uint64_t)most);
+}
+
+struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
+{
+	struct plan plan = { .what = PLAN_RENEW, .when = now };
+	char text[CLOCK_TEXT_MAX];
+
+	if (facts->forced) {
+		plan.what = facts->under_way ? PLAN_RESUME : facts->issued ? PLAN_RENEW : PLAN_ENROL;
+		snprintf(plan.why, sizeof(plan.why), "the operator asked");
+		return plan;
+	}
+	if (facts->retry_at > now) {
+		plan.what = PLAN_WAIT;
+		plan.when = facts->retry_at;
+		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts, facts->attempts == 1 ? "" : "s");
+		return plan;
+	}
+	if (facts->under_way) {
+		plan.what = PLAN_RESUME;
+		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
+		return plan;
+	}
+	if (!facts->issued) {
+		plan.what = PLAN_ENROL;
+		snprintf(plan.why, sizeof(plan.why), "never issued");
+		return plan;
+	}
+	if (facts->config_changed) {
+		snprintf(plan.why, sizeof(plan.why), "its names, key or authority were changed in the configuration");
+		return plan;
+	}
+	if (facts->not_after <= now) {
+		snprintf(plan.why, sizeof(plan.why), "it expired %s", clock_print(facts->not_after, text));
+		return plan;
+	}
+	plan.when = INT64_MAX;
+	by_lifetime(policy, facts, &plan);
+	by_policy(policy, facts, &plan);
+	apply_jitter(policy, name, facts, &plan);
+	plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
+	return plan;
+}
+
+int64_t plan_back_off(unsigned attempts, int64_t not_after, int64_t wait, int64_t peer_retry_at, int64_t now)
+{
+	int64_t pause = BACK_OFF_FIRST;
+	int64_t left = not_after > now ? not_after - now : 0;
+
+	for (unsigned i = 1; i < attempts && pause < BACK_OFF_LAST; i++)
+		pause *= 2;
+	if (pause > BACK_OFF_LAST)
+		pause = BACK_OFF_LAST;
+	/* A certificate about to expire is tried more often, so that there are always some attempts left. */
+	if (left && pause > left / 8)
+		pause = left / 8 > BACK_OFF_FIRST ? left / 8 : BACK_OFF_FIRST;
+	int64_t at = now + pause + (wait > 0 && wait < CLOCK_RETRY_MAX ? wait : 0);
+	return peer_retry_at > at ? peer_retry_at : at;
+}

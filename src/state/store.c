@@ -1,0 +1,240 @@
+/* store.c -- opens STATE/hwacme.db, keeps its schema, and locks it for the one who renews. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "database.h"
+
+#define SCHEMA_VERSION	1
+#define BUSY_MS		5000
+
+static const char SCHEMA[] =
+	"CREATE TABLE certificate (name TEXT PRIMARY KEY, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
+	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER NOT NULL,"
+	" not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL, serial TEXT NOT NULL,"
+	" fingerprint TEXT NOT NULL, authority TEXT NOT NULL, names TEXT NOT NULL, custody TEXT NOT NULL,"
+	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER NOT NULL,"
+	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url TEXT NOT NULL,"
+	" finalize_url TEXT NOT NULL, certificate_url TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
+	" failed_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT;"
+	"CREATE TABLE account (authority TEXT PRIMARY KEY, directory TEXT NOT NULL, token TEXT NOT NULL, label TEXT NOT NULL,"
+	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE retired (token TEXT NOT NULL, label TEXT NOT NULL, id BLOB PRIMARY KEY, type INTEGER NOT NULL, made_at INTEGER NOT NULL,"
+	" certificate TEXT NOT NULL, erase_at INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX retired_erase_at ON retired (erase_at);"
+	"CREATE TABLE journal (number INTEGER PRIMARY KEY, certificate TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX journal_certificate ON journal (certificate, number);"
+	"PRAGMA user_version = 1;";
+
+#define X(name, text) text,
+static const char *const STATE_NAMES[] = { CERTIFICATE_STATES(X) };
+#undef X
+
+const char *certificate_state_name(enum certificate_state state)
+{
+	return state < CERTIFICATE_STATE_COUNT ? STATE_NAMES[state] : "unknown";
+}
+
+enum rc database_fail(struct store *store, struct err *err, const char *what)
+{
+	int code = sqlite3_errcode(store->db);
+	enum rc rc = code == SQLITE_BUSY || code == SQLITE_LOCKED ? RC_RETRY : code == SQLITE_MISUSE ? RC_BUG : RC_RESOURCE;
+
+	return err_set(err, rc, "%s: %s: %s", store->path, what, sqlite3_errmsg(store->db));
+}
+
+enum rc database_run(struct store *store, const char *sql, struct err *err)
+{
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? RC_OK : database_fail(store, err, "cannot write");
+}
+
+enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_statement, struct err *err)
+{
+	return sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK ? RC_OK
+											  : database_fail(store, err, "cannot read");
+}
+
+enum rc database_finish(struct store *store, sqlite3_stmt *statement, struct err *err)
+{
+	enum rc rc = sqlite3_step(statement) == SQLITE_DONE ? RC_OK : database_fail(store, err, "cannot write");
+
+	sqlite3_finalize(statement);
+	return rc;
+}
+
+int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key)
+{
+	sqlite3_bind_text(statement, at, key->token, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, at + 1, key->name.label, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, at + 2, key->name.id, TOKEN_ID_LEN, SQLITE_STATIC);
+	sqlite3_bind_int(statement, at + 3, (int)key->type);
+	sqlite3_bind_int64(statement, at + 4, key->created_at);
+	return at + KEY_COLUMNS;
+}
+
+void text_column(sqlite3_stmt *statement, int at, char *text, size_t room)
+{
+	const unsigned char *value = sqlite3_column_text(statement, at);
+
+	snprintf(text, room, "%s", value ? (const char *)value : "");
+}
+
+void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key)
+{
+	*ret_key = (struct store_key){ 0 };
+	text_column(statement, at, ret_key->token, sizeof(ret_key->token));
+	text_column(statement, at + 1, ret_key->name.label, sizeof(ret_key->name.label));
+	if (sqlite3_column_bytes(statement, at + 2) == TOKEN_ID_LEN)
+		memcpy(ret_key->name.id, sqlite3_column_blob(statement, at + 2), TOKEN_ID_LEN);
+	ret_key->type = (enum key_type)sqlite3_column_int(statement, at + 3);
+	ret_key->created_at = sqlite3_column_int64(statement, at + 4);
+}
+
+static enum rc schema_check(struct store *store, bool create, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *statement = NULL;
+	enum rc rc = database_prepare(store, "PRAGMA user_version", &statement, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	int version = sqlite3_column_int(statement, 0);
+	if (version == SCHEMA_VERSION)
+		return RC_OK;
+	if (version != 0)
+		return err_set(err, RC_INPUT, "%s was written by a newer hwacme (schema %d, this one knows %d)", store->path, version,
+			       SCHEMA_VERSION);
+	if (!create)
+		return err_set(err, RC_ABSENT, "%s is empty", store->path);
+	sqlite3_reset(statement);
+	/* Whole or not at all: a process killed here leaves an empty database. */
+	rc = database_run(store, "BEGIN IMMEDIATE", err);
+	if (rc == RC_OK)
+		rc = database_run(store, SCHEMA, err);
+	if (rc == RC_OK)
+		rc = database_run(store, "COMMIT", err);
+	if (rc != RC_OK)
+		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+static enum rc store_new(const char *state_dir, struct store **ret_store, struct err *err)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	store->lock_fd = -1;
+	int len = snprintf(store->path, sizeof(store->path), "%s/hwacme.db", state_dir);
+	snprintf(store->lock_path, sizeof(store->lock_path), "%s/lock", state_dir);
+	if (len < 0 || (size_t)len >= sizeof(store->path)) {
+		free(store);
+		return err_set(err, RC_INPUT, "state: the path is too long: %s", state_dir);
+	}
+	*ret_store = store;
+	return RC_OK;
+}
+
+static enum rc make_directory(const char *path, mode_t mode, struct err *err)
+{
+	if (mkdir(path, mode) != 0 && errno != EEXIST)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot make the directory %s: %s", path, strerror(errno));
+	return RC_OK;
+}
+
+/* Servers read archive/ and live/; what is secret has its own modes: keys/ 0700, the database 0600. */
+static enum rc make_directories(const char *state_dir, struct err *err)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} below[] = { { "keys", 0700 }, { "archive", 0755 }, { "live", 0755 } };
+	char path[4096];
+	enum rc rc = make_directory(state_dir, 0755, err);
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]) && rc == RC_OK; i++) {
+		snprintf(path, sizeof(path), "%s/%s", state_dir, below[i].name);
+		rc = make_directory(path, below[i].mode, err);
+	}
+	return rc;
+}
+
+enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)
+{
+	AUTO(store) struct store *store = NULL;
+	enum rc rc = make_directories(state_dir, err);
+
+	if (rc == RC_OK)
+		rc = store_new(state_dir, &store, err);
+	if (rc != RC_OK)
+		return rc;
+	/* SQLite would make it 0644; it names keys and accounts. */
+	int fd = open(store->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", store->path, strerror(errno));
+	close(fd);
+	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
+		return database_fail(store, err, "cannot open");
+	sqlite3_busy_timeout(store->db, BUSY_MS);
+	rc = database_run(store, "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;", err);
+	if (rc == RC_OK)
+		rc = schema_check(store, true, err);
+	if (rc == RC_OK)
+		*ret_store = TAKE(store);
+	return rc;
+}
+
+enum rc store_open_readonly(const char *state_dir, struct store **ret_store, struct err *err)
+{
+	AUTO(store) struct store *store = NULL;
+	enum rc rc = store_new(state_dir, &store, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (access(store->path, R_OK) != 0)
+		return err_set_raw(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, ERR_ERRNO, errno, "cannot read %s: %s", store->path,
+				   strerror(errno));
+	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
+		return database_fail(store, err, "cannot open");
+	sqlite3_busy_timeout(store->db, BUSY_MS);
+	rc = schema_check(store, false, err);
+	if (rc == RC_OK)
+		*ret_store = TAKE(store);
+	return rc;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	sqlite3_close(store->db);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store);
+}
+
+enum rc store_lock(struct store *store, struct err *err)
+{
+	char pid[32] = "";
+	int fd = open(store->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", store->lock_path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
+		close(fd);
+		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is renewing in this state directory; try again when it has ended",
+			       len > 0 ? (int)strcspn(pid, "\n") : 1, len > 0 ? pid : "?");
+	}
+	store->lock_fd = fd;
+	/* The number is for the message above only; the lock is the descriptor's. */
+	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len)
+		return RC_OK;
+	return RC_OK;
+}

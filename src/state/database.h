@@ -1,0 +1,34 @@
+/* database.h -- the SQLite connection that the record files share; nothing outside src/state includes it. */
+#ifndef HWA_DATABASE_H
+#define HWA_DATABASE_H
+
+#include <sqlite3.h>
+
+#include "store.h"
+
+struct store {
+	sqlite3 *db;
+	char path[4096];
+	char lock_path[4096];
+	int lock_fd;
+};
+
+enum rc database_fail(struct store *store, struct err *err, const char *what);
+enum rc database_run(struct store *store, const char *sql, struct err *err);
+enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_statement, struct err *err);
+/* For statements without rows: runs and frees it. */
+enum rc database_finish(struct store *store, sqlite3_stmt *statement, struct err *err);
+
+/* Keys are rows of five columns wherever they stand. */
+int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key);
+void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key);
+void text_column(sqlite3_stmt *statement, int at, char *text, size_t room);
+#define KEY_COLUMNS 5
+
+static inline void statement_free(sqlite3_stmt *statement)
+{
+	sqlite3_finalize(statement);
+}
+AUTO_DEFINE(statement, sqlite3_stmt *, statement_free);
+
+#endif /* HWA_DATABASE_H */
