@@ -20,53 +20,88 @@ struct pin {	/* lives at the start of its own page */
 
 const char *pin_where(const struct config_secret *secret, char text[512])
 {
-	const char *kind = secret->source == SECRET_CREDENTIAL ? "credential" : secret->source == SECRET_ENV ? "environment variable" : "file";
+	static const char *const kinds[] = { [SECRET_NONE] = "nowhere", [SECRET_FILE] = "file",
+					     [SECRET_CREDENTIAL] = "credential", [SECRET_ENV] = "environment variable" };
 
-	snprintf(text, 512, "%s %s", kind, secret->where ? secret->where : "(none)");
+	snprintf(text, 512, "%s%s%s", kinds[secret->source], secret->where ? " " : "", secret->where ? secret->where : "");
 	return text;
+}
+
+static enum rc unreadable(struct err *err, int number, const char *where)
+{
+	return err_set_raw(err, RC_INPUT, ERR_ERRNO, number, "the PIN cannot be read from %s: %s", where, strerror(number));
+}
+
+static enum rc read_all(struct pin *pin, int fd, const char *where, struct err *err)
+{
+	while (pin->len < sizeof(pin->bytes)) {
+		ssize_t got = read(fd, pin->bytes + pin->len, sizeof(pin->bytes) - pin->len);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return unreadable(err, errno, where);
+		if (got == 0)
+			break;
+		pin->len += (size_t)got;
+	}
+	return RC_OK;
 }
 
 static enum rc read_file(struct pin *pin, const char *path, const char *where, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* O_NONBLOCK: a FIFO put there by mistake must not stop us for ever. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat status;
 
 	if (fd < 0)
-		return err_set_raw(err, RC_INPUT, ERR_ERRNO, errno, "the PIN cannot be read from %s: %s", where, strerror(errno));
-	ssize_t got = 0;
-	while (pin->len < sizeof(pin->bytes) &&
-	       (got = read(fd, pin->bytes + pin->len, sizeof(pin->bytes) - pin->len)) > 0)
-		pin->len += (size_t)got;
-	int failed = got < 0 ? errno : 0;
+		return unreadable(err, errno, where);
+	enum rc rc = RC_OK;
+	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+		rc = err_set(err, RC_INPUT, "the PIN cannot be read: %s is not a regular file", where);
+	if (rc == RC_OK)
+		rc = read_all(pin, fd, where, err);
 	close(fd);
-	if (failed)
-		return err_set_raw(err, RC_INPUT, ERR_ERRNO, failed, "the PIN cannot be read from %s: %s", where, strerror(failed));
+	return rc;
+}
+
+/* systemd.exec(5): a credential is a file in $CREDENTIALS_DIRECTORY. */
+static enum rc read_credential(struct pin *pin, const char *name, const char *where, struct err *err)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char path[4096];
+
+	if (!name[0] || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(err, RC_INPUT, "%s: a credential has a plain name, without \"/\"", where);
+	if (!dir)
+		return err_set(err, RC_INPUT,
+			       "the PIN cannot be read: %s needs CREDENTIALS_DIRECTORY; run it by systemd with LoadCredential=%s:...",
+			       where, name);
+	int len = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return unreadable(err, ENAMETOOLONG, where);
+	return read_file(pin, path, where, err);
+}
+
+static enum rc read_env(struct pin *pin, const char *name, const char *where, struct err *err)
+{
+	const char *value = getenv(name);
+
+	if (!value)
+		return err_set(err, RC_INPUT, "the PIN cannot be read: %s is not set", where);
+	pin->len = strnlen(value, sizeof(pin->bytes));
+	memcpy(pin->bytes, value, pin->len);
 	return RC_OK;
 }
 
 static enum rc read_secret(struct pin *pin, const struct config_secret *secret, const char *where, struct err *err)
 {
-	char path[4096];
-	const char *value;
-
-	switch (secret->source) {
-	case SECRET_FILE:
+	if (secret->source == SECRET_FILE && secret->where)
 		return read_file(pin, secret->where, where, err);
-	case SECRET_CREDENTIAL:
-		value = getenv("CREDENTIALS_DIRECTORY");
-		if (!value || strchr(secret->where, '/'))
-			return err_set(err, RC_INPUT, "%s: no credentials directory; is it run by systemd with LoadCredential=?", where);
-		snprintf(path, sizeof(path), "%s/%s", value, secret->where);
-		return read_file(pin, path, where, err);
-	case SECRET_ENV:
-		value = getenv(secret->where);
-		if (!value)
-			return err_set(err, RC_INPUT, "the PIN cannot be read: %s is not set", where);
-		pin->len = strnlen(value, sizeof(pin->bytes));
-		memcpy(pin->bytes, value, pin->len);
-		return RC_OK;
-	case SECRET_NONE:
-		break;
-	}
+	if (secret->source == SECRET_CREDENTIAL && secret->where)
+		return read_credential(pin, secret->where, where, err);
+	if (secret->source == SECRET_ENV && secret->where)
+		return read_env(pin, secret->where, where, err);
 	return err_set(err, RC_INPUT, "no PIN is configured; write pin: { file: /path }");
 }
 

@@ -8,6 +8,21 @@
 
 AUTO_DEFINE(p11_uri, P11KitUri *, p11_kit_uri_free);
 
+/* p11-kit escapes "/" in the query; RFC 7512, 2.3 lets it stand, and the plain path is what every consumer takes. */
+static void query_unescape_slashes(char *uri)
+{
+	char *to = strchr(uri, '?');
+
+	for (char *at = to; at && *at; *to++ = *at++) {
+		if (strncmp(at, "%2F", 3) == 0) {
+			at += 2;
+			*at = '/';
+		}
+	}
+	if (to)
+		*to = '\0';
+}
+
 /* Only the parts that every consumer understands: token, id, type; and pin-source, as a plain absolute path. */
 static enum rc uri_print(struct token_key *key, struct buf *ret_uri, struct err *err)
 {
@@ -26,6 +41,7 @@ static enum rc uri_print(struct token_key *key, struct buf *ret_uri, struct err 
 		p11_kit_uri_set_pin_source(uri, token->pin.where);
 	if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text) != P11_KIT_URI_OK)
 		return err_set(err, RC_RESOURCE, "the PKCS#11 URI cannot be formatted");
+	query_unescape_slashes(text);
 	return buf_append(ret_uri, span_text(text), err);
 }
 

@@ -36,6 +36,12 @@ static enum rc spki_build(const char *algorithm, OSSL_PARAM *params, struct buf 
 enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki, struct err *err)
 {
 	const char *group = type == KEY_EC_P384 ? "P-384" : "P-256";
+
+	if (!key_type_is_ec(type))
+		return err_set(err, RC_BUG, "%s is no elliptic curve", key_type_name(type));
+	/* SEC 1, 2.3.3: OpenSSL would take compressed points and the one at infinity too. */
+	if (point.len != 1 + 2 * key_type_bits(type) / 8 || point.at[0] != 0x04)
+		return err_set(err, RC_PROTOCOL, "the token's public key is not an uncompressed point of %s", group);
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)group, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.at, point.len),
@@ -47,6 +53,8 @@ enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki
 
 enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret_spki, struct err *err)
 {
+	if (modulus.len > TOKEN_SIG_MAX || exponent.len > sizeof(uint64_t))
+		return err_set(err, RC_PROTOCOL, "the token's RSA key is larger than any of ours");
 	AUTO(bignum) BIGNUM *n = BN_bin2bn(modulus.at, (int)modulus.len, NULL);
 	AUTO(bignum) BIGNUM *e = BN_bin2bn(exponent.at, (int)exponent.len, NULL);
 	AUTO(param_bld) OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
@@ -54,6 +62,8 @@ enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret
 	if (!n || !e || !build || OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
 	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) != 1)
 		return err_set(err, RC_RESOURCE, "out of memory");
+	if (BN_num_bits(n) < 2048 || !BN_is_odd(n) || !BN_is_odd(e) || BN_is_one(e))
+		return err_set(err, RC_PROTOCOL, "the token's public key is not a sound RSA key");
 	AUTO(params) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
 	if (!params)
 		return err_set(err, RC_RESOURCE, "out of memory");

@@ -9,6 +9,7 @@
 
 static const char LABEL_LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
+/* The configuration names what reaches the token, and that names the backend. */
 static const struct token_ops *backend_for(const struct config_token *config)
 {
 	const char *scheme = config->module ? "pkcs11" : "tpm2";
@@ -23,8 +24,11 @@ enum rc token_open(const struct config_token *config, const char *keys_dir, stru
 {
 	const struct token_ops *ops = backend_for(config);
 
+	if (!config->module == !config->tcti)
+		return err_set(err, RC_INPUT, "token \"%s\": write either pkcs11: { module: ... } or tpm2: { tcti: ... }",
+			       config->name);
 	if (!ops)
-		return err_set(err, RC_BUG, "no backend for token \"%s\"", config->name);
+		return err_set(err, RC_INPUT, "token \"%s\": this program was built without its backend", config->name);
 	enum rc rc = ops->open(config, keys_dir, ret_token, err);
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "token \"%s\"", config->name);
 }
@@ -88,9 +92,17 @@ void token_key_free(struct token_key *key)
 		key->ops->key_free(key);
 }
 
+/* Where it happened, in front of what happened. */
+static enum rc key_wrap(struct err *err, enum rc rc, const struct token_key *key, const char *what)
+{
+	return err_wrap(err, rc, "token \"%s\": %s key \"%s\"", key->token->name, what, key->name.label);
+}
+
 enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err)
 {
-	return key->ops->public_key(key, ret_spki, err);
+	enum rc rc = key->ops->public_key(key, ret_spki, err);
+
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "public key of");
 }
 
 static size_t hash_len(enum token_hash hash)
@@ -98,48 +110,74 @@ static size_t hash_len(enum token_hash hash)
 	return hash == TOKEN_SHA384 ? 48 : hash == TOKEN_SHA512 ? 64 : 32;
 }
 
+static enum rc sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash,
+			  struct span digest, struct err *err)
+{
+	if (hash > TOKEN_SHA512 || scheme > TOKEN_RSA_PSS)
+		return err_set(err, RC_BUG, "no such hash or signature scheme");
+	if (digest.len != hash_len(hash))
+		return err_set(err, RC_BUG, "a digest of %zu bytes where %zu belong", digest.len, hash_len(hash));
+	if (key->type >= KEY_TYPE_COUNT || !!key_type_is_ec(key->type) != (scheme == TOKEN_ECDSA))
+		return err_set(err, RC_INPUT, "it is %s and cannot make such a signature", key_type_name(key->type));
+	return RC_OK;
+}
+
+/* A stale TPM handle can sign with another key and report success: nothing unverified leaves here. */
+static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+			   struct span sig, struct err *err)
+{
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	size_t width = (scheme == TOKEN_ECDSA ? 2 : 1) * key_type_bits(key->type) / 8;
+
+	if (sig.len != width)
+		return err_set(err, RC_RETRY, "the token answered %zu bytes where a signature has %zu", sig.len, width);
+	enum rc rc = key->ops->public_key(key, &spki, err);
+	return rc == RC_OK ? spki_verify(buf_span(&spki), scheme, hash, digest, sig, err) : rc;
+}
+
 enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
 		   struct buf *ret_sig, struct err *err)
 {
-	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	bool is_ec = key_type_is_ec(key->type);
-	size_t width = is_ec ? 2 * key_type_bits(key->type) / 8 : key_type_bits(key->type) / 8;
-	enum rc rc = RC_OK;
+	enum rc rc = sign_check(key, scheme, hash, digest, err);
 
-	if (digest.len != hash_len(hash))
-		return err_set(err, RC_BUG, "a digest of %zu bytes where %zu belong", digest.len, hash_len(hash));
-	if (is_ec != (scheme == TOKEN_ECDSA))
-		return err_set(err, RC_INPUT, "key \"%s\" is %s and cannot make such a signature", key->name.label,
-			       key_type_name(key->type));
-	rc = key->ops->sign(key, scheme, hash, digest, &sig, err);
-	if (rc == RC_OK && sig.len != width)
-		rc = err_set(err, RC_RETRY, "the token answered a signature of %zu bytes where %zu belong", sig.len, width);
 	if (rc == RC_OK)
-		rc = key->ops->public_key(key, &spki, err);
-	/* A stale TPM handle can sign with another key and report success: nothing unverified leaves here. */
+		rc = key->ops->sign(key, scheme, hash, digest, &sig, err);
 	if (rc == RC_OK)
-		rc = spki_verify(buf_span(&spki), scheme, hash, digest, buf_span(&sig), err);
+		rc = sign_verify(key, scheme, hash, digest, buf_span(&sig), err);
 	if (rc == RC_OK)
 		rc = buf_append(ret_sig, buf_span(&sig), err);
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "token \"%s\": sign with key \"%s\"", key->token->name, key->name.label);
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "sign with");
 }
 
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err)
 {
-	return key->ops->custody(key, ret_custody, err);
+	enum rc rc = key->ops->custody(key, ret_custody, err);
+
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "custody of");
 }
 
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err)
 {
-	return key->ops->reference(key, ret_pem, ret_uri, err);
+	AUTO(buf) struct buf pem = BUF_MAX(TOKEN_REFERENCE_MAX);
+	AUTO(buf) struct buf uri = BUF_MAX(TOKEN_REFERENCE_MAX);
+	enum rc rc = key->ops->reference(key, &pem, &uri, err);
+
+	/* Both or neither: what does not fit is found before the first is written. */
+	if (rc == RC_OK && uri.len > ret_uri->max - ret_uri->len)
+		rc = err_set(err, RC_RESOURCE, "its URI is too long");
+	if (rc == RC_OK)
+		rc = buf_append(ret_pem, buf_span(&pem), err);
+	if (rc == RC_OK)
+		rc = buf_append(ret_uri, buf_span(&uri), err);
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "reference of");
 }
 
 enum rc token_erase(struct token_key *key, struct err *err)
 {
 	enum rc rc = key->ops->erase(key, err);
 
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "token \"%s\": erase key \"%s\"", key->token->name, key->name.label);
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "erase");
 }
 
 enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err)
