@@ -1,0 +1,131 @@
+/* config.c -- loads hwacme.yaml whole or not at all, and finds entries by name. */
+#include "config.h"
+
+#include <string.h>
+
+#include "document.h"
+#include "schema.h"
+#include "settings.h"
+
+static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400,
+						     .jitter_percent = 5 };
+
+/* document_check() has said everything worth saying about the file; libcyaml's own messages are for its debugging. */
+static const cyaml_config_t LOADER = { .log_level = CYAML_LOG_ERROR, .log_fn = NULL, .mem_fn = cyaml_mem, .flags = CYAML_CFG_DEFAULT };
+
+static void texts_free(struct schema_config *texts)
+{
+	cyaml_free(&LOADER, &schema_root, texts, 0);
+}
+AUTO_DEFINE(texts, struct schema_config *, texts_free);
+
+enum rc config_load(const char *path, struct config **ret_config, struct err *err)
+{
+	AUTO(document) struct document *document = NULL;
+	AUTO(texts) struct schema_config *texts = NULL;
+	AUTO(config) struct config *config = calloc(1, sizeof(*config));
+
+	if (!config || !(config->path = strdup(path)))
+		return err_set(err, RC_RESOURCE, "out of memory");
+	enum rc rc = document_load(path, &document, err);
+	if (rc == RC_OK)
+		rc = document_check(document, &schema_root, schema_later, err);
+	if (rc != RC_OK)
+		return rc;
+	struct span text = document_text(document);
+	cyaml_err_t failed = cyaml_load_data(text.at, text.len, &LOADER, &schema_root, (cyaml_data_t **)&texts, NULL);
+	if (failed != CYAML_OK)
+		return err_set(err, RC_INPUT, "%s: %s", path, cyaml_strerror(failed));
+	rc = settings_read(document, texts, config, err);
+	if (rc == RC_OK)
+		rc = settings_check(document, config, err);
+	if (rc == RC_OK)
+		*ret_config = TAKE(config);
+	return rc;
+}
+
+static void list_free(char **list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		free(list[i]);
+	free(list);
+}
+
+static void token_free(struct config_token *token)
+{
+	free(token->name);
+	free(token->module);
+	free(token->token_label);
+	free(token->pin.where);
+	free(token->tcti);
+}
+
+static void authority_free(struct config_authority *authority)
+{
+	free(authority->name);
+	free(authority->directory);
+	free(authority->trust);
+	free(authority->roots);
+	free(authority->account_key.token);
+	list_free(authority->contact, authority->contact_count);
+}
+
+static void certificate_free(struct config_certificate *certificate)
+{
+	free(certificate->name);
+	free(certificate->authority);
+	free(certificate->policy);
+	free(certificate->key.token);
+	free(certificate->http01_listen);
+	list_free(certificate->names, certificate->name_count);
+	list_free(certificate->deploy_run, certificate->deploy_run_count);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (unsigned i = 0; i < config->token_count; i++)
+		token_free(&config->tokens[i]);
+	for (unsigned i = 0; i < config->authority_count; i++)
+		authority_free(&config->authorities[i]);
+	for (unsigned i = 0; i < config->policy_count; i++)
+		free(config->policies[i].name);
+	for (unsigned i = 0; i < config->certificate_count; i++)
+		certificate_free(&config->certificates[i]);
+	free(config->tokens);
+	free(config->authorities);
+	free(config->policies);
+	free(config->certificates);
+	free(config->state);
+	free(config->path);
+	free(config);
+}
+
+#define GET(list, count)						\
+	for (unsigned i = 0; i < config->count; i++)			\
+		if (config->list[i].name && strcmp(config->list[i].name, name) == 0)	\
+			return &config->list[i];			\
+	return NULL
+
+const struct config_token *config_token_get(const struct config *config, const char *name)
+{
+	GET(tokens, token_count);
+}
+
+const struct config_authority *config_authority_get(const struct config *config, const char *name)
+{
+	GET(authorities, authority_count);
+}
+
+const struct config_policy *config_policy_get(const struct config *config, const char *name)
+{
+	if (!name)
+		return &POLICY_DEFAULT;
+	GET(policies, policy_count);
+}
+
+const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
+{
+	GET(certificates, certificate_count);
+}

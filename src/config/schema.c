@@ -1,0 +1,139 @@
+/* schema.c -- the one table of options. */
+#include "schema.h"
+
+#define TEXT_MAX	4096u	/* a path */
+#define LIST_MAX	100u	/* names of a certificate, contacts, words of a command */
+
+#define NEEDED		CYAML_FLAG_POINTER
+#define OPTIONAL	(CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define TEXT(key, flags, type, member)	CYAML_FIELD_STRING_PTR(key, flags, struct type, member, 0, TEXT_MAX)
+#define GROUP(key, flags, type, member, fields)	CYAML_FIELD_MAPPING_PTR(key, flags, struct type, member, fields)
+#define LIST(key, flags, type, member, entry, least, most) \
+	CYAML_FIELD_SEQUENCE(key, flags, struct type, member, &(entry), least, most)
+
+static const cyaml_schema_value_t TEXT_ENTRY = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, TEXT_MAX) };
+
+static const cyaml_schema_field_t SECRET[] = {
+	TEXT("file", OPTIONAL, schema_secret, file),
+	TEXT("credential", OPTIONAL, schema_secret, credential),
+	TEXT("env", OPTIONAL, schema_secret, env),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t PKCS11[] = {
+	TEXT("module", NEEDED, schema_pkcs11, module),
+	TEXT("token", NEEDED, schema_pkcs11, token),
+	GROUP("pin", OPTIONAL, schema_pkcs11, pin, SECRET),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t TPM2[] = {
+	TEXT("tcti", NEEDED, schema_tpm2, tcti),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t TOKEN[] = {
+	TEXT("name", NEEDED, schema_token, name),
+	GROUP("pkcs11", OPTIONAL, schema_token, pkcs11, PKCS11),
+	GROUP("tpm2", OPTIONAL, schema_token, tpm2, TPM2),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t ACCOUNT_KEY[] = {
+	TEXT("token", NEEDED, schema_account_key, token),
+	TEXT("type", NEEDED, schema_account_key, type),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t AUTHORITY[] = {
+	TEXT("name", NEEDED, schema_authority, name),
+	TEXT("directory", NEEDED, schema_authority, directory),
+	TEXT("trust", OPTIONAL, schema_authority, trust),
+	TEXT("roots", OPTIONAL, schema_authority, roots),
+	LIST("contact", OPTIONAL, schema_authority, contact, TEXT_ENTRY, 0, LIST_MAX),
+	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
+	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t POLICY[] = {
+	TEXT("name", NEEDED, schema_policy, name),
+	TEXT("renew-after", OPTIONAL, schema_policy, renew_after),
+	TEXT("renew-before", OPTIONAL, schema_policy, renew_before),
+	TEXT("preauthorized", OPTIONAL, schema_policy, preauthorized),
+	TEXT("margin", OPTIONAL, schema_policy, margin),
+	TEXT("jitter", OPTIONAL, schema_policy, jitter),
+	TEXT("wait", OPTIONAL, schema_policy, wait),
+	TEXT("retire-after", OPTIONAL, schema_policy, retire_after),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t KEY[] = {
+	TEXT("token", NEEDED, schema_key, token),
+	TEXT("type", NEEDED, schema_key, type),
+	TEXT("rotate", OPTIONAL, schema_key, rotate),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t HTTP01[] = {
+	TEXT("listen", NEEDED, schema_http01, listen),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t CHALLENGE[] = {
+	GROUP("http-01", OPTIONAL, schema_challenge, http01, HTTP01),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t DEPLOY[] = {
+	LIST("run", NEEDED, schema_deploy, run, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("timeout", OPTIONAL, schema_deploy, timeout),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_field_t CERTIFICATE[] = {
+	TEXT("name", NEEDED, schema_certificate, name),
+	TEXT("authority", NEEDED, schema_certificate, authority),
+	TEXT("policy", OPTIONAL, schema_certificate, policy),
+	GROUP("key", NEEDED, schema_certificate, key, KEY),
+	LIST("names", NEEDED, schema_certificate, names, TEXT_ENTRY, 1, LIST_MAX),
+	GROUP("challenge", OPTIONAL, schema_certificate, challenge, CHALLENGE),
+	GROUP("deploy", OPTIONAL, schema_certificate, deploy, DEPLOY),
+	CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t TOKEN_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_token, TOKEN) };
+static const cyaml_schema_value_t AUTHORITY_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_authority,
+									  AUTHORITY) };
+static const cyaml_schema_value_t POLICY_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_policy, POLICY) };
+static const cyaml_schema_value_t CERTIFICATE_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_certificate,
+									    CERTIFICATE) };
+
+static const cyaml_schema_field_t ROOT[] = {
+	TEXT("state", OPTIONAL, schema_config, state),
+	LIST("tokens", NEEDED, schema_config, tokens, TOKEN_ENTRY, 1, SCHEMA_ENTRIES_MAX),
+	LIST("authorities", NEEDED, schema_config, authorities, AUTHORITY_ENTRY, 1, SCHEMA_ENTRIES_MAX),
+	LIST("policies", OPTIONAL, schema_config, policies, POLICY_ENTRY, 0, SCHEMA_ENTRIES_MAX),
+	LIST("certificates", NEEDED, schema_config, certificates, CERTIFICATE_ENTRY, 1, SCHEMA_ENTRIES_MAX),
+	CYAML_FIELD_END
+};
+
+const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct schema_config, ROOT) };
+
+/* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
+const struct document_later schema_later[] = {
+	{ "metrics" },
+	{ "authorities.external-account" },
+	{ "authorities.profile" },
+	{ "policies.ari" },
+	{ "policies.windows" },
+	{ "certificates.fallback" },
+	{ "certificates.nf" },
+	{ "certificates.probe" },
+	{ "certificates.challenge.tls-alpn-01" },
+	{ "certificates.challenge.dns-01" },
+	{ "certificates.challenge.dns-persist-01" },
+	{ "certificates.challenge.tkauth-01" },
+	{ "certificates.challenge.device-attest-01" },
+	{ NULL },
+};

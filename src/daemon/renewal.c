@@ -399,6 +399,8 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 		rc = RC_OK;
 	}
 	bool enrolling = record->generation == 0;
+	/* Who asks for this certificate now is not held back by our own back-off. */
+	record->retry_at = 0;
 	ret_outcome->plan = renewal_plan(desk->config, certificate, record, forced, clock_now());
 	if (rc != RC_OK) {
 		renewal.blame = BLAME_LOCAL;

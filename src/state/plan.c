@@ -53,7 +53,10 @@ static void by_lifetime(const struct config_policy *policy, const struct plan_fa
 
 static void by_policy(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
 {
-	char text[CLOCK_TEXT_MAX], margin[CLOCK_TEXT_MAX];
+	char text[CLOCK_TEXT_MAX], margin[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
+	int64_t quarter = (facts->not_after - facts->not_before) / 4;
+	/* A margin longer than a short certificate lives would have it renewed without end. */
+	int64_t before_end = policy->margin < quarter ? policy->margin : quarter;
 
 	clock_print_duration(policy->margin, margin);
 	if (policy->renew_before)
@@ -63,7 +66,8 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 	if (policy->preauthorized)
 		earlier(plan, facts->issued_at + policy->preauthorized - policy->margin,
 			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600), margin);
-	earlier(plan, facts->not_after - policy->margin, "%s before it expires, whatever else was configured", margin);
+	earlier(plan, facts->not_after - before_end, "%s before it expires, whatever else was configured",
+		clock_print_duration(before_end, last));
 }
 
 /* Jitter makes it earlier, never later, and never before half of the wait is over. */

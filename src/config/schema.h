@@ -1,0 +1,58 @@
+/*
+ * schema.h -- every option of hwacme.yaml, as libcyaml reads it: texts, not yet understood.
+ *
+ * One table (schema.c) makes the parser, the list of known options in an error, and what is missing.
+ */
+#ifndef HWA_SCHEMA_H
+#define HWA_SCHEMA_H
+
+#include <cyaml/cyaml.h>
+
+#include "document.h"
+
+#define SCHEMA_ENTRIES_MAX 100000u	/* tokens, authorities, policies or certificates */
+
+struct schema_secret { char *file, *credential, *env; };
+struct schema_pkcs11 { char *module, *token; struct schema_secret *pin; };
+struct schema_tpm2 { char *tcti; };
+struct schema_token { char *name; struct schema_pkcs11 *pkcs11; struct schema_tpm2 *tpm2; };
+struct schema_account_key { char *token, *type; };
+struct schema_key { char *token, *type, *rotate; };
+
+struct schema_authority {
+	char *name, *directory, *trust, *roots, *terms_agreed;
+	char **contact;
+	unsigned contact_count;
+	struct schema_account_key *account_key;
+};
+
+struct schema_policy {
+	char *name, *renew_after, *renew_before, *preauthorized, *margin, *jitter, *wait, *retire_after;
+};
+
+struct schema_http01 { char *listen; };
+struct schema_challenge { struct schema_http01 *http01; };
+struct schema_deploy { char **run; unsigned run_count; char *timeout; };
+
+struct schema_certificate {
+	char *name, *authority, *policy;
+	struct schema_key *key;
+	char **names;
+	unsigned names_count;
+	struct schema_challenge *challenge;
+	struct schema_deploy *deploy;
+};
+
+struct schema_config {
+	char *state;
+	struct schema_token *tokens;
+	struct schema_authority *authorities;
+	struct schema_policy *policies;
+	struct schema_certificate *certificates;
+	unsigned tokens_count, authorities_count, policies_count, certificates_count;
+};
+
+extern const cyaml_schema_value_t schema_root;
+extern const struct document_later schema_later[];
+
+#endif /* HWA_SCHEMA_H */

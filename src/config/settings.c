@@ -1,0 +1,369 @@
+/* settings.c -- understands each option's text and refuses what is wrong with the line it stands on. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "values.h"
+
+#define MARGIN_DEFAULT		INT64_C(86400)
+#define RETIRE_AFTER_DEFAULT	INT64_C(86400)
+#define JITTER_DEFAULT		5u
+#define DEPLOY_TIMEOUT_DEFAULT	INT64_C(30)
+#define DEPLOY_TIMEOUT_MAX	INT64_C(3600)
+#define STATE_DEFAULT		"/var/lib/hwacme"
+
+/* Where we are: "certificates[3]". */
+struct place {
+	const struct document *document;
+	char path[DOCUMENT_PATH_MAX];
+	struct err *err;
+};
+
+static struct place place_at(const struct document *document, const char *list, unsigned index, struct err *err)
+{
+	struct place place = { .document = document, .err = err };
+
+	snprintf(place.path, sizeof(place.path), "%s[%u]", list, index);
+	return place;
+}
+
+/* The message ends with what to write instead. */
+static enum rc wrong(const struct place *place, const char *option, const char *text, const char *instead)
+{
+	char path[DOCUMENT_PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s%s%s", place->path, *place->path ? "." : "", option);
+	return document_refuse(place->document, path, place->err, "\"%.100s\": %s", text, instead);
+}
+
+static enum rc read_name(const struct place *place, char **text, char **ret)
+{
+	if (!value_name(*text))
+		return wrong(place, "name", *text, "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
+	*ret = TAKE(*text);
+	return RC_OK;
+}
+
+static enum rc read_path(const struct place *place, const char *option, char **text, char **ret)
+{
+	if (!*text)
+		return RC_OK;
+	if ((*text)[0] != '/')
+		return wrong(place, option, *text, "write an absolute path");
+	*ret = TAKE(*text);
+	return RC_OK;
+}
+
+static enum rc read_duration(const struct place *place, const char *option, const char *text, int64_t *ret)
+{
+	if (!text || value_duration(text, ret))
+		return RC_OK;
+	if (text[0] && text[strlen(text) - 1] == 'w')
+		return wrong(place, option, text, "weeks are not used here; write days or hours, such as 14d or 336h");
+	return wrong(place, option, text, "write a duration such as 90s, 10m, 336h or 14d");
+}
+
+static enum rc read_key_type(const struct place *place, const char *option, const char *text, enum key_type *ret)
+{
+	char instead[160] = "write one of";
+
+	*ret = key_type_parse(text);
+	if (*ret != KEY_TYPE_COUNT)
+		return RC_OK;
+	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
+		size_t used = strlen(instead);
+
+		snprintf(instead + used, sizeof(instead) - used, "%s %s", type ? "," : "", key_type_name((enum key_type)type));
+	}
+	return wrong(place, option, text, instead);
+}
+
+static enum rc read_secret(const struct place *place, struct schema_secret *texts, struct config_secret *ret)
+{
+	if (!texts)
+		return RC_OK;
+	if ((texts->file != NULL) + (texts->credential != NULL) + (texts->env != NULL) != 1)
+		return wrong(place, "pkcs11.pin", "pin", "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
+	if (texts->file) {
+		ret->source = SECRET_FILE;
+		return read_path(place, "pkcs11.pin.file", &texts->file, &ret->where);
+	}
+	ret->source = texts->credential ? SECRET_CREDENTIAL : SECRET_ENV;
+	ret->where = texts->credential ? TAKE(texts->credential) : TAKE(texts->env);
+	return RC_OK;
+}
+
+static enum rc read_token(const struct place *place, struct schema_token *texts, struct config_token *ret)
+{
+	enum rc rc = read_name(place, &texts->name, &ret->name);
+
+	ret->line = document_line(place->document, place->path);
+	if (rc != RC_OK)
+		return rc;
+	if ((texts->pkcs11 != NULL) == (texts->tpm2 != NULL))
+		return wrong(place, "name", ret->name, "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
+	if (texts->tpm2) {
+		ret->tcti = TAKE(texts->tpm2->tcti);
+		if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
+			return wrong(place, "tpm2.tcti", ret->tcti,
+				     "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
+		return RC_OK;
+	}
+	ret->token_label = TAKE(texts->pkcs11->token);
+	rc = read_path(place, "pkcs11.module", &texts->pkcs11->module, &ret->module);
+	if (rc == RC_OK)
+		rc = read_secret(place, texts->pkcs11->pin, &ret->pin);
+	return rc;
+}
+
+/* http: is refused when the authority is used, like any other address that cannot be trusted; here only nonsense is. */
+static enum rc read_directory(const struct place *place, char **text, char **ret)
+{
+	if (strncmp(*text, "https://", 8) != 0 && strncmp(*text, "http://", 7) != 0)
+		return wrong(place, "directory", *text, "write the URL of the ACME directory, https://HOST/...");
+	*ret = TAKE(*text);
+	return RC_OK;
+}
+
+static enum rc read_authority(const struct place *place, struct schema_authority *texts, struct config_authority *ret)
+{
+	enum rc rc = read_name(place, &texts->name, &ret->name);
+
+	ret->line = document_line(place->document, place->path);
+	if (rc == RC_OK)
+		rc = read_directory(place, &texts->directory, &ret->directory);
+	if (rc == RC_OK)
+		rc = read_path(place, "trust", &texts->trust, &ret->trust);
+	if (rc == RC_OK)
+		rc = read_path(place, "roots", &texts->roots, &ret->roots);
+	if (rc == RC_OK && texts->terms_agreed && !value_flag(texts->terms_agreed, &ret->terms_agreed))
+		rc = wrong(place, "terms-agreed", texts->terms_agreed, "write true or false");
+	if (rc == RC_OK)
+		rc = read_key_type(place, "account-key.type", texts->account_key->type, &ret->account_key.type);
+	if (rc != RC_OK)
+		return rc;
+	for (unsigned i = 0; i < texts->contact_count; i++)
+		if (strncmp(texts->contact[i], "mailto:", 7) != 0)
+			return wrong(place, "contact", texts->contact[i], "write mailto:ADDRESS");
+	ret->account_key.token = TAKE(texts->account_key->token);
+	ret->contact = TAKE(texts->contact);
+	ret->contact_count = texts->contact_count;
+	return RC_OK;
+}
+
+static void policy_defaults(struct config_policy *policy)
+{
+	policy->margin = MARGIN_DEFAULT;
+	policy->retire_after = RETIRE_AFTER_DEFAULT;
+	policy->jitter_percent = JITTER_DEFAULT;
+}
+
+static enum rc read_policy(const struct place *place, struct schema_policy *texts, struct config_policy *ret)
+{
+	enum rc rc = read_name(place, &texts->name, &ret->name);
+
+	ret->line = document_line(place->document, place->path);
+	policy_defaults(ret);
+	if (rc == RC_OK && texts->renew_after &&
+	    (!value_percent(texts->renew_after, &ret->renew_after_percent) || ret->renew_after_percent < 1 ||
+	     ret->renew_after_percent > 99))
+		rc = wrong(place, "renew-after", texts->renew_after, "write a part of the lifetime from 1% to 99%");
+	if (rc == RC_OK && texts->jitter && (!value_percent(texts->jitter, &ret->jitter_percent) || ret->jitter_percent > 50))
+		rc = wrong(place, "jitter", texts->jitter, "write a percentage from 0% to 50%");
+	if (rc == RC_OK)
+		rc = read_duration(place, "renew-before", texts->renew_before, &ret->renew_before);
+	if (rc == RC_OK)
+		rc = read_duration(place, "preauthorized", texts->preauthorized, &ret->preauthorized);
+	if (rc == RC_OK)
+		rc = read_duration(place, "margin", texts->margin, &ret->margin);
+	if (rc == RC_OK)
+		rc = read_duration(place, "wait", texts->wait, &ret->wait);
+	if (rc == RC_OK)
+		rc = read_duration(place, "retire-after", texts->retire_after, &ret->retire_after);
+	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
+		rc = wrong(place, "preauthorized", texts->preauthorized,
+			   "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");
+	return rc;
+}
+
+static enum rc read_rotate(const struct place *place, const char *text, struct config_certificate *ret)
+{
+	if (!text || strcmp(text, "always") == 0) {
+		ret->rotate = ROTATE_ALWAYS;
+	} else if (strcmp(text, "never") == 0) {
+		ret->rotate = ROTATE_NEVER;
+	} else {
+		ret->rotate = ROTATE_AGE;
+		if (!value_duration(text, &ret->rotate_age))
+			return wrong(place, "key.rotate", text, "write always, never, or the age of the key, such as 365d");
+	}
+	return RC_OK;
+}
+
+static enum rc read_names(const struct place *place, struct schema_certificate *texts, struct config_certificate *ret)
+{
+	for (unsigned i = 0; i < texts->names_count; i++) {
+		char option[32];
+		const char *name = texts->names[i];
+
+		snprintf(option, sizeof(option), "names[%u]", i);
+		if (strncmp(name, "ip:", 3) == 0 || strncmp(name, "uri:", 4) == 0)
+			return wrong(place, option, name, "only dns: names are in this release");
+		if (strncmp(name, "dns:", 4) != 0)
+			return wrong(place, option, name, "write the kind of name first: dns:HOST");
+		const char *fault = value_dns_fault(name + 4);
+		if (fault)
+			return wrong(place, option, name, fault);
+		for (unsigned other = 0; other < i; other++)
+			if (strcasecmp(texts->names[other], name) == 0)
+				return wrong(place, option, name, "is there twice; keep one");
+	}
+	ret->names = TAKE(texts->names);
+	ret->name_count = texts->names_count;
+	return RC_OK;
+}
+
+static enum rc read_challenge(const struct place *place, struct schema_challenge *texts, struct config_certificate *ret)
+{
+	if (!texts)
+		return RC_OK;
+	if (!texts->http01)
+		return wrong(place, "challenge", "challenge", "write { http-01: { listen: \"0.0.0.0:80\" } }");
+	if (!value_listen(texts->http01->listen))
+		return wrong(place, "challenge.http-01.listen", texts->http01->listen, "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
+	ret->http01_listen = TAKE(texts->http01->listen);
+	return RC_OK;
+}
+
+static enum rc read_deploy(const struct place *place, struct schema_deploy *texts, struct config_certificate *ret)
+{
+	ret->deploy_timeout = DEPLOY_TIMEOUT_DEFAULT;
+	if (!texts)
+		return RC_OK;
+	enum rc rc = read_duration(place, "deploy.timeout", texts->timeout, &ret->deploy_timeout);
+	if (rc != RC_OK)
+		return rc;
+	if (ret->deploy_timeout < 1 || ret->deploy_timeout > DEPLOY_TIMEOUT_MAX)
+		return wrong(place, "deploy.timeout", texts->timeout, "write a duration from 1s to 1h");
+	ret->deploy_run = TAKE(texts->run);
+	ret->deploy_run_count = texts->run_count;
+	return RC_OK;
+}
+
+static enum rc read_certificate(const struct place *place, struct schema_certificate *texts, struct config_certificate *ret)
+{
+	enum rc rc = read_name(place, &texts->name, &ret->name);
+
+	ret->line = document_line(place->document, place->path);
+	ret->authority = TAKE(texts->authority);
+	ret->policy = TAKE(texts->policy);
+	ret->key.token = TAKE(texts->key->token);
+	if (rc == RC_OK)
+		rc = read_key_type(place, "key.type", texts->key->type, &ret->key.type);
+	if (rc == RC_OK)
+		rc = read_rotate(place, texts->key->rotate, ret);
+	if (rc == RC_OK)
+		rc = read_names(place, texts, ret);
+	if (rc == RC_OK)
+		rc = read_challenge(place, texts->challenge, ret);
+	if (rc == RC_OK)
+		rc = read_deploy(place, texts->deploy, ret);
+	return rc;
+}
+
+static enum rc make_lists(const struct schema_config *texts, struct config *config, struct err *err)
+{
+	config->tokens = calloc(texts->tokens_count + 1u, sizeof(*config->tokens));
+	config->authorities = calloc(texts->authorities_count + 1u, sizeof(*config->authorities));
+	config->policies = calloc(texts->policies_count + 1u, sizeof(*config->policies));
+	config->certificates = calloc(texts->certificates_count + 1u, sizeof(*config->certificates));
+	if (!config->tokens || !config->authorities || !config->policies || !config->certificates)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	config->token_count = texts->tokens_count;
+	config->authority_count = texts->authorities_count;
+	config->policy_count = texts->policies_count;
+	config->certificate_count = texts->certificates_count;
+	return RC_OK;
+}
+
+/* Reads every entry of one list with the function that understands it. */
+#define READ_EACH(kind, list, count, entries)							\
+	for (unsigned i = 0; rc == RC_OK && i < (count); i++) {					\
+		struct place place = place_at(document, #list, i, err);				\
+		rc = read_##kind(&place, &texts->list[i], &(entries)[i]);			\
+	}
+
+enum rc settings_read(const struct document *document, struct schema_config *texts, struct config *config, struct err *err)
+{
+	const struct place top = { .document = document, .err = err };
+	enum rc rc = make_lists(texts, config, err);
+
+	if (rc == RC_OK)
+		rc = read_path(&top, "state", &texts->state, &config->state);
+	if (rc == RC_OK && !config->state && !(config->state = strdup(STATE_DEFAULT)))
+		rc = err_set(err, RC_RESOURCE, "out of memory");
+	READ_EACH(token, tokens, config->token_count, config->tokens)
+	READ_EACH(authority, authorities, config->authority_count, config->authorities)
+	READ_EACH(policy, policies, config->policy_count, config->policies)
+	READ_EACH(certificate, certificates, config->certificate_count, config->certificates)
+	return rc;
+}
+
+static enum rc check_reference(const struct place *place, const char *option, const char *name, bool is_there,
+			       const char *list)
+{
+	char instead[96];
+
+	if (is_there)
+		return RC_OK;
+	snprintf(instead, sizeof(instead), "there is no such entry under \"%s\"; write one of their names, or add it", list);
+	return wrong(place, option, name, instead);
+}
+
+static enum rc check_certificate(const struct place *place, const struct config *config,
+				 const struct config_certificate *certificate)
+{
+	enum rc rc = check_reference(place, "authority", certificate->authority,
+				     config_authority_get(config, certificate->authority) != NULL, "authorities");
+
+	if (rc == RC_OK && certificate->policy)
+		rc = check_reference(place, "policy", certificate->policy, config_policy_get(config, certificate->policy) != NULL,
+				     "policies");
+	if (rc == RC_OK)
+		rc = check_reference(place, "key.token", certificate->key.token,
+				     config_token_get(config, certificate->key.token) != NULL, "tokens");
+	return rc;
+}
+
+/* The look-up by name finds the first of two: an entry that is not found as itself is a repetition. */
+#define CHECK_UNIQUE(list, count, get)								\
+	for (unsigned i = 0; i < (count); i++) {						\
+		struct place place = place_at(document, #list, i, err);				\
+		if (get(config, config->list[i].name) != &config->list[i])			\
+			return wrong(&place, "name", config->list[i].name, "is used twice; names are unique");	\
+	}
+
+enum rc settings_check(const struct document *document, const struct config *config, struct err *err)
+{
+	CHECK_UNIQUE(tokens, config->token_count, config_token_get)
+	CHECK_UNIQUE(authorities, config->authority_count, config_authority_get)
+	CHECK_UNIQUE(policies, config->policy_count, config_policy_get)
+	CHECK_UNIQUE(certificates, config->certificate_count, config_certificate_get)
+	for (unsigned i = 0; i < config->authority_count; i++) {
+		struct place place = place_at(document, "authorities", i, err);
+		const char *token = config->authorities[i].account_key.token;
+		enum rc rc = check_reference(&place, "account-key.token", token, config_token_get(config, token) != NULL, "tokens");
+
+		if (rc != RC_OK)
+			return rc;
+	}
+	for (unsigned i = 0; i < config->certificate_count; i++) {
+		struct place place = place_at(document, "certificates", i, err);
+		enum rc rc = check_certificate(&place, config, &config->certificates[i]);
+
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}

@@ -1,0 +1,132 @@
+/* values.c -- understands durations, percentages, names and addresses as the configuration writes them. */
+#include "values.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <string.h>
+
+#define NAME_MAX_LEN	63u
+#define DNS_NAME_MAX	253u
+#define DNS_LABEL_MAX	63u
+
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* At most nine digits, so that nothing can overflow; where the number ends, or NULL. */
+static const char *number(const char *text, int64_t *ret)
+{
+	int64_t value = 0;
+	unsigned digits = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (++digits > 9)
+			return NULL;
+		value = value * 10 + (*text - '0');
+	}
+	*ret = value;
+	return digits ? text : NULL;
+}
+
+bool value_duration(const char *text, int64_t *ret_seconds)
+{
+	static const struct { char unit; int64_t seconds; } units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+	};
+	int64_t value;
+	const char *unit = number(text, &value);
+
+	if (!unit || !unit[0] || unit[1])
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (units[i].unit != *unit)
+			continue;
+		if (value > VALUE_DURATION_MAX / units[i].seconds)
+			return false;
+		*ret_seconds = value * units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+bool value_percent(const char *text, unsigned *ret_percent)
+{
+	int64_t value;
+	const char *end = number(text, &value);
+
+	if (!end || strcmp(end, "%") != 0 || value > 100)
+		return false;
+	*ret_percent = (unsigned)value;
+	return true;
+}
+
+bool value_flag(const char *text, bool *ret_flag)
+{
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return false;
+	*ret_flag = text[0] == 't';
+	return true;
+}
+
+bool value_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > NAME_MAX_LEN || !is_letter_or_digit(text[0]))
+		return false;
+	for (; *text; text++)
+		if (!is_letter_or_digit(*text) && !strchr("._-", *text))
+			return false;
+	return true;
+}
+
+bool value_listen(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char address[INET6_ADDRSTRLEN + 2];
+	unsigned char binary[sizeof(struct in6_addr)];
+	int64_t port;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(address))
+		return false;
+	const char *end = number(colon + 1, &port);
+	if (!end || *end || port < 1 || port > 65535)
+		return false;
+	size_t len = (size_t)(colon - text);
+	memcpy(address, text, len);
+	address[len] = '\0';
+	if (len > 2 && address[0] == '[' && address[len - 1] == ']') {
+		address[len - 1] = '\0';
+		return inet_pton(AF_INET6, address + 1, binary) == 1;
+	}
+	return inet_pton(AF_INET, address, binary) == 1;
+}
+
+const char *value_dns_fault(const char *host)
+{
+	size_t label = 0;
+
+	if (host[0] == '*')
+		return "a wildcard needs the challenge dns-01, which is not in this release";
+	if (strlen(host) > DNS_NAME_MAX)
+		return "longer than 253 characters";
+	for (const char *at = host;; at++) {
+		if (*at == '.' || !*at) {
+			if (!label)
+				return "an empty label";
+			if (at[-1] == '-')
+				return "a label that ends with \"-\"";
+			if (!*at)
+				return NULL;
+			label = 0;
+			continue;
+		}
+		if (!is_letter_or_digit(*at) && *at != '-')
+			return "a character that no host name has (internationalised names are written as xn--...)";
+		if (*at == '-' && !label)
+			return "a label that begins with \"-\"";
+		if (++label > DNS_LABEL_MAX)
+			return "a label longer than 63 characters";
+	}
+}

@@ -1,0 +1,23 @@
+/* values.h -- the texts of an option, understood: durations, percentages, names, addresses. */
+#ifndef HWA_VALUES_H
+#define HWA_VALUES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VALUE_DURATION_MAX	(INT64_C(3650) * 86400)	/* seconds */
+
+/* "90s", "10m", "336h", "14d"; false for anything else, weeks included. */
+bool value_duration(const char *text, int64_t *ret_seconds);
+/* "66%". */
+bool value_percent(const char *text, unsigned *ret_percent);
+/* "true" or "false"; YAML 1.1's yes and on are refused, they mean different things to different parsers. */
+bool value_flag(const char *text, bool *ret_flag);
+/* Safe as a file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
+bool value_name(const char *text);
+/* "ADDRESS:PORT", "[IPv6]:PORT". */
+bool value_listen(const char *text);
+/* NULL when `host` is a DNS name that can stand in a certificate; else what is wrong with it. */
+const char *value_dns_fault(const char *host);
+
+#endif /* HWA_VALUES_H */
