@@ -1,0 +1,227 @@
+# lab.sh -- a SoftHSM, a swtpm and a Pebble of one's own, in a private directory on free ports; to be sourced.
+#
+#	lab_up		makes $LAB, starts all three, sets SOFTHSM2_CONF; lab_down (also on exit) ends them and removes it
+#	lab_config	writes $LAB/hwacme.yaml: amf (key in the TPM) and smf (key in the HSM)
+#	lab_nginx NAME	serves live/NAME on $LAB_PORT_NAME; lab_served NAME prints the serial a client sees
+#
+# What is started runs in this shell's background: lab_down knows every process, and waits for it.
+LAB_PIN=73519862
+LAB_MODULE=/usr/lib/softhsm/libsofthsm2.so
+declare -A LAB_PIDS
+
+# Bound for a moment and given back: free now, and the kernel does not hand it out again at once.
+lab_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# lab_wait SECONDS WHAT COMMAND...: until the command succeeds; a failure says what did not come.
+lab_wait() {
+	local deadline=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || { echo "lab: $what did not come in time" >&2; return 1; }
+		sleep 0.05
+	done
+}
+
+# lab_start NAME COMMAND...: in the background, its output in $LAB/NAME.log.
+lab_start() {
+	local name=$1
+	shift
+	"$@" >>"$LAB/$name.log" 2>&1 </dev/null &
+	LAB_PIDS[$name]=$!
+}
+
+lab_stop() {
+	local pid=${LAB_PIDS[$1]:-}
+	[ -n "$pid" ] || return 0
+	unset "LAB_PIDS[$1]"
+	kill "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+}
+
+lab_softhsm() {
+	mkdir -p "$LAB/softhsm"
+	printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$LAB/softhsm" >"$LAB/softhsm2.conf"
+	export SOFTHSM2_CONF=$LAB/softhsm2.conf
+	softhsm2-util --init-token --free --label nf-appliance --so-pin 00000000 --pin $LAB_PIN >/dev/null
+	(umask 077; printf %s $LAB_PIN >"$LAB/hsm.pin") # no newline: some consumers would take it for a part of the PIN
+}
+
+lab_swtpm() {
+	mkdir -p "$LAB/tpm"
+	LAB_TCTI=swtpm:path=$LAB/tpm.sock
+	lab_start swtpm swtpm socket --tpm2 --tpmstate "dir=$LAB/tpm" --flags not-need-init,startup-clear \
+		--server "type=unixio,path=$LAB/tpm.sock,mode=0666" --ctrl "type=unixio,path=$LAB/tpm.sock.ctrl,mode=0666"
+	lab_wait 20 swtpm test -S "$LAB/tpm.sock"
+}
+
+# A throw-away CA for Pebble's own listeners; it has nothing to do with what Pebble issues.
+lab_pebble_tls() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=lab TLS root" \
+		-keyout "$LAB/pebble/ca.key" -out "$LAB/trust.pem" 2>/dev/null
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+		-keyout "$LAB/pebble/server.key" -out "$LAB/pebble/server.csr" 2>/dev/null
+	printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' >"$LAB/pebble/ext"
+	openssl x509 -req -in "$LAB/pebble/server.csr" -CA "$LAB/trust.pem" -CAkey "$LAB/pebble/ca.key" -CAcreateserial -days 30 \
+		-extfile "$LAB/pebble/ext" -out "$LAB/pebble/server.pem" 2>/dev/null
+}
+
+lab_pebble_run() {
+	lab_start pebble env GOMAXPROCS=1 PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT="${PEBBLE_WFE_NONCEREJECT:-5}" \
+		PEBBLE_AUTHZREUSE="${PEBBLE_AUTHZREUSE:-50}" pebble -config "$LAB/pebble/config.json" -dnsserver "127.0.0.1:$LAB_DNS"
+	lab_wait 20 Pebble curl -sf --cacert "$LAB/trust.pem" "$LAB_DIRECTORY"
+	curl -sf --cacert "$LAB/trust.pem" "https://localhost:$LAB_ACME_MANAGEMENT/roots/0" >"$LAB/roots.pem"
+}
+
+lab_pebble() {
+	mkdir -p "$LAB/pebble"
+	lab_pebble_tls
+	LAB_ACME=$(lab_port) LAB_ACME_MANAGEMENT=$(lab_port) LAB_HTTP01=$(lab_port) LAB_TLSALPN=$(lab_port)
+	LAB_DNS=$(lab_port) LAB_DNS_MANAGEMENT=$(lab_port)
+	LAB_DIRECTORY=https://localhost:$LAB_ACME/dir
+	cat >"$LAB/pebble/config.json" <<-JSON
+	{ "pebble": { "listenAddress": "127.0.0.1:$LAB_ACME", "managementListenAddress": "127.0.0.1:$LAB_ACME_MANAGEMENT",
+	  "certificate": "$LAB/pebble/server.pem", "privateKey": "$LAB/pebble/server.key",
+	  "httpPort": $LAB_HTTP01, "tlsPort": $LAB_TLSALPN, "ocspResponderURL": "", "externalAccountBindingRequired": false,
+	  "certificateValidityPeriod": 7776000 } }
+	JSON
+	# Every name is 127.0.0.1 here; http-01 then comes to hwacme's own listener.
+	lab_start challtestsrv pebble-challtestsrv -defaultIPv4 127.0.0.1 -defaultIPv6 "" -dns01 "127.0.0.1:$LAB_DNS" \
+		-http01 "" -https01 "" -tlsalpn01 "" -management "127.0.0.1:$LAB_DNS_MANAGEMENT"
+	lab_pebble_run
+}
+
+lab_up() {
+	LAB=$(mktemp -d "${TMPDIR:-/tmp}/hwacme-XXXXXX")
+	chmod 755 "$LAB"
+	trap lab_down EXIT
+	trap 'exit 130' INT TERM
+	lab_softhsm
+	lab_swtpm
+	lab_pebble
+}
+
+lab_down() {
+	local status=$? name
+	trap - EXIT
+	for name in "${!LAB_PIDS[@]}"; do
+		lab_stop "$name"
+	done
+	[ $status = 0 ] || tail -n 5 "$LAB"/*.log >&2 2>/dev/null || true
+	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB"
+	return $status
+}
+
+# lab_config [TPM-KEY-TYPE [HSM-KEY-TYPE [ACCOUNT-KEY-TYPE]]]; $LAB_POLICY may hold more lines of the policy.
+lab_config() {
+	cat >"$LAB/hwacme.yaml" <<-YAML
+	state: $LAB/state
+	tokens:
+	  - name: hsm
+	    pkcs11: { module: $LAB_MODULE, token: nf-appliance, pin: { file: $LAB/hsm.pin } }
+	  - name: tpm
+	    tpm2: { tcti: "$LAB_TCTI" }
+	authorities:
+	  - name: operator-ra
+	    directory: $LAB_DIRECTORY
+	    trust: $LAB/trust.pem
+	    roots: $LAB/roots.pem
+	    contact: ["mailto:noc@example.org"]
+	    terms-agreed: true
+	    account-key: { token: ${LAB_ACCOUNT_TOKEN:-hsm}, type: ${3:-ec-p256} }
+	policies:
+	  - name: sba
+	    renew-after: 66%
+	    retire-after: ${LAB_RETIRE_AFTER:-24h}
+	certificates:
+	  - name: amf
+	    authority: operator-ra
+	    policy: sba
+	    key: { token: tpm, type: ${1:-ec-p256}, rotate: always }
+	    names: ["dns:amf.5gc.mnc001.mcc001.3gppnetwork.org"]
+	    challenge: { http-01: { listen: "127.0.0.1:$LAB_HTTP01" } }
+	    deploy: { run: [$LAB/reload, amf], timeout: 30s }
+	  - name: smf
+	    authority: operator-ra
+	    policy: sba
+	    key: { token: hsm, type: ${2:-ec-p256}, rotate: always }
+	    names: ["dns:smf.5gc.mnc001.mcc001.3gppnetwork.org", "dns:smf-2.5gc.mnc001.mcc001.3gppnetwork.org"]
+	    challenge: { http-01: { listen: "127.0.0.1:$LAB_HTTP01" } }
+	    deploy: { run: [$LAB/reload, smf], timeout: 30s }
+	YAML
+	cat >"$LAB/reload" <<-SH
+	#!/bin/sh
+	# The deploy hook of both certificates: reloads the nginx that serves this one, if it runs.
+	[ ! -s "$LAB/nginx-\$1.pid" ] || kill -HUP "\$(cat "$LAB/nginx-\$1.pid")"
+	SH
+	chmod 755 "$LAB/reload"
+}
+
+# nginx loads the TPM key through this; libcrypto's own algorithms come first (see conf/consumers in README).
+lab_openssl_conf() {
+	cat >"$LAB/openssl-tpm.cnf" <<-CNF
+	openssl_conf = init
+	[init]
+	providers = providers
+	alg_section = algorithms
+	[providers]
+	default = on
+	tpm2 = on
+	[on]
+	activate = 1
+	[algorithms]
+	default_properties = ?tpm2.signature=yes
+	CNF
+}
+
+lab_nginx() {
+	local name=$1 port user=
+	local environment=(OPENSSL_CONF="$LAB/openssl-tpm.cnf" TPM2OPENSSL_TCTI="$LAB_TCTI")
+	local engine=
+	port=$(lab_port)
+	declare -g "LAB_PORT_$name=$port"
+	lab_openssl_conf
+	[ "$(id -u)" != 0 ] || user="user root;"
+	if grep -q '^ssl_certificate_key "engine:' "$LAB/state/live/$name/nginx.conf"; then
+		environment=(PKCS11_MODULE_PATH="$LAB_MODULE")
+		engine="env SOFTHSM2_CONF; env PKCS11_MODULE_PATH; ssl_engine pkcs11;"
+	fi
+	cat >"$LAB/nginx-$name.conf" <<-CONF
+	daemon off; $user $engine
+	pid $LAB/nginx-$name.pid; error_log $LAB/nginx-$name.log;
+	events { worker_connections 64; }
+	http {
+	  access_log off;
+	  client_body_temp_path $LAB/nginx-tmp; proxy_temp_path $LAB/nginx-tmp; fastcgi_temp_path $LAB/nginx-tmp;
+	  uwsgi_temp_path $LAB/nginx-tmp; scgi_temp_path $LAB/nginx-tmp;
+	  server {
+	    listen 127.0.0.1:$port ssl;
+	    include $LAB/state/live/$name/nginx.conf;
+	    location / { return 200 "$name is served\n"; }
+	  }
+	}
+	CONF
+	mkdir -p "$LAB/nginx-tmp"
+	lab_start "nginx-$name" env "${environment[@]}" nginx -p "$LAB" -c "$LAB/nginx-$name.conf"
+	lab_wait 20 "nginx for $name" lab_get "$name"
+}
+
+# One HTTPS request to the nginx of NAME, its chain verified up to Pebble's root.
+lab_get() {
+	local name=$1 variable=LAB_PORT_$1 host=$1.5gc.mnc001.mcc001.3gppnetwork.org
+	curl -sS --fail --max-time 10 --cacert "$LAB/roots.pem" --resolve "$host:${!variable}:127.0.0.1" "https://$host:${!variable}/"
+}
+
+lab_served() {
+	local variable=LAB_PORT_$1
+	openssl s_client -connect "127.0.0.1:${!variable}" </dev/null 2>/dev/null | openssl x509 -noout -serial | cut -d= -f2
+}
+
+lab_serves() {
+	[ "$(lab_served "$1")" = "$2" ]
+}
+
+lab_live_serial() {
+	openssl x509 -in "$LAB/state/live/$1/cert.pem" -noout -serial | cut -d= -f2
+}
