@@ -1,0 +1,47 @@
+# Enrols a certificate in the TPM and one in the HSM, finds them not due, renews them by force; status tells it all.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+requests() { grep -c 'calling handler' "$LAB/pebble.log" || true; }
+
+lab_up
+LAB_RETIRE_AFTER=0s lab_config
+hwacme check || fail "check"
+hwacme renew || fail "enrol"
+for name in amf smf; do
+	for file in fullchain.pem chain.pem cert.pem key.pem key.uri nginx.conf; do
+		[ -s "$LAB/state/live/$name/$file" ] || fail "live/$name/$file"
+	done
+	openssl verify -CAfile "$LAB/roots.pem" -untrusted "$LAB/state/live/$name/chain.pem" "$LAB/state/live/$name/cert.pem"
+done
+grep -q 'TSS2 PRIVATE KEY' "$LAB/state/live/amf/key.pem" || fail "amf's key.pem is not a TSS2 PRIVATE KEY"
+grep -q '^pkcs11:' "$LAB/state/live/smf/key.uri" || fail "smf's key.uri is not a PKCS#11 URI"
+
+# Not due: says so, says when and why, sends nothing.
+before=$(requests)
+said=$(hwacme renew)
+[ "$(grep -c 'not due; next renewal .* lifetime' <<<"$said")" = 2 ] || fail "not due: $said"
+[ "$(requests)" = "$before" ] || fail "a renewal that is not due sent requests"
+
+amf=$(lab_live_serial amf)
+smf=$(lab_live_serial smf)
+hwacme renew --force smf
+[ "$(lab_live_serial smf)" != "$smf" ] || fail "smf was not renewed"
+[ "$(lab_live_serial amf)" = "$amf" ] || fail "amf was renewed although only smf was asked for"
+[ "$(readlink "$LAB/state/live/smf")" = ../archive/smf/2 ] || fail "live/smf does not point at generation 2"
+hwacme renew --force --json | jq -e '[.certificates[] | .result == "renewed"] | all' >/dev/null || fail "renew --json"
+
+# The keys FIXED in DESIGN, for each certificate.
+hwacme status --json | jq -e '.certificates | length == 2 and all(.[]; has("name") and has("state") and has("token") and
+	has("key") and has("key_type") and has("custody") and has("authority") and has("serial") and has("fingerprint") and
+	has("not_before") and has("not_after") and has("names") and has("next_at") and has("next_why") and has("last_error") and
+	has("attempts") and has("order_url") and has("live"))' >/dev/null || fail "status --json lacks keys"
+hwacme status --json | jq -e 'all(.certificates[]; .state == "in service" and .last_error == null)' >/dev/null || fail "status"
+# retire-after 0s: an account key and two live keys are left, nothing else.
+hwacme renew >/dev/null
+[ "$(hwacme token keys --json | jq '[.. | objects | select(has("label"))] | length')" = 3 ] || fail "$(hwacme token keys)"
+[ "$(find "$LAB/state/keys" -name '*.pem' | wc -l)" = 1 ] || fail "an old TPM key file is left"
+"$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/pebble.log" || fail "secrets on disk"
+hwacme version | grep -q . || fail "version"
+hwacme token list --json | jq -e . >/dev/null || fail "token list"
