@@ -59,7 +59,7 @@ refused 4 roots/0
 mended
 
 # Configuration and usage
-check() { "$HWACME" -c "$1" check 2>&1; }
+check() { "$HWACME" -c "$1" check 2>&1 || [ $? = 2 ] || echo "exit $?"; }
 change 's|renew-after|renew-aftr|'
 check "$LAB/changed.yaml" | grep -q 'changed.yaml:[0-9]*: unknown option "renew-aftr"; write "renew-after"' || fail "no suggestion"
 "$HWACME" -c "$LAB/changed.yaml" renew >/dev/null 2>&1 && fail "wrong option accepted" || [ $? = 2 ] || fail "exit status of a wrong option"
