@@ -1,0 +1,99 @@
+/* swtpm.h -- a swtpm of the test's own on a Unix socket in a private directory; it can be stopped and started again. */
+#ifndef HWA_TEST_SWTPM_H
+#define HWA_TEST_SWTPM_H
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define SWTPM_START_MS 20000
+
+struct swtpm {
+	char dir[64];		/* /tmp/hwa-tpm-XXXXXX */
+	char tcti[96];
+	pid_t pid;		/* 0: stopped */
+};
+
+static inline int swtpm_answers(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	int connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return connected;
+}
+
+/* Starts it on the state it left behind; 0 when it answers. */
+static inline int swtpm_run(struct swtpm *swtpm)
+{
+	char state[128], server[128], control[160], socket_path[80];
+	int64_t deadline = clock_monotonic_ms() + SWTPM_START_MS;
+
+	snprintf(state, sizeof(state), "dir=%s", swtpm->dir);
+	snprintf(socket_path, sizeof(socket_path), "%s/sock", swtpm->dir);
+	snprintf(server, sizeof(server), "type=unixio,path=%s", socket_path);
+	snprintf(control, sizeof(control), "type=unixio,path=%s.ctrl", socket_path);
+	unlink(socket_path);
+	swtpm->pid = fork();
+	if (swtpm->pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 1);
+		dup2(null, 2);
+		execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state, "--server", server, "--ctrl", control, "--flags",
+		       "not-need-init,startup-clear", (char *)NULL);
+		_exit(127);
+	}
+	while (!swtpm_answers(socket_path)) {
+		if (swtpm->pid < 0 || clock_monotonic_ms() > deadline || waitpid(swtpm->pid, NULL, WNOHANG) != 0)
+			return -1;
+		poll(NULL, 0, 10);
+	}
+	return 0;
+}
+
+static inline int swtpm_start(struct swtpm *swtpm)
+{
+	strcpy(swtpm->dir, "/tmp/hwa-tpm-XXXXXX");
+	if (!mkdtemp(swtpm->dir))
+		return -1;
+	snprintf(swtpm->tcti, sizeof(swtpm->tcti), "swtpm:path=%s/sock", swtpm->dir);
+	return swtpm_run(swtpm);
+}
+
+static inline void swtpm_halt(struct swtpm *swtpm)
+{
+	if (swtpm->pid > 0) {
+		kill(swtpm->pid, SIGTERM);
+		waitpid(swtpm->pid, NULL, 0);
+	}
+	swtpm->pid = 0;
+}
+
+static inline int swtpm_unlink(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status, (void)kind, (void)walk;
+	return remove(path);
+}
+
+static inline void swtpm_stop(struct swtpm *swtpm)
+{
+	swtpm_halt(swtpm);
+	nftw(swtpm->dir, swtpm_unlink, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#endif /* HWA_TEST_SWTPM_H */

@@ -1,0 +1,205 @@
+/* tpm2_contract_test.c -- the TPM 2.0 backend keeps the token contract on a real swtpm, and its own promises. */
+#include "token_contract.h"
+#include "token_contract.c"
+
+#include "swtpm.h"
+
+static struct swtpm swtpm, other;
+static char keys_dir[80], name[] = "tpm";
+static struct config_token config;
+
+static bool can(enum key_type type)
+{
+	(void)type;
+	return true;	/* swtpm 0.7 makes all of ours */
+}
+
+static struct token_fixture fixture = { .name = "TPM 2.0 on swtpm", .config = &config, .can = can };
+
+static int start(void **state)
+{
+	if (swtpm_start(&swtpm) != 0)
+		return -1;
+	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", swtpm.dir);
+	if (mkdir(keys_dir, 0700) != 0)
+		return -1;
+	config = (struct config_token){ .name = name, .tcti = swtpm.tcti };
+	fixture.keys_dir = keys_dir;
+	*state = &fixture;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	swtpm_stop(&swtpm);
+	return 0;
+}
+
+static struct token *open_it(const struct config_token *which)
+{
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	contract_expect(token_open(which, keys_dir, &token, &err), RC_OK, &err, "open");
+	return token;
+}
+
+static void file_of(const struct token_key_name *key, char path[256])
+{
+	snprintf(path, 256, "%s/%s.pem", keys_dir, key->label);
+}
+
+/* Asked with the tools of others: nothing of ours is left in the TPM between two operations. */
+static void expect_no_object_left(void)
+{
+	char command[256], line[64];
+
+	snprintf(command, sizeof(command), "tpm2_getcap -T %s handles-transient && tpm2_getcap -T %s handles-loaded-session",
+		 swtpm.tcti, swtpm.tcti);
+	FILE *pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_null(fgets(line, sizeof(line), pipe));
+	assert_int_equal(pclose(pipe), 0);
+}
+
+static void expect_signs(struct token_key *key)
+{
+	static const uint8_t digest[32] = { 1, 2, 3 };
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+	struct err err = { 0 };
+
+	contract_expect(token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, &err), RC_OK, &err, "sign");
+	assert_int_equal(sig.len, 64);
+}
+
+static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *keys[6];
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		keys[i] = contract_generate(token, KEY_EC_P256);
+	for (size_t i = 0; i < 6; i++)
+		expect_signs(keys[i]);
+	expect_no_object_left();
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(token_erase(keys[i], NULL), RC_OK);
+		contract_drop(keys[i]);
+	}
+	token_close(token);
+}
+
+static void a_key_is_there_after_the_tpm_was_restarted_under_us(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = contract_generate(token, KEY_EC_P256);
+	static const uint8_t digest[32] = { 9 };
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+	struct err err = { 0 };
+
+	(void)state;
+	swtpm_halt(&swtpm);
+	enum rc rc = token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, &err);
+	assert_true(rc == RC_RETRY || rc == RC_ABSENT);
+	assert_non_null(strstr(err.text, swtpm.tcti));
+	assert_int_equal(swtpm_run(&swtpm), 0);
+	expect_signs(key);
+	assert_int_equal(token_erase(key, NULL), RC_OK);
+	contract_drop(key);
+	token_close(token);
+}
+
+static void an_absent_tpm_is_named(void **state)
+{
+	char tcti[] = "swtpm:path=/nowhere/sock";
+	struct config_token absent = { .name = name, .tcti = tcti };
+	struct token *token = NULL;
+	struct err err = { 0 };
+	enum rc rc = token_open(&absent, keys_dir, &token, &err);
+
+	(void)state;
+	assert_true(rc == RC_ABSENT || rc == RC_RETRY);
+	assert_null(token);
+	assert_non_null(strstr(err.text, tcti));
+}
+
+static void a_key_wrapped_by_another_tpm_is_refused(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = contract_generate(token, KEY_EC_P256), *found = NULL;
+	const struct token_key_name key_name = key->name;
+	struct err err = { 0 };
+
+	(void)state;
+	contract_drop(key);
+	token_close(token);
+	assert_int_equal(swtpm_start(&other), 0);
+	struct config_token replaced = { .name = name, .tcti = other.tcti };
+	token = open_it(&replaced);
+	assert_int_not_equal(token_find(token, &key_name, &found, &err), RC_OK);
+	assert_null(found);
+	token_close(token);
+	swtpm_stop(&other);
+	token = open_it(&config);
+	contract_expect(token_find(token, &key_name, &found, &err), RC_OK, &err, "find");
+	assert_int_equal(token_erase(found, NULL), RC_OK);
+	contract_drop(found);
+	token_close(token);
+}
+
+static void a_damaged_key_file_is_refused_and_named(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = contract_generate(token, KEY_EC_P256), *found = NULL;
+	const struct token_key_name key_name = key->name;
+	struct err err = { 0 };
+	char path[256];
+
+	(void)state;
+	contract_drop(key);
+	file_of(&key_name, path);
+	FILE *file = fopen(path, "r+");
+	assert_non_null(file);
+	fseek(file, 120, SEEK_SET);
+	fputs("!!!!", file);
+	fclose(file);
+	assert_int_not_equal(token_find(token, &key_name, &found, &err), RC_OK);
+	assert_null(found);
+	assert_non_null(strstr(err.text, key_name.label));
+	unlink(path);
+	token_close(token);
+}
+
+static void a_key_file_is_for_its_owner_only(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = contract_generate(token, KEY_EC_P256);
+	struct stat status;
+	char path[256];
+
+	(void)state;
+	file_of(&key->name, path);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+	assert_int_equal(token_erase(key, NULL), RC_OK);
+	assert_int_not_equal(stat(path, &status), 0);
+	contract_drop(key);
+	token_close(token);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TOKEN_CONTRACT_TESTS,
+		cmocka_unit_test(no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for),
+		cmocka_unit_test(a_key_is_there_after_the_tpm_was_restarted_under_us),
+		cmocka_unit_test(an_absent_tpm_is_named),
+		cmocka_unit_test(a_key_wrapped_by_another_tpm_is_refused),
+		cmocka_unit_test(a_damaged_key_file_is_refused_and_named),
+		cmocka_unit_test(a_key_file_is_for_its_owner_only),
+	};
+
+	return cmocka_run_group_tests_name(fixture.name, tests, start, stop);
+}

@@ -1,0 +1,9 @@
+# Every header compiles alone, so that it says itself what it needs.
+set -euo pipefail
+cd "$SOURCE"
+bad=0
+for header in include/*.h src/*/*.h tokens/*.h; do
+	cc -std=gnu17 -D_GNU_SOURCE -DHWACME_VERSION='""' -Wall -Wextra -Werror -fsyntax-only -x c -Iinclude $(printf -- '-I%s ' src/*/) -Itokens \
+		"$header" || { echo "$header does not compile alone"; bad=1; }
+done
+exit $bad
