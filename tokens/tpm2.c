@@ -354,6 +354,9 @@ static enum rc reference(struct token_key *key, struct buf *ret_pem, struct buf 
 
 static enum rc erase(struct token_key *key, struct err *err)
 {
+	/* The file is the key: a child process that inherited the handle must not erase it. */
+	if (TPM2(key->token)->owner != getpid())
+		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
 	return tpm2_file_erase(TPM2(key->token)->keys_dir, key->name.label, err);
 }
 

@@ -84,10 +84,8 @@ static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for
 	for (size_t i = 0; i < 6; i++)
 		expect_signs(keys[i]);
 	expect_no_object_left();
-	for (size_t i = 0; i < 6; i++) {
-		assert_int_equal(token_erase(keys[i], NULL), RC_OK);
+	for (size_t i = 0; i < 6; i++)
 		contract_drop(keys[i]);
-	}
 	token_close(token);
 }
 
@@ -106,7 +104,6 @@ static void a_key_is_there_after_the_tpm_was_restarted_under_us(void **state)
 	assert_non_null(strstr(err.text, swtpm.tcti));
 	assert_int_equal(swtpm_run(&swtpm), 0);
 	expect_signs(key);
-	assert_int_equal(token_erase(key, NULL), RC_OK);
 	contract_drop(key);
 	token_close(token);
 }
@@ -133,7 +130,7 @@ static void a_key_wrapped_by_another_tpm_is_refused(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	contract_drop(key);
+	token_key_free(key);
 	token_close(token);
 	assert_int_equal(swtpm_start(&other), 0);
 	struct config_token replaced = { .name = name, .tcti = other.tcti };
@@ -144,7 +141,6 @@ static void a_key_wrapped_by_another_tpm_is_refused(void **state)
 	swtpm_stop(&other);
 	token = open_it(&config);
 	contract_expect(token_find(token, &key_name, &found, &err), RC_OK, &err, "find");
-	assert_int_equal(token_erase(found, NULL), RC_OK);
 	contract_drop(found);
 	token_close(token);
 }
@@ -158,7 +154,7 @@ static void a_damaged_key_file_is_refused_and_named(void **state)
 	char path[256];
 
 	(void)state;
-	contract_drop(key);
+	token_key_free(key);
 	file_of(&key_name, path);
 	FILE *file = fopen(path, "r+");
 	assert_non_null(file);

@@ -4,6 +4,6 @@ cd "$SOURCE"
 bad=0
 for header in include/*.h src/*/*.h tokens/*.h; do
 	cc -std=gnu17 -D_GNU_SOURCE -DHWACME_VERSION='""' -Wall -Wextra -Werror -fsyntax-only -x c -Iinclude $(printf -- '-I%s ' src/*/) -Itokens \
-		"$header" || { echo "$header does not compile alone"; bad=1; }
+		$(pkg-config --cflags p11-kit-1 jansson libcurl tss2-esys) "$header" || { echo "$header does not compile alone"; bad=1; }
 done
 exit $bad
