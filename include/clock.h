@@ -26,7 +26,7 @@ enum rc clock_parse_rfc3339(const char *text, int64_t *ret_at, struct err *err) 
 #define CLOCK_RETRY_MAX (INT64_C(86400))
 enum rc clock_parse_retry_after(const char *text, int64_t now, int64_t *ret_at, struct err *err) HWA_CHECKED;
 
-/* A span of time for people: "90s", "10m", "14d 3h". */
+/* A span of time for people: "1m 30s", "14d 3h". */
 const char *clock_print_duration(int64_t seconds, char text[CLOCK_TEXT_MAX]);
 
 #endif /* HWA_CLOCK_H */

@@ -29,7 +29,17 @@ enum rc codec_base64url(struct span plain, struct buf *ret_text, struct err *err
 	return rc;
 }
 
-enum rc codec_base64url_decode(const char *text, struct buf *ret_plain, struct err *err)
+/* What was appended before the fault was seen is taken back: a refused text leaves nothing. */
+static enum rc take_back(struct buf *buf, size_t len, enum rc rc)
+{
+	if (rc != RC_OK && buf->len > len) {
+		bytes_wipe(buf->at + len, buf->len - len);
+		buf->len = len;
+	}
+	return rc;
+}
+
+static enum rc base64url_decode(const char *text, struct buf *ret_plain, struct err *err)
 {
 	size_t len = strlen(text);
 	uint32_t bits = 0;
@@ -56,6 +66,13 @@ enum rc codec_base64url_decode(const char *text, struct buf *ret_plain, struct e
 	if (bits & ((1u << held) - 1))
 		return err_set(err, RC_PROTOCOL, "not base64url: loose bits at the end");
 	return RC_OK;
+}
+
+enum rc codec_base64url_decode(const char *text, struct buf *ret_plain, struct err *err)
+{
+	size_t len = ret_plain->len;
+
+	return take_back(ret_plain, len, base64url_decode(text, ret_plain, err));
 }
 
 bool codec_is_base64url(const char *text)
@@ -88,7 +105,7 @@ static int hex_value(char letter)
 	return -1;
 }
 
-enum rc codec_hex_decode(const char *text, struct buf *ret_plain, struct err *err)
+static enum rc hex_decode(const char *text, struct buf *ret_plain, struct err *err)
 {
 	size_t len = strlen(text);
 
@@ -105,4 +122,11 @@ enum rc codec_hex_decode(const char *text, struct buf *ret_plain, struct err *er
 			return rc;
 	}
 	return RC_OK;
+}
+
+enum rc codec_hex_decode(const char *text, struct buf *ret_plain, struct err *err)
+{
+	size_t len = ret_plain->len;
+
+	return take_back(ret_plain, len, hex_decode(text, ret_plain, err));
 }

@@ -1,0 +1,49 @@
+# Whatever the CA answers: a clear error, exit 4, live files untouched; and when it is well again, so are we.
+set -euo pipefail
+export PEBBLE_WFE_NONCEREJECT=0
+. "$SOURCE/swtpm-ci/lab.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+lab_up
+PROXY=$(lab_port)
+echo none >"$LAB/fault"
+lab_start faulty_ca python3 "$SOURCE/tests/support/faulty_ca.py" "$PROXY" "$LAB_ACME" "$LAB/pebble/server.pem" \
+	"$LAB/pebble/server.key" "$LAB/trust.pem" "$LAB/fault"
+LAB_DIRECTORY=https://localhost:$PROXY/dir
+lab_wait 20 "the proxy" curl -sf --cacert "$LAB/trust.pem" "$LAB_DIRECTORY"
+lab_config
+renew() { "$HWACME" -c "$LAB/hwacme.yaml" renew amf "$@" 2>&1; }
+renew >/dev/null || fail "enrolment through the proxy: $(renew)"
+
+# fault, words that must be in the message
+while read -r fault words; do
+	live=$(lab_live_serial amf)
+	echo "$fault" >"$LAB/fault"
+	got=0
+	said=$(renew --force) || got=$?
+	echo "$fault: $(grep -v 'info:' <<<"$said" | head -n 1)"
+	[ $got = 4 ] || fail "$fault: exit $got: $said"
+	[ "$(lab_live_serial amf)" = "$live" ] || fail "$fault: the live certificate changed"
+	grep -qiE -- "$words" <<<"$said" || fail "$fault: no \"$words\" in: $said"
+	! grep -q 'hwacme-.*XXXX\|Sanitizer' <<<"$said" || fail "$said"
+	echo none >"$LAB/fault"
+	renew >/dev/null || fail "after $fault: $(renew)"
+	[ "$(lab_live_serial amf)" != "$live" ] || fail "after $fault: the renewal was not finished"
+done <<-TABLE
+	redirect redirect
+	huge bytes|large
+	garbage JSON|directory
+	array directory
+	wrong-member newNonce|newAccount|newOrder
+	odd-nonce nonce
+	order-empty order
+	order-other-name identifier
+	order-deep order|JSON
+	server-error 500
+	chain-key CERTIFICATE
+	chain-text CERTIFICATE
+	chain-other-leaf key
+	chain-empty certificate
+	chain-type text/html
+	chain-cut certificate
+TABLE

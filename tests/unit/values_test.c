@@ -1,0 +1,122 @@
+/* values_test.c -- texts of options are understood or refused, never guessed at. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "values.h"
+
+static void durations_have_one_unit(void **state)
+{
+	int64_t seconds = -1;
+
+	(void)state;
+	assert_true(value_duration("90s", &seconds) && seconds == 90);
+	assert_true(value_duration("10m", &seconds) && seconds == 600);
+	assert_true(value_duration("336h", &seconds) && seconds == 1209600);
+	assert_true(value_duration("14d", &seconds) && seconds == 1209600);
+	assert_true(value_duration("0s", &seconds) && seconds == 0);
+}
+
+static void weeks_and_everything_else_are_no_durations(void **state)
+{
+	static const char *const wrong[] = { "", "2w", "14", "d", "-1d", "1.5h", "1h30m", " 1h", "1h ", "9999999999s", "999999999d", "1H" };
+	int64_t seconds = 42;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(value_duration(wrong[i], &seconds));
+	assert_int_equal(seconds, 42);
+}
+
+static void percentages_end_at_a_hundred(void **state)
+{
+	unsigned percent = 7;
+
+	(void)state;
+	assert_true(value_percent("66%", &percent) && percent == 66);
+	assert_true(value_percent("100%", &percent) && percent == 100);
+	assert_false(value_percent("101%", &percent));
+	assert_false(value_percent("66", &percent));
+	assert_false(value_percent("66%%", &percent));
+	assert_false(value_percent("%", &percent));
+}
+
+static void only_true_and_false_are_flags(void **state)
+{
+	bool flag = false;
+
+	(void)state;
+	assert_true(value_flag("true", &flag) && flag);
+	assert_true(value_flag("false", &flag) && !flag);
+	assert_false(value_flag("yes", &flag));
+	assert_false(value_flag("on", &flag));
+	assert_false(value_flag("True", &flag));
+}
+
+static void a_name_is_a_safe_file_name(void **state)
+{
+	char longest[65];
+
+	(void)state;
+	memset(longest, 'a', 63);
+	longest[63] = '\0';
+	assert_true(value_name("amf-1.example_2"));
+	assert_true(value_name(longest));
+	longest[63] = 'a';
+	longest[64] = '\0';
+	assert_false(value_name(longest));
+	assert_false(value_name(""));
+	assert_false(value_name(".."));
+	assert_false(value_name("-rf"));
+	assert_false(value_name("a/b"));
+	assert_false(value_name("a b"));
+}
+
+static void an_address_to_listen_on_has_a_port(void **state)
+{
+	(void)state;
+	assert_true(value_listen("0.0.0.0:80"));
+	assert_true(value_listen("[::]:80"));
+	assert_true(value_listen("127.0.0.1:65535"));
+	assert_false(value_listen("0.0.0.0"));
+	assert_false(value_listen("0.0.0.0:0"));
+	assert_false(value_listen("0.0.0.0:65536"));
+	assert_false(value_listen("::1:80"));
+	assert_false(value_listen("localhost:80"));
+	assert_false(value_listen("0.0.0.0:80x"));
+}
+
+static void a_dns_name_has_labels_of_letters_digits_and_hyphens(void **state)
+{
+	(void)state;
+	assert_null(value_dns_fault("amf.5gc.mnc001.mcc001.3gppnetwork.org"));
+	assert_null(value_dns_fault("xn--bcher-kva.example"));
+	assert_non_null(value_dns_fault(""));
+	assert_non_null(value_dns_fault("a..b"));
+	assert_non_null(value_dns_fault("a.b."));
+	assert_non_null(value_dns_fault("-a.b"));
+	assert_non_null(value_dns_fault("a-.b"));
+	assert_non_null(value_dns_fault("a_b.c"));
+	assert_non_null(value_dns_fault("*.example.org"));
+	assert_non_null(strstr(value_dns_fault("*.example.org"), "dns-01"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(durations_have_one_unit),
+		cmocka_unit_test(weeks_and_everything_else_are_no_durations),
+		cmocka_unit_test(percentages_end_at_a_hundred),
+		cmocka_unit_test(only_true_and_false_are_flags),
+		cmocka_unit_test(a_name_is_a_safe_file_name),
+		cmocka_unit_test(an_address_to_listen_on_has_a_port),
+		cmocka_unit_test(a_dns_name_has_labels_of_letters_digits_and_hyphens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
