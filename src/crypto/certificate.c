@@ -33,19 +33,28 @@ void certificate_chain_clear(struct certificate_chain *chain)
 	buf_clear(&chain->leaf);
 }
 
-/* RFC 8555, 11.4: a file with any block but CERTIFICATE (a private key, say) is refused whole. */
+static const char *skip_space(const char *at, const char *end)
+{
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+		at++;
+	return at;
+}
+
+/* RFC 8555, 9.1 and 11.4: CERTIFICATE blocks and nothing else: no other block (a private key, say), no text between. */
 static enum rc only_certificates(struct span pem, struct err *err)
 {
-	static const char begin[] = "-----BEGIN ", certificate[] = "CERTIFICATE-----";
+	static const char begin[] = "-----BEGIN CERTIFICATE-----", close[] = "-----END CERTIFICATE-----";
 	const char *at = (const char *)pem.at;
 	const char *end = at + pem.len;
 
-	if (memchr(pem.at, '\0', pem.len))
-		return err_set(err, RC_PROTOCOL, "the chain has a NUL byte in it");
-	while ((at = memmem(at, (size_t)(end - at), begin, strlen(begin)))) {
+	while ((at = skip_space(at, end)) < end) {
+		if ((size_t)(end - at) < strlen(begin) || memcmp(at, begin, strlen(begin)) != 0)
+			return err_set(err, RC_PROTOCOL, "the chain has something that is not a CERTIFICATE block");
 		at += strlen(begin);
-		if ((size_t)(end - at) < strlen(certificate) || memcmp(at, certificate, strlen(certificate)) != 0)
-			return err_set(err, RC_PROTOCOL, "the chain has a PEM block that is not a CERTIFICATE");
+		const char *closing = memmem(at, (size_t)(end - at), close, strlen(close));
+		if (!closing || memchr(at, '\0', (size_t)(closing - at)))
+			return err_set(err, RC_PROTOCOL, "the chain has a CERTIFICATE block that does not end");
+		at = closing + strlen(close);
 	}
 	return RC_OK;
 }

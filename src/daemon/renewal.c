@@ -217,7 +217,8 @@ static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 					   .now = clock_now(), .previous_not_after = renewal->record.not_after };
 	rc = certificate_accept(pem, &rules, &chain, err);
 	if (rc != RC_OK) {
-		renewal->blame = BLAME_AUTHORITY;
+		/* A roots file of ours that cannot be read is not the CA's doing. */
+		renewal->blame = rc == RC_INPUT ? BLAME_CONFIG : BLAME_AUTHORITY;
 		return err_wrap(err, rc, "the certificate from \"%s\" is refused", authority->name);
 	}
 	renewal->facts = chain.facts;

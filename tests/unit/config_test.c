@@ -1,0 +1,220 @@
+/* config_test.c -- hwacme.yaml is taken whole or refused with its line and what to write instead. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static char path[] = "/tmp/hwa-config-XXXXXX";
+
+/* Good as it stands; each test changes one line of it. */
+static const char *const LINES[] = {
+	"state: /var/lib/hwacme",
+	"tokens:",
+	"  - name: hsm",
+	"    pkcs11: { module: /usr/lib/m.so, token: nf, pin: { file: /etc/pin } }",
+	"  - name: tpm",
+	"    tpm2: { tcti: \"device:/dev/tpmrm0\" }",
+	"authorities:",
+	"  - name: ra",
+	"    directory: https://ra.example/dir",
+	"    contact: [\"mailto:noc@example.org\"]",
+	"    terms-agreed: true",
+	"    account-key: { token: hsm, type: ec-p256 }",
+	"policies:",
+	"  - name: sba",
+	"    renew-after: 66%",
+	"    preauthorized: 336h",
+	"    retire-after: 0s",
+	"certificates:",
+	"  - name: amf",
+	"    authority: ra",
+	"    policy: sba",
+	"    key: { token: tpm, type: rsa-2048, rotate: 365d }",
+	"    names: [\"dns:amf.example\"]",
+	"    challenge: { http-01: { listen: \"0.0.0.0:80\" } }",
+	"    deploy: { run: [systemctl, reload, nginx] }",
+};
+#define LINE_COUNT (sizeof(LINES) / sizeof(LINES[0]))
+
+static int start(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 || close(fd) != 0 ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+/* Line `number` (from 1) is written as `text`. */
+static enum rc load_with(unsigned number, const char *text, struct config **ret_config, struct err *err)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	for (unsigned i = 0; i < LINE_COUNT; i++)
+		fprintf(file, "%s\n", i + 1 == number ? text : LINES[i]);
+	assert_int_equal(fclose(file), 0);
+	return config_load(path, ret_config, err);
+}
+
+static void expect_refused(unsigned number, const char *text, const char *words)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+	char place[64];
+
+	assert_int_equal(load_with(number, text, &config, &err), RC_INPUT);
+	assert_null(config);
+	snprintf(place, sizeof(place), "%s:%u:", path, number);
+	if (!strstr(err.text, place) || !strstr(err.text, words))
+		fail_msg("no \"%s\" and \"%s\" in: %s", place, words, err.text);
+}
+
+static void a_good_file_is_understood(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(0, "", &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(config->state, "/var/lib/hwacme");
+	assert_int_equal(config->token_count, 2);
+	assert_string_equal(config_token_get(config, "hsm")->token_label, "nf");
+	assert_int_equal(config_token_get(config, "hsm")->pin.source, SECRET_FILE);
+	assert_string_equal(config_token_get(config, "tpm")->tcti, "device:/dev/tpmrm0");
+	assert_true(config_authority_get(config, "ra")->terms_agreed);
+	const struct config_policy *policy = config_policy_get(config, "sba");
+	assert_int_equal(policy->renew_after_percent, 66);
+	assert_int_equal(policy->preauthorized, 1209600);
+	assert_int_equal(policy->margin, 86400);
+	assert_int_equal(policy->retire_after, 0);
+	const struct config_certificate *certificate = config_certificate_get(config, "amf");
+	assert_int_equal(certificate->key.type, KEY_RSA_2048);
+	assert_int_equal(certificate->rotate, ROTATE_AGE);
+	assert_int_equal(certificate->rotate_age, 365 * 86400);
+	assert_string_equal(certificate->names[0], "dns:amf.example");
+	assert_int_equal(certificate->deploy_run_count, 3);
+	assert_int_equal(certificate->deploy_timeout, 30);
+	assert_int_equal(certificate->line, 19);
+	assert_null(config_certificate_get(config, "nobody"));
+	assert_int_equal(config_policy_get(config, NULL)->margin, 86400);
+}
+
+static void an_unknown_option_is_told_what_was_meant(void **state)
+{
+	(void)state;
+	expect_refused(15, "    renew-aftr: 66%", "write \"renew-after\"");
+	expect_refused(20, "    ca: ra", "names");
+	expect_refused(1, "stat: /var/lib/hwacme", "write \"state\"");
+}
+
+static void an_option_of_a_later_release_is_refused_as_such(void **state)
+{
+	(void)state;
+	expect_refused(16, "    ari: true", "not in this release");
+	expect_refused(25, "    probe: { connect: \"amf:443\" }", "not in this release");
+}
+
+static void a_missing_option_is_named(void **state)
+{
+	(void)state;
+	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so }", "\"token\" is missing");
+	expect_refused(22, "    key: { token: tpm }", "\"type\" is missing");
+}
+
+static void wrong_values_are_told_what_to_write(void **state)
+{
+	(void)state;
+	expect_refused(1, "state: var/lib", "absolute path");
+	expect_refused(3, "  - name: ../hsm", "letters");
+	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so, token: nf, pin: { file: /a, env: B } }", "exactly one");
+	expect_refused(6, "    tpm2: { tcti: tpm }", "TCTI");
+	expect_refused(9, "    directory: ra.example", "https://");
+	expect_refused(10, "    contact: [noc]", "mailto:");
+	expect_refused(11, "    terms-agreed: yes", "true or false");
+	expect_refused(12, "    account-key: { token: hsm, type: ec-p999 }", "ec-p384");
+	expect_refused(15, "    renew-after: 100%", "1% to 99%");
+	expect_refused(16, "    preauthorized: 2w", "weeks");
+	expect_refused(16, "    preauthorized: 10h", "margin");
+	expect_refused(22, "    key: { token: tpm, type: rsa-2048, rotate: sometimes }", "always, never");
+	expect_refused(23, "    names: [amf.example]", "dns:");
+	expect_refused(23, "    names: [\"dns:*.example\"]", "dns-01");
+	expect_refused(23, "    names: [\"dns:a.example\", \"dns:A.example\"]", "twice");
+	expect_refused(24, "    challenge: { http-01: { listen: \"80\" } }", "ADDRESS:PORT");
+	expect_refused(25, "    deploy: { run: [x], timeout: 0s }", "1s to 1h");
+}
+
+static void inline_secrets_and_wrong_shapes_are_refused(void **state)
+{
+	(void)state;
+	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so, token: nf, pin: 1234 }", "expected options");
+	expect_refused(23, "    names: dns:a.example", "expected a list");
+	expect_refused(23, "    names: []", "entries");
+	expect_refused(9, "    directory: [https://a/]", "one value");
+	expect_refused(9, "    directory:", "no value");
+}
+
+static void references_lead_somewhere_and_names_are_unique(void **state)
+{
+	(void)state;
+	expect_refused(20, "    authority: other", "authorities");
+	expect_refused(21, "    policy: other", "policies");
+	expect_refused(22, "    key: { token: other, type: ec-p256 }", "tokens");
+	expect_refused(12, "    account-key: { token: other, type: ec-p256 }", "tokens");
+	expect_refused(5, "  - name: hsm", "used twice");
+	expect_refused(21, "    authority: ra", "given twice");
+}
+
+static void yaml_tricks_are_refused(void **state)
+{
+	(void)state;
+	expect_refused(1, "state: &a /var/lib", "anchors");
+	expect_refused(1, "state: *a", "anchors");
+	expect_refused(1, "\tstate: /x", "not YAML");
+	expect_refused(7, "---", "second");
+}
+
+static void a_missing_file_says_how_to_name_another(void **state)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(config_load("/nowhere/hwacme.yaml", &config, &err), RC_INPUT);
+	assert_non_null(strstr(err.text, "/nowhere/hwacme.yaml"));
+	assert_non_null(strstr(err.text, "-c FILE"));
+	assert_int_equal(config_load("/dev/zero", &config, &err), RC_INPUT);
+	assert_int_equal(config_load("/tmp", &config, &err), RC_INPUT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_file_is_understood),
+		cmocka_unit_test(an_unknown_option_is_told_what_was_meant),
+		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
+		cmocka_unit_test(a_missing_option_is_named),
+		cmocka_unit_test(wrong_values_are_told_what_to_write),
+		cmocka_unit_test(inline_secrets_and_wrong_shapes_are_refused),
+		cmocka_unit_test(references_lead_somewhere_and_names_are_unique),
+		cmocka_unit_test(yaml_tricks_are_refused),
+		cmocka_unit_test(a_missing_file_says_how_to_name_another),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,129 @@
+/* message_test.c -- what RFC 8555 allows is understood, and what it does not is refused with the member named. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "message.h"
+
+static char NAME[] = "dns:a.example";
+static char *NAMES[] = { NAME };
+
+#define ORDER_HEAD "{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\""
+
+static enum rc parse(const char *json, struct message_order *order, struct err *err)
+{
+	return message_order_parse(span_text(json), NAMES, 1, order, err);
+}
+
+/* TR 33.776 and peers' bug reports: on the pre-authorised path the list may be missing, null or empty. */
+static void missing_null_and_empty_authorizations_are_normal(void **state)
+{
+	static const char *const orders[] = { ORDER_HEAD "}", ORDER_HEAD ",\"authorizations\":null}", ORDER_HEAD ",\"authorizations\":[]}" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		AUTO(message_order) struct message_order order = { 0 };
+		struct err err = { 0 };
+
+		if (parse(orders[i], &order, &err) != RC_OK)
+			fail_msg("%s", err.text);
+		assert_int_equal(order.status, ORDER_IS_READY);
+		assert_int_equal(order.authorization_count, 0);
+		assert_string_equal(order.finalize_url, "https://ca/f");
+	}
+}
+
+static void an_order_keeps_urls_and_expiry(void **state)
+{
+	AUTO(message_order) struct message_order order = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(ORDER_HEAD ",\"expires\":\"1970-01-01T00:01:00Z\",\"authorizations\":[\"https://ca/1\",\"https://ca/2\"],"
+			       "\"certificate\":\"https://ca/c\",\"unknown\":{}}", &order, NULL), RC_OK);
+	assert_int_equal(order.expires_at, 60);
+	assert_int_equal(order.authorization_count, 2);
+	assert_string_equal(order.authorizations[1], "https://ca/2");
+	assert_string_equal(order.certificate_url, "https://ca/c");
+}
+
+static void odd_orders_are_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"", "null", "[]", "{}", "{\"status\":1}", ORDER_HEAD ",\"authorizations\":{}}", ORDER_HEAD ",\"authorizations\":[1]}",
+		ORDER_HEAD ",\"authorizations\":[\"http://ca/1\"]}", ORDER_HEAD ",\"expires\":\"soon\"}", ORDER_HEAD ",\"certificate\":7}",
+		"{\"status\":\"odd\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\"}",
+		"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"b.example\"}],\"finalize\":\"https://ca/f\"}",
+		ORDER_HEAD, ORDER_HEAD "}{}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		AUTO(message_order) struct message_order order = { 0 };
+		struct err err = { 0 };
+
+		if (parse(wrong[i], &order, &err) != RC_PROTOCOL)
+			fail_msg("taken: %s", wrong[i]);
+		assert_true(err.text[0] != '\0');
+	}
+}
+
+static void a_directory_needs_three_https_urls(void **state)
+{
+	struct message_directory directory;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\","
+		"\"newOrder\":\"https://ca/o\",\"meta\":{\"termsOfService\":\"https://ca/t\"}}"), &directory, &err), RC_OK);
+	assert_string_equal(directory.new_order, "https://ca/o");
+	assert_string_equal(directory.terms_of_service, "https://ca/t");
+	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\"}"),
+						 &directory, &err), RC_PROTOCOL);
+	assert_non_null(strstr(err.text, "newOrder"));
+	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"http://ca/n\",\"newAccount\":\"https://ca/a\","
+		"\"newOrder\":\"https://ca/o\"}"), &directory, &err), RC_PROTOCOL);
+}
+
+static void an_authorization_tells_its_challenges(void **state)
+{
+	struct message_authorization authorization;
+
+	(void)state;
+	assert_int_equal(message_authorization_parse(span_text("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},"
+		"\"challenges\":[{\"type\":\"http-01\",\"url\":\"https://ca/c\",\"token\":\"abc\"},{\"type\":\"odd-99\",\"url\":\"https://ca/d\"}]}"),
+		&authorization, NULL), RC_OK);
+	assert_int_equal(authorization.status, AUTHORIZATION_PENDING);
+	assert_string_equal(authorization.challenges[0].token, "abc");
+	assert_int_equal(message_authorization_parse(span_text("{\"status\":\"maybe\"}"), &authorization, NULL), RC_PROTOCOL);
+}
+
+static void a_problem_is_shown_without_control_characters(void **state)
+{
+	struct message_problem problem;
+
+	(void)state;
+	assert_true(message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"slow\\u001b[31m down\"}"),
+					  &problem));
+	assert_string_equal(problem.type, "rateLimited");
+	assert_null(strchr(problem.detail, 0x1b));
+	assert_false(message_problem_parse(span_text("<html>"), &problem));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(missing_null_and_empty_authorizations_are_normal),
+		cmocka_unit_test(an_order_keeps_urls_and_expiry),
+		cmocka_unit_test(odd_orders_are_refused),
+		cmocka_unit_test(a_directory_needs_three_https_urls),
+		cmocka_unit_test(an_authorization_tells_its_challenges),
+		cmocka_unit_test(a_problem_is_shown_without_control_characters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* store_test.c -- records survive, a step happens whole, and a key that is no longer live is not forgotten. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store.h"
+
+static char dir[] = "/tmp/hwa-store-XXXXXX", state_dir[64];
+
+static int start(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static struct store_key key_of(uint8_t number)
+{
+	struct store_key key = { .token = "hsm", .type = KEY_EC_P384, .created_at = 7 };
+
+	snprintf(key.name.label, sizeof(key.name.label), "key-%u", number);
+	key.name.id[0] = number;
+	return key;
+}
+
+static struct store *open_it(void)
+{
+	struct store *store = NULL;
+	struct err err = { 0 };
+
+	if (store_open(state_dir, &store, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	return store;
+}
+
+static void nothing_is_there_at_first_and_reading_makes_nothing(void **state)
+{
+	struct store *store = NULL;
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(store_open_readonly(state_dir, &store, NULL), RC_ABSENT);
+	assert_int_not_equal(stat(state_dir, &status), 0);
+}
+
+static void a_record_comes_back_as_it_was(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "amf", .state = CERT_ORDERED, .generation = 3, .live_key = key_of(1),
+					    .next_key = key_of(2), .not_after = 99, .attempts = 4, .next_generation = 4 };
+	struct store_certificate back;
+	char path[96];
+	struct stat status;
+
+	(void)state;
+	strcpy(record.order.url, "https://ca/o");
+	record.order.phase = ORDER_FINALIZE;
+	strcpy(record.last_error, "why");
+	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_ABSENT);
+	assert_int_equal(store_certificate_save(store, &record, 10, 20, "event", NULL), RC_OK);
+	store_close(store);
+	store = open_it();
+	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_OK);
+	assert_int_equal(back.state, CERT_ORDERED);
+	assert_int_equal(back.order.phase, ORDER_FINALIZE);
+	assert_string_equal(back.order.url, "https://ca/o");
+	assert_string_equal(back.next_key.name.label, "key-2");
+	assert_int_equal(back.next_key.name.id[0], 2);
+	assert_int_equal(back.next_key.type, KEY_EC_P384);
+	assert_int_equal(back.generation, 3);
+	assert_string_equal(back.last_error, "why");
+	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static void the_superseded_key_is_retired_in_the_same_step(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record;
+	struct store_retired retired[4];
+	unsigned count = 9;
+	char owner[128];
+
+	(void)state;
+	assert_int_equal(store_certificate_load(store, "amf", &record, NULL), RC_OK);
+	record.live_key = record.next_key;
+	record.next_key = (struct store_key){ 0 };
+	assert_int_equal(store_certificate_save(store, &record, 100, 200, NULL, NULL), RC_OK);
+	assert_int_equal(store_retired_due(store, 199, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_retired_due(store, 200, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 1);
+	assert_string_equal(retired[0].key.name.label, "key-1");
+	assert_string_equal(retired[0].certificate, "amf");
+	assert_int_equal(store_key_owner(store, &retired[0].key.name, owner, NULL), RC_OK);
+	assert_non_null(strstr(owner, "superseded"));
+	assert_int_equal(store_retired_drop(store, &retired[0].key.name, NULL), RC_OK);
+	assert_int_equal(store_retired_due(store, 200, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_key_owner(store, &retired[0].key.name, owner, NULL), RC_ABSENT);
+	assert_int_equal(store_key_owner(store, &record.live_key.name, owner, NULL), RC_OK);
+	assert_non_null(strstr(owner, "live"));
+}
+
+static void an_account_is_kept_with_its_key(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_account account = { .authority = "ra", .directory = "https://ca/dir", .key = key_of(9), .url = "https://ca/acct/1" };
+	struct store_account back;
+	char owner[128];
+
+	(void)state;
+	assert_int_equal(store_account_load(store, "ra", &back, NULL), RC_ABSENT);
+	assert_int_equal(store_account_save(store, &account, NULL), RC_OK);
+	assert_int_equal(store_account_load(store, "ra", &back, NULL), RC_OK);
+	assert_string_equal(back.url, "https://ca/acct/1");
+	assert_string_equal(back.key.name.label, "key-9");
+	assert_int_equal(store_key_owner(store, &account.key.name, owner, NULL), RC_OK);
+	assert_non_null(strstr(owner, "account"));
+}
+
+static void the_journal_is_newest_first(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "smf" };
+	struct store_journal_line lines[4];
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(store_certificate_save(store, &record, 1, 0, "first", NULL), RC_OK);
+	assert_int_equal(store_certificate_save(store, &record, 2, 0, "second", NULL), RC_OK);
+	assert_int_equal(store_journal(store, "smf", lines, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 2);
+	assert_string_equal(lines[0].text, "second");
+	assert_int_equal(lines[1].at, 1);
+}
+
+static void two_do_not_work_at_once(void **state)
+{
+	AUTO(store) struct store *one = open_it();
+	AUTO(store) struct store *two = open_it();
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(store_lock(one, &err), RC_OK);
+	assert_int_equal(store_lock(two, &err), RC_RETRY);
+	store_close(one);
+	one = NULL;
+	assert_int_equal(store_lock(two, &err), RC_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_there_at_first_and_reading_makes_nothing),
+		cmocka_unit_test(a_record_comes_back_as_it_was),
+		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
+		cmocka_unit_test(an_account_is_kept_with_its_key),
+		cmocka_unit_test(the_journal_is_newest_first),
+		cmocka_unit_test(two_do_not_work_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
