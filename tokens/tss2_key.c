@@ -98,6 +98,10 @@ enum rc tss2_key_parse(struct span pem, struct tss2_key *ret_key, struct err *er
 	unsigned char *der = NULL;
 	long len = 0;
 
+	const uint8_t *first = pem.len ? memmem(pem.at, pem.len, "-----BEGIN ", 11) : NULL;
+	/* A second block would be ignored by some readers and preferred by others. */
+	if (first && memmem(first + 1, pem.len - (size_t)(first + 1 - pem.at), "-----BEGIN ", 11))
+		return err_set(err, RC_INPUT, "more than one PEM block");
 	if (!bio || PEM_read_bio(bio, &name, &header, &der, &len) != 1)
 		return err_set(err, RC_INPUT, "not a PEM file of at most %d bytes", TSS2_KEY_PEM_MAX);
 	const unsigned char *at = der;

@@ -64,8 +64,8 @@ static json_t *row_json(const struct row *row)
 	const struct store_key *key = row_key(row);
 	json_t *row_object = json_pack(
 		"{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name", record->name, "state",
-		certificate_state_name(record->state), "token", row->certificate->key.token, "key",
-		output_text(key->name.label), "key_type", key_type_name(row->certificate->key.type), "custody",
+		certificate_state_name(record->state), "token", key->token[0] ? key->token : row->certificate->key.token, "key",
+		output_text(key->name.label), "key_type", key_type_name(key->token[0] ? key->type : row->certificate->key.type), "custody",
 		output_text(record->custody), "authority", row->certificate->authority, "serial", output_text(record->serial),
 		"fingerprint", output_text(record->fingerprint), "not_before", output_time(record->not_before), "not_after",
 		output_time(record->not_after), "names", names_json(row));

@@ -81,10 +81,10 @@ static enum rc report_key(void *ctx, struct token_key *key, const struct token_c
 
 	if (rc != RC_OK)
 		return rc;
-	if (report->store)
-		(void)!store_key_owner(report->store, &key->name, owner, NULL);
+	bool ours = report->store && store_key_owner(report->store, &key->name, owner, NULL) == RC_OK;
 	const char *type = key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type";
-	if (!custody->held)
+	/* What others keep in a shared token is shown, and is not our failure. */
+	if (ours && !custody->held)
 		report->all_held = false;
 	if (report->json)
 		json_array_append_new(report->rows,

@@ -314,7 +314,7 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	names_print(renewal->certificate, record->names, sizeof(record->names));
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->custody.text);
 	record->attempts = 0;
-	record->retry_at = 0;
+	record->retry_at = record->peer_retry_at = 0;
 	record->last_error[0] = '\0';
 	record->state = renewal->certificate->deploy_run_count ? CERT_INSTALLED : CERT_IN_SERVICE;
 	char event[160];
@@ -337,7 +337,7 @@ static enum rc step_deploy(struct renewal *renewal, struct err *err)
 	}
 	renewal->record.state = CERT_IN_SERVICE;
 	renewal->record.attempts = 0;
-	renewal->record.retry_at = 0;
+	renewal->record.retry_at = renewal->record.peer_retry_at = 0;
 	renewal->record.last_error[0] = '\0';
 	return record_save(renewal, "deploy hook ended well", err);
 }
@@ -375,6 +375,7 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	if (record->attempts < UINT32_MAX)
 		record->attempts++;
 	record->failed_at = now;
+	record->peer_retry_at = why->retry_at;
 	record->retry_at = plan_back_off(record->attempts, record->not_after, renewal->policy->wait, why->retry_at, now);
 	snprintf(record->last_error, sizeof(record->last_error), "%s", why->text);
 	snprintf(event, sizeof(event), "failed: %s", why->text);
@@ -400,8 +401,8 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 		rc = RC_OK;
 	}
 	bool enrolling = record->generation == 0;
-	/* Who asks for this certificate now is not held back by our own back-off. */
-	record->retry_at = 0;
+	/* Who asks for this certificate now is not held back by our own back-off, only by the CA's word. */
+	record->retry_at = record->peer_retry_at;
 	ret_outcome->plan = renewal_plan(desk->config, certificate, record, forced, clock_now());
 	if (rc != RC_OK) {
 		renewal.blame = BLAME_LOCAL;

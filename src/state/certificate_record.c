@@ -9,12 +9,12 @@
 static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
 	" fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at, next_generation, phase, polls,"
-	" expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, failed_at, last_error FROM certificate WHERE name = ?";
+	" expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error FROM certificate WHERE name = ?";
 static const char REPLACE[] =
 	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, live_type, live_at, not_before,"
 	" not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at,"
-	" next_generation, phase, polls, expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, failed_at, last_error)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" next_generation, phase, polls, expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -45,6 +45,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	text_column(row, at++, record->order.certificate_url, sizeof(record->order.certificate_url));
 	record->attempts = (unsigned)sqlite3_column_int(row, at++);
 	record->retry_at = sqlite3_column_int64(row, at++);
+	record->peer_retry_at = sqlite3_column_int64(row, at++);
 	record->failed_at = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->last_error, sizeof(record->last_error));
 }
@@ -97,6 +98,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_text(row, at++, record->order.certificate_url, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(row, at++, record->attempts);
 	sqlite3_bind_int64(row, at++, record->retry_at);
+	sqlite3_bind_int64(row, at++, record->peer_retry_at);
 	sqlite3_bind_int64(row, at++, record->failed_at);
 	sqlite3_bind_text(row, at++, record->last_error, -1, SQLITE_STATIC);
 }

@@ -20,6 +20,7 @@ static const char SCHEMA[] =
 	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER NOT NULL,"
 	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url TEXT NOT NULL,"
 	" finalize_url TEXT NOT NULL, certificate_url TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
+	" peer_retry_at INTEGER NOT NULL,"
 	" failed_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT;"
 	"CREATE TABLE account (authority TEXT PRIMARY KEY, directory TEXT NOT NULL, token TEXT NOT NULL, label TEXT NOT NULL,"
 	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"

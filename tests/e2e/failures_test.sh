@@ -24,6 +24,17 @@ NAMES=smf
 printf 99999999 >"$LAB/wrong.pin"
 change "s|$LAB/hsm.pin|$LAB/wrong.pin|"
 refused 3 '"hsm"' "$LAB/wrong.pin"
+# Counted at the module itself: one C_Login, although the account's key and the certificate's are both in that token.
+SPY=$(dpkg -L opensc-pkcs11 | grep -m 1 '/pkcs11-spy.so$')
+change "s|$LAB/hsm.pin|$LAB/wrong.pin|; s|$LAB_MODULE|$SPY|"
+# The spy itself leaks a little; that is not what is looked for here.
+export PKCS11SPY=$LAB_MODULE PKCS11SPY_OUTPUT=$LAB/spy.log ASAN_OPTIONS=detect_leaks=0
+NAMES="smf smf"
+refused 3 '"hsm"' "$LAB/wrong.pin"
+unset PKCS11SPY PKCS11SPY_OUTPUT ASAN_OPTIONS
+NAMES=smf
+tries=$(grep -c '^[0-9]*: C_Login' "$LAB/spy.log" || true)
+[ "$tries" = 1 ] || fail "$tries attempts with a refused PIN: $(grep C_Log "$LAB/spy.log")"
 change "s|$LAB/hsm.pin|$LAB/no.pin|"
 refused 3 "$LAB/no.pin"
 change "s|$LAB_MODULE|/nowhere/module.so|"

@@ -47,3 +47,16 @@ done <<-TABLE
 	chain-type text/html
 	chain-cut certificate
 TABLE
+
+# Retry-After is obeyed, also when the operator comes earlier; --force is the operator's last word.
+requests() { grep -c 'calling handler' "$LAB/pebble.log" || true; }
+echo come-back >"$LAB/fault"
+got=0
+said=$(renew --force) || got=$?
+[ $got = 4 ] || fail "come-back: exit $got: $said"
+echo none >"$LAB/fault"
+before=$(requests)
+said=$(renew)
+grep -q 'not due' <<<"$said" || fail "come-back: $said"
+[ "$(requests)" = "$before" ] || fail "requests were sent although the CA asked to wait"
+renew --force >/dev/null || fail "come-back: $(renew --force)"

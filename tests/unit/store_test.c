@@ -66,7 +66,7 @@ static void a_record_comes_back_as_it_was(void **state)
 {
 	AUTO(store) struct store *store = open_it();
 	struct store_certificate record = { .name = "amf", .state = CERT_ORDERED, .generation = 3, .live_key = key_of(1),
-					    .next_key = key_of(2), .not_after = 99, .attempts = 4, .next_generation = 4 };
+					    .next_key = key_of(2), .not_after = 99, .attempts = 4, .peer_retry_at = 77, .next_generation = 4 };
 	struct store_certificate back;
 	char path[96];
 	struct stat status;
@@ -87,6 +87,8 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.next_key.name.id[0], 2);
 	assert_int_equal(back.next_key.type, KEY_EC_P384);
 	assert_int_equal(back.generation, 3);
+	assert_int_equal(back.attempts, 4);
+	assert_int_equal(back.peer_retry_at, 77);
 	assert_string_equal(back.last_error, "why");
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);

@@ -1,0 +1,226 @@
+/* certificate_test.c -- what a CA sends is judged: key, names, validity, links, roots, and nothing but certificates. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "certificate.h"
+
+#define NOW INT64_C(1795521600)
+#define DAY INT64_C(86400)
+
+static EVP_PKEY *ca_key, *leaf_key;
+static X509 *ca;
+static char roots[] = "/tmp/hwa-roots-XXXXXX";
+static struct buf spki = BUF_MAX(1024);
+static char NAME[] = "dns:amf.example";
+static char *NAMES[] = { NAME };
+
+static void add_extension(X509 *certificate, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+
+	X509V3_set_ctx(&ctx, certificate, certificate, NULL, NULL, 0);
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	assert_non_null(extension);
+	assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
+	X509_EXTENSION_free(extension);
+}
+
+static X509 *make(EVP_PKEY *key, const char *common_name, const char *names, int64_t from, int64_t to)
+{
+	X509 *certificate = X509_new();
+	X509_NAME *subject = X509_get_subject_name(certificate);
+
+	X509_set_version(certificate, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 0x1234);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0);
+	X509_set_issuer_name(certificate, ca ? X509_get_subject_name(ca) : subject);
+	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
+	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
+	X509_set_pubkey(certificate, key);
+	if (names)
+		add_extension(certificate, NID_subject_alt_name, names);
+	else
+		add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
+	assert_true(X509_sign(certificate, ca_key, EVP_sha256()) > 0);
+	return certificate;
+}
+
+static int start(void **state)
+{
+	unsigned char *der = NULL;
+
+	(void)state;
+	ca_key = EVP_EC_gen("P-256");
+	leaf_key = EVP_EC_gen("P-256");
+	ca = make(ca_key, "root", NULL, NOW - 100 * DAY, NOW + 100 * DAY);
+	int len = i2d_PUBKEY(leaf_key, &der);
+	int fd = mkstemp(roots);
+	FILE *file = fdopen(fd, "w");
+	bool failed = buf_append(&spki, span_of(der, (size_t)len), NULL) != RC_OK || PEM_write_X509(file, ca) != 1;
+	OPENSSL_free(der);
+	return fclose(file) != 0 || failed ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	X509_free(ca);
+	EVP_PKEY_free(ca_key);
+	EVP_PKEY_free(leaf_key);
+	buf_clear(&spki);
+	return unlink(roots);
+}
+
+static void print(X509 *certificate, struct buf *text)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *at;
+
+	PEM_write_bio_X509(bio, certificate);
+	long len = BIO_get_mem_data(bio, &at);
+	assert_int_equal(buf_append(text, span_of(at, (size_t)len), NULL), RC_OK);
+	BIO_free(bio);
+}
+
+static enum rc judge(struct span pem, int64_t previous, struct certificate_chain *chain, struct err *err)
+{
+	struct certificate_rules rules = { .spki = buf_span(&spki), .names = NAMES, .name_count = 1, .roots = roots, .now = NOW,
+					   .previous_not_after = previous };
+
+	return certificate_accept(pem, &rules, chain, err);
+}
+
+static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64_t to, int64_t previous, const char *words)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	X509 *leaf = make(key, "leaf", names, from, to);
+	struct err err = { 0 };
+
+	print(leaf, &pem);
+	X509_free(leaf);
+	assert_int_equal(judge(buf_span(&pem), previous, &chain, &err), RC_PROTOCOL);
+	if (!strstr(err.text, words))
+		fail_msg("no \"%s\" in: %s", words, err.text);
+	assert_null(chain.fullchain.at);
+}
+
+static void good(struct buf *pem)
+{
+	X509 *leaf = make(leaf_key, "leaf", "DNS:AMF.example", NOW - DAY, NOW + 90 * DAY);
+
+	print(leaf, pem);
+	X509_free(leaf);
+}
+
+static void a_good_chain_is_taken_apart(void **state)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	struct err err = { 0 };
+
+	(void)state;
+	good(&pem);
+	print(ca, &pem);
+	if (judge(buf_span(&pem), NOW + 90 * DAY, &chain, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(chain.facts.serial, "1234");
+	assert_int_equal(chain.facts.not_after, NOW + 90 * DAY);
+	assert_int_equal(strlen(chain.facts.fingerprint), 64);
+	assert_int_equal(chain.leaf.len + chain.chain.len, chain.fullchain.len);
+}
+
+static void key_names_and_times_must_be_right(void **state)
+{
+	(void)state;
+	expect_refused(ca_key, "DNS:amf.example", NOW - DAY, NOW + DAY, 0, "another key");
+	expect_refused(leaf_key, "DNS:smf.example", NOW - DAY, NOW + DAY, 0, "not ordered");
+	expect_refused(leaf_key, "DNS:amf.example,DNS:smf.example", NOW - DAY, NOW + DAY, 0, "not ordered");
+	expect_refused(leaf_key, "IP:127.0.0.1", NOW - DAY, NOW + DAY, 0, "lacks");
+	expect_refused(leaf_key, "DNS:amf.example", NOW - 2 * DAY, NOW - DAY, 0, "expired");
+	expect_refused(leaf_key, "DNS:amf.example", NOW + DAY, NOW + 2 * DAY, 0, "not valid before");
+	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW + DAY, NOW + 2 * DAY, "before the present one");
+}
+
+static void a_chain_must_link_up_and_end_in_the_roots(void **state)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	AUTO(buf) struct buf other = BUF_MAX(65536);
+	X509 *own = ca;
+	EVP_PKEY *own_key = ca_key;
+
+	(void)state;
+	good(&pem);
+	good(&pem);
+	assert_int_equal(judge(buf_span(&pem), 0, &chain, NULL), RC_PROTOCOL);
+	/* The same names, from a CA of the same name that is not ours. */
+	ca_key = EVP_EC_gen("P-256");
+	ca = NULL;
+	ca = make(ca_key, "root", NULL, NOW - DAY, NOW + DAY);
+	good(&other);
+	assert_int_equal(judge(buf_span(&other), 0, &chain, NULL), RC_PROTOCOL);
+	X509_free(ca);
+	EVP_PKEY_free(ca_key);
+	ca = own;
+	ca_key = own_key;
+}
+
+static void nothing_but_certificates_may_stand_there(void **state)
+{
+	static const char *const extras[] = { "-----BEGIN PRIVATE" " KEY-----\nAAAA\n-----END PRIVATE" " KEY-----\n", "text\n",
+					      "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+					      "-----BEGIN CERTIFICATE-----\nAAAA\n", "\x01" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+		AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+		AUTO(buf) struct buf after = BUF_MAX(65536);
+		AUTO(buf) struct buf before = BUF_MAX(65536);
+
+		good(&after);
+		assert_int_equal(buf_append(&after, span_text(extras[i]), NULL), RC_OK);
+		assert_int_equal(judge(buf_span(&after), 0, &chain, NULL), RC_PROTOCOL);
+		assert_int_equal(buf_append(&before, span_text(extras[i]), NULL), RC_OK);
+		good(&before);
+		assert_int_equal(judge(buf_span(&before), 0, &chain, NULL), RC_PROTOCOL);
+	}
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	assert_int_equal(judge(span_of(NULL, 0), 0, &chain, NULL), RC_PROTOCOL);
+}
+
+static void a_chain_without_end_is_refused(void **state)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+
+	(void)state;
+	good(&pem);
+	for (int i = 0; i < CERTIFICATE_CHAIN_MAX; i++)
+		print(ca, &pem);
+	assert_int_equal(judge(buf_span(&pem), 0, &chain, NULL), RC_PROTOCOL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_chain_is_taken_apart),
+		cmocka_unit_test(key_names_and_times_must_be_right),
+		cmocka_unit_test(a_chain_must_link_up_and_end_in_the_roots),
+		cmocka_unit_test(nothing_but_certificates_may_stand_there),
+		cmocka_unit_test(a_chain_without_end_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

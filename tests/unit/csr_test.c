@@ -1,0 +1,97 @@
+/* csr_test.c -- a CSR signed in a real token verifies and asks for the names alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "../contract/softhsm.h"
+#include "csr.h"
+
+static struct softhsm softhsm;
+static struct token *token;
+static char label[] = "unit";
+
+static int start(void **state)
+{
+	(void)state;
+	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0)
+		return -1;
+	struct config_token config = softhsm_config(&softhsm, label);
+	return token_open(&config, softhsm.dir, &token, NULL) == RC_OK ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	token_close(token);
+	softhsm_stop(&softhsm);
+	return 0;
+}
+
+static struct token_key *make(enum key_type type)
+{
+	struct token_key_name name;
+	struct token_key *key = NULL;
+
+	assert_int_equal(token_key_name_new("unit", &name, NULL), RC_OK);
+	assert_int_equal(token_generate(token, &name, type, &key, NULL), RC_OK);
+	return key;
+}
+
+static char FIRST[] = "dns:amf.example", SECOND[] = "dns:amf-2.example";
+static char *NAMES[] = { FIRST, SECOND };
+
+static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state)
+{
+	(void)state;
+	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
+		struct token_key *key = make((enum key_type)type);
+		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
+
+		assert_int_equal(csr_make(key, NAMES, 2, &der, NULL), RC_OK);
+		const unsigned char *at = der.at;
+		X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
+		assert_non_null(request);
+		assert_ptr_equal(at, der.at + der.len);
+		assert_int_equal(X509_REQ_verify(request, X509_REQ_get0_pubkey(request)), 1);
+		assert_int_equal(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), 0);
+		X509_REQ_free(request);
+		token_key_free(key);
+	}
+}
+
+static void all_names_stand_in_subject_alt_name(void **state)
+{
+	struct token_key *key = make(KEY_EC_P256);
+	AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
+
+	(void)state;
+	assert_int_equal(csr_make(key, NAMES, 2, &der, NULL), RC_OK);
+	const unsigned char *at = der.at;
+	X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
+	STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+	GENERAL_NAMES *names = X509V3_get_d2i(extensions, NID_subject_alt_name, NULL, NULL);
+	assert_int_equal(sk_GENERAL_NAME_num(names), 2);
+	const ASN1_STRING *second = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, 1), NULL);
+	assert_int_equal(ASN1_STRING_length(second), 13);
+	assert_memory_equal(ASN1_STRING_get0_data(second), "amf-2.example", 13);
+	GENERAL_NAMES_free(names);
+	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+	X509_REQ_free(request);
+	token_key_free(key);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_of_key_signs_a_request_that_openssl_verifies),
+		cmocka_unit_test(all_names_stand_in_subject_alt_name),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
