@@ -9,39 +9,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "../contract/softhsm.h"
 #include "csr.h"
-
-static struct softhsm softhsm;
-static struct token *token;
-static char label[] = "unit";
-
-static int start(void **state)
-{
-	(void)state;
-	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0)
-		return -1;
-	struct config_token config = softhsm_config(&softhsm, label);
-	return token_open(&config, softhsm.dir, &token, NULL) == RC_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	token_close(token);
-	softhsm_stop(&softhsm);
-	return 0;
-}
-
-static struct token_key *make(enum key_type type)
-{
-	struct token_key_name name;
-	struct token_key *key = NULL;
-
-	assert_int_equal(token_key_name_new("unit", &name, NULL), RC_OK);
-	assert_int_equal(token_generate(token, &name, type, &key, NULL), RC_OK);
-	return key;
-}
+#include "soft_token.h"
 
 static char FIRST[] = "dns:amf.example", SECOND[] = "dns:amf-2.example";
 static char *NAMES[] = { FIRST, SECOND };
@@ -50,7 +19,7 @@ static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state
 {
 	(void)state;
 	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
-		struct token_key *key = make((enum key_type)type);
+		struct token_key *key = soft_token_key((enum key_type)type);
 		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
 
 		assert_int_equal(csr_make(key, NAMES, 2, &der, NULL), RC_OK);
@@ -67,7 +36,7 @@ static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state
 
 static void all_names_stand_in_subject_alt_name(void **state)
 {
-	struct token_key *key = make(KEY_EC_P256);
+	struct token_key *key = soft_token_key(KEY_EC_P256);
 	AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
 
 	(void)state;
@@ -93,5 +62,5 @@ int main(void)
 		cmocka_unit_test(all_names_stand_in_subject_alt_name),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);
 }

@@ -10,41 +10,10 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "../contract/softhsm.h"
 #include "codec.h"
 #include "jws.h"
+#include "soft_token.h"
 #include "spki.h"
-
-static struct softhsm softhsm;
-static struct token *token;
-static char label[] = "unit";
-
-static int start(void **state)
-{
-	(void)state;
-	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0)
-		return -1;
-	struct config_token config = softhsm_config(&softhsm, label);
-	return token_open(&config, softhsm.dir, &token, NULL) == RC_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	token_close(token);
-	softhsm_stop(&softhsm);
-	return 0;
-}
-
-static struct token_key *make(enum key_type type)
-{
-	struct token_key_name name;
-	struct token_key *key = NULL;
-
-	assert_int_equal(token_key_name_new("unit", &name, NULL), RC_OK);
-	assert_int_equal(token_generate(token, &name, type, &key, NULL), RC_OK);
-	return key;
-}
 
 static json_t *header_of(json_t *jws)
 {
@@ -94,7 +63,7 @@ static void each_kind_of_key_has_its_algorithm(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct token_key *key = make(kinds[i].type);
+		struct token_key *key = soft_token_key(kinds[i].type);
 		json_t *jws = sign(key, "https://ca/acct/1", "{}"), *header = header_of(jws);
 
 		assert_string_equal(json_string_value(json_object_get(header, "alg")), kinds[i].alg);
@@ -111,7 +80,7 @@ static void each_kind_of_key_has_its_algorithm(void **state)
 /* RFC 8555, 6.2: "jwk" and "kid" exclude each other. */
 static void the_key_is_sent_only_before_there_is_an_account(void **state)
 {
-	struct token_key *key = make(KEY_EC_P256);
+	struct token_key *key = soft_token_key(KEY_EC_P256);
 	json_t *with = sign(key, "https://ca/acct/1", ""), *without = sign(key, NULL, "");
 	json_t *with_header = header_of(with), *without_header = header_of(without);
 
@@ -136,5 +105,5 @@ int main(void)
 		cmocka_unit_test(the_key_is_sent_only_before_there_is_an_account),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);
 }

@@ -1,0 +1,112 @@
+/* keyring_test.c -- a token is opened once, and a failure is answered from memory: a refused PIN is never sent again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "keyring.h"
+#include "softhsm.h"
+
+static struct softhsm softhsm;
+static char label[] = "unit", wrong_pin[96];
+static struct config_token tokens[2];
+static struct config config = { .path = (char[]){ "hwacme.yaml" }, .tokens = tokens, .token_count = 2 };
+
+static int start(void **state)
+{
+	static char wrong[] = "wrong";
+
+	(void)state;
+	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0)
+		return -1;
+	config.state = softhsm.dir;
+	tokens[0] = softhsm_config(&softhsm, label);
+	tokens[1] = tokens[0];
+	tokens[1].name = wrong;
+	snprintf(wrong_pin, sizeof(wrong_pin), "%s/wrong", softhsm.dir);
+	tokens[1].pin = (struct config_secret){ SECRET_FILE, wrong_pin };
+	return softhsm_write(wrong_pin, "00001111");
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	softhsm_stop(&softhsm);
+	return 0;
+}
+
+static void a_token_is_opened_once(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	struct token *first = NULL, *second = NULL;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_token(keyring, "hsm", &first, NULL), RC_OK);
+	assert_int_equal(keyring_token(keyring, "hsm", &second, NULL), RC_OK);
+	assert_ptr_equal(first, second);
+}
+
+static void a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	struct token *token = NULL;
+	struct err first = { 0 }, second = { 0 };
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_token(keyring, "wrong", &token, &first), RC_DENIED);
+	assert_int_equal(softhsm_write(wrong_pin, SOFTHSM_PIN), 0);
+	assert_int_equal(keyring_token(keyring, "wrong", &token, &second), RC_DENIED);
+	assert_string_equal(first.text, second.text);
+	assert_non_null(strstr(first.text, wrong_pin));
+	assert_null(strstr(first.text, "00001111"));
+	assert_null(token);
+}
+
+static void a_reserved_key_is_made_once_and_found_again(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(token_key) struct token_key *found = NULL;
+	AUTO(token_key) struct token_key *again = NULL;
+	char token[] = "hsm";
+	const struct config_key wanted = { .token = token, .type = KEY_EC_P256 };
+	struct store_key key;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_reserve("amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(strncmp(key.name.label, "hwacme-amf-", 11), 0);
+	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_ABSENT);
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &made, NULL), RC_OK);
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &again, NULL), RC_OK);
+	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_OK);
+	assert_int_equal(token_erase(found, NULL), RC_OK);
+}
+
+static void a_token_that_is_not_configured_is_named(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_token(keyring, "other", &token, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "\"other\""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_token_is_opened_once),
+		cmocka_unit_test(a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile),
+		cmocka_unit_test(a_reserved_key_is_made_once_and_found_again),
+		cmocka_unit_test(a_token_that_is_not_configured_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
