@@ -49,7 +49,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with open(fault_file) as file:
             fault = file.read().strip()
-        server = http.client.HTTPSConnection("localhost", int(upstream), context=trust, timeout=20)
+        server = http.client.HTTPSConnection("127.0.0.1", int(upstream), context=trust, timeout=20)
         # The Host goes through as it came: Pebble makes its URLs of it, and the "url" of a JWS must match.
         server.request(self.command, self.path, body or None, {name: self.headers[name] for name in self.headers})
         answer = server.getresponse()
