@@ -20,15 +20,15 @@ struct span {
 };
 
 struct buf {
-	uint8_t *at;	/* always followed by a NUL that `len` does not count */
+	uint8_t *at; /* always followed by a NUL that `len` does not count */
 	size_t len, room, max;
 };
 
-#define SPAN(array)	((struct span){ (const uint8_t *)(array), sizeof(array) })
-#define BUF_MAX(bytes)	((struct buf){ .max = (bytes) })
+#define SPAN(array)    ((struct span){ (const uint8_t *)(array), sizeof(array) })
+#define BUF_MAX(bytes) ((struct buf){ .max = (bytes) })
 
 struct span span_of(const void *at, size_t len);
-struct span span_text(const char *text);	/* without its NUL */
+struct span span_text(const char *text); /* without its NUL */
 bool span_equal(struct span left, struct span right);
 
 enum rc buf_append(struct buf *buf, struct span more, struct err *err) HWA_CHECKED;
@@ -38,8 +38,8 @@ enum rc buf_resize(struct buf *buf, size_t len, struct err *err) HWA_CHECKED;
 struct span buf_span(const struct buf *buf);
 /* The contents as a C string; "" when empty. */
 const char *buf_text(const struct buf *buf);
-void buf_clear(struct buf *buf);	/* wipes, keeps the maximum; also the free function */
-void bytes_wipe(void *at, size_t len);	/* not optimised away */
+void buf_clear(struct buf *buf);       /* wipes, keeps the maximum; also the free function */
+void bytes_wipe(void *at, size_t len); /* not optimised away */
 
 AUTO_DEFINE_VALUE(buf, struct buf, buf_clear);
 

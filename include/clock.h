@@ -8,9 +8,9 @@
 
 #include "err.h"
 
-#define CLOCK_TEXT_MAX 32	/* "2026-11-24T12:00:00Z" and its NUL */
+#define CLOCK_TEXT_MAX 32 /* "2026-11-24T12:00:00Z" and its NUL */
 
-int64_t clock_now(void);	/* unix seconds */
+int64_t clock_now(void); /* unix seconds */
 int64_t clock_monotonic_ms(void);
 
 /* Waits until `at` (unix seconds) or for `max_ms`, whichever is first; false when a signal ended it. */

@@ -20,20 +20,20 @@
 enum secret_source { SECRET_NONE, SECRET_FILE, SECRET_CREDENTIAL, SECRET_ENV };
 struct config_secret {
 	enum secret_source source;
-	char *where;		/* path, credential name or variable name */
+	char *where; /* path, credential name or variable name */
 };
 
 struct config_token {
 	char *name;
-	char *module;		/* PKCS#11: path of the module; NULL for a TPM */
-	char *token_label;	/* PKCS#11: token label */
+	char *module;      /* PKCS#11: path of the module; NULL for a TPM */
+	char *token_label; /* PKCS#11: token label */
 	struct config_secret pin;
-	char *tcti;		/* TPM 2.0: TCTI string; NULL for PKCS#11 */
-	unsigned line;		/* where the entry begins in the file */
+	char *tcti;    /* TPM 2.0: TCTI string; NULL for PKCS#11 */
+	unsigned line; /* where the entry begins in the file */
 };
 
 struct config_key {
-	char *token;		/* name of a token */
+	char *token; /* name of a token */
 	enum key_type type;
 };
 
@@ -48,8 +48,8 @@ struct config_authority {
 
 struct config_policy {
 	char *name;
-	unsigned renew_after_percent;	/* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
-	int64_t renew_before, preauthorized, margin, wait, retire_after;	/* seconds; 0: not set */
+	unsigned renew_after_percent; /* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
+	int64_t renew_before, preauthorized, margin, wait, retire_after; /* seconds; 0: not set */
 	unsigned jitter_percent;
 	unsigned line;
 };
@@ -57,22 +57,22 @@ struct config_policy {
 enum config_rotate { ROTATE_ALWAYS, ROTATE_NEVER, ROTATE_AGE };
 
 struct config_certificate {
-	char *name;		/* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+	char *name; /* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 	char *authority, *policy;
 	struct config_key key;
 	enum config_rotate rotate;
-	int64_t rotate_age;	/* seconds, for ROTATE_AGE */
-	char **names;		/* "dns:..." only, in this release; "ip:" and "uri:" follow */
+	int64_t rotate_age; /* seconds, for ROTATE_AGE */
+	char **names;       /* "dns:..." only, in this release; "ip:" and "uri:" follow */
 	unsigned name_count;
-	char *http01_listen;	/* "ADDRESS:PORT" */
-	char **deploy_run;	/* argv */
+	char *http01_listen; /* "ADDRESS:PORT" */
+	char **deploy_run;   /* argv */
 	unsigned deploy_run_count;
 	int64_t deploy_timeout;
 	unsigned line;
 };
 
 struct config {
-	char *path;		/* of the file, for messages */
+	char *path; /* of the file, for messages */
 	char *state;
 	struct config_token *tokens;
 	struct config_authority *authorities;

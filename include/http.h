@@ -16,47 +16,52 @@
 #include "bytes.h"
 #include "err.h"
 
-#define HTTP_BODY_MAX	(512u * 1024u)	/* a chain of ten RSA certificates is 20 KiB */
-#define HTTP_HEADER_MAX	(32u * 1024u)
-#define HTTP_URL_MAX	1024u
-#define HTTP_NONCE_MAX	256u
-#define HTTP_TIMEOUT_MS	30000
-#define HTTP_LINKS_MAX	8
+#define HTTP_BODY_MAX   (512u * 1024u) /* a chain of ten RSA certificates is 20 KiB */
+#define HTTP_HEADER_MAX (32u * 1024u)
+#define HTTP_URL_MAX    1024u
+#define HTTP_NONCE_MAX  256u
+#define HTTP_TIMEOUT_MS 30000
+#define HTTP_LINKS_MAX  8
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST };
 
 struct http_request {
 	enum http_method method;
 	const char *url;
-	struct span body;		/* HTTP_POST: application/jose+json */
-	const char *accept;		/* NULL: no preference */
+	struct span body;   /* HTTP_POST: application/jose+json */
+	const char *accept; /* NULL: no preference */
 };
 
-struct http_link { char rel[32]; char url[HTTP_URL_MAX]; };
+struct http_link {
+	char rel[32];
+	char url[HTTP_URL_MAX];
+};
 
 struct http_response {
 	long status;
-	struct buf body;		/* freed by http_response_clear */
-	char content_type[128];		/* without parameters, lower case */
+	struct buf body;        /* freed by http_response_clear */
+	char content_type[128]; /* without parameters, lower case */
 	char location[HTTP_URL_MAX];
-	char nonce[HTTP_NONCE_MAX];	/* Replay-Nonce; "" when absent or not base64url (RFC 8555, 6.5: ignored) */
-	int64_t retry_at;		/* Retry-After as unix time; 0: none or unreadable */
+	char nonce[HTTP_NONCE_MAX]; /* Replay-Nonce; "" when absent or not base64url (RFC 8555, 6.5: ignored) */
+	int64_t retry_at;           /* Retry-After as unix time; 0: none or unreadable */
 	struct http_link links[HTTP_LINKS_MAX];
 	unsigned link_count;
 };
 
 struct http;
 struct http_ops {
-	enum rc (*send)(struct http *http, const struct http_request *request,
-			struct http_response *ret_response, struct err *err) HWA_CHECKED;
+	enum rc (*send)(struct http *http, const struct http_request *request, struct http_response *ret_response,
+			struct err *err) HWA_CHECKED;
 	void (*close)(struct http *http);
 };
-struct http { const struct http_ops *ops; };	/* every backend's struct begins with it */
+struct http {
+	const struct http_ops *ops;
+}; /* every backend's struct begins with it */
 
 /* libcurl; `trust` is a PEM file or NULL. */
 enum rc http_open(const char *trust, struct http **ret_http, struct err *err) HWA_CHECKED;
-enum rc http_send(struct http *http, const struct http_request *request,
-		  struct http_response *ret_response, struct err *err) HWA_CHECKED;
+enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response,
+		  struct err *err) HWA_CHECKED;
 void http_close(struct http *http);
 void http_response_clear(struct http_response *response);
 

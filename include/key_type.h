@@ -3,11 +3,11 @@
 #define HWA_KEY_TYPE_H
 
 /* X(enumerator, name in the configuration, bits) */
-#define KEY_TYPES(X)				\
-	X(KEY_EC_P256,	"ec-p256",	256)	\
-	X(KEY_EC_P384,	"ec-p384",	384)	\
-	X(KEY_RSA_2048,	"rsa-2048",	2048)	\
-	X(KEY_RSA_3072,	"rsa-3072",	3072)
+#define KEY_TYPES(X)                      \
+	X(KEY_EC_P256, "ec-p256", 256)    \
+	X(KEY_EC_P384, "ec-p384", 384)    \
+	X(KEY_RSA_2048, "rsa-2048", 2048) \
+	X(KEY_RSA_3072, "rsa-3072", 3072)
 
 #define X(name, text, bits) name,
 enum key_type { KEY_TYPES(X) KEY_TYPE_COUNT };

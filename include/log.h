@@ -10,7 +10,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-void log_set_level(enum log_level level);	/* default LOG_INFO */
+void log_set_level(enum log_level level); /* default LOG_INFO */
 void log_event(enum log_level level, const char *fmt, ...) HWA_PRINTF(2);
 /* An error at the edge: "error: TEXT (origin=... code=...)". */
 void log_failure(const char *name, const struct err *err);

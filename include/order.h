@@ -17,19 +17,19 @@
 
 #include "err.h"
 
-#define ORDER_URL_MAX		1024
-#define ORDER_POLL_DEFAULT	3	/* seconds between polls when the CA sends no Retry-After */
-#define ORDER_POLLS_MAX		200	/* polls without progress before the order is given up */
+#define ORDER_URL_MAX      1024
+#define ORDER_POLL_DEFAULT 3   /* seconds between polls when the CA sends no Retry-After */
+#define ORDER_POLLS_MAX    200 /* polls without progress before the order is given up */
 
 /* X(name, phase to go back to when the answer was lost or we were restarted) */
-#define ORDER_PHASES(X)			\
-	X(START,	START)		/* newOrder not sent, or its answer lost: at most one order abandoned */ \
-	X(AUTHORIZE,	POLL)		/* the order may have become ready meanwhile: ask first */ \
-	X(FINALIZE,	POLL)		/* the CSR may have arrived: ask first */ \
-	X(POLL,		POLL)		\
-	X(FETCH,	FETCH)		\
-	X(DONE,		DONE)		\
-	X(FAILED,	FAILED)		/* the caller runs the wait timer, then a new order with the same key */
+#define ORDER_PHASES(X)                                                                             \
+	X(START, START)    /* newOrder not sent, or its answer lost: at most one order abandoned */ \
+	X(AUTHORIZE, POLL) /* the order may have become ready meanwhile: ask first */               \
+	X(FINALIZE, POLL)  /* the CSR may have arrived: ask first */                                \
+	X(POLL, POLL)                                                                               \
+	X(FETCH, FETCH)                                                                             \
+	X(DONE, DONE)                                                                               \
+	X(FAILED, FAILED) /* the caller runs the wait timer, then a new order with the same key */
 
 #define ORDER_STATUSES(X) X(PENDING) X(READY) X(PROCESSING) X(VALID) X(INVALID)
 #define ORDER_ACTIONS(X)  X(SUBMIT) X(SOLVE) X(SEND_CSR) X(ASK) X(DOWNLOAD) X(STOP)
@@ -47,9 +47,9 @@ enum order_action { ORDER_ACTIONS(X) ORDER_ACTION_COUNT };
 /* What is stored of an order; all of it, so that a restart loses nothing. */
 struct order {
 	enum order_phase phase;
-	unsigned polls;				/* without progress */
-	int64_t expires_at;			/* as last said by the CA, re-read on every answer; 0: unknown */
-	char url[ORDER_URL_MAX];		/* "" until known */
+	unsigned polls;          /* without progress */
+	int64_t expires_at;      /* as last said by the CA, re-read on every answer; 0: unknown */
+	char url[ORDER_URL_MAX]; /* "" until known */
 	char finalize_url[ORDER_URL_MAX];
 	char certificate_url[ORDER_URL_MAX];
 };
@@ -62,7 +62,7 @@ struct order {
 struct order_event {
 	enum rc rc;
 	enum order_status status;
-	int64_t retry_at;	/* Retry-After as unix time; 0: not said */
+	int64_t retry_at; /* Retry-After as unix time; 0: not said */
 };
 
 /* What to do next, and not before when (unix time; 0: now). */
@@ -72,16 +72,16 @@ struct order_next {
 };
 
 /* Changes order->phase and ->polls only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here. */
-enum rc order_step(struct order *order, const struct order_event *event, int64_t now,
-		   struct order_next *ret_next, struct err *err) HWA_CHECKED;
+enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
+		   struct err *err) HWA_CHECKED;
 
 /* Makes a new or stored order fit to go on after a restart; returns the first action. */
 struct order_next order_resume(struct order *order);
 
-const char *order_phase_name(enum order_phase phase);	/* "start", "authorize" ... as stored */
-enum order_phase order_phase_parse(const char *name);	/* ORDER_PHASE_COUNT: unknown */
+const char *order_phase_name(enum order_phase phase); /* "start", "authorize" ... as stored */
+enum order_phase order_phase_parse(const char *name); /* ORDER_PHASE_COUNT: unknown */
 const char *order_status_name(enum order_status status);
-enum order_status order_status_parse(const char *name);	/* as the CA writes them; COUNT: unknown */
+enum order_status order_status_parse(const char *name); /* as the CA writes them; COUNT: unknown */
 const char *order_action_name(enum order_action action);
 
 #endif /* HWA_ORDER_H */

@@ -11,26 +11,25 @@
 #include "config.h"
 
 struct plan_facts {
-	bool issued;			/* there is a live certificate */
+	bool issued; /* there is a live certificate */
 	int64_t not_before, not_after, issued_at;
-	bool config_changed;		/* names, key type, token or authority differ from the live certificate's */
-	bool forced;			/* the operator asked */
-	bool under_way;			/* a renewal was begun and not finished */
-	int64_t retry_at;		/* the back-off's word; 0: none */
+	bool config_changed; /* names, key type, token or authority differ from the live certificate's */
+	bool forced;         /* the operator asked */
+	bool under_way;      /* a renewal was begun and not finished */
+	int64_t retry_at;    /* the back-off's word; 0: none */
 	unsigned attempts;
 };
 
 enum plan_what { PLAN_ENROL, PLAN_RENEW, PLAN_RESUME, PLAN_WAIT };
 
 struct plan {
-	enum plan_what what;	/* PLAN_WAIT: nothing is to be done before `when` */
-	int64_t when;		/* unix time at which the next renewal is (or was) due */
-	char why[160];		/* "66% of its lifetime", "336h pre-authorisation less 24h margin" ... */
+	enum plan_what what; /* PLAN_WAIT: nothing is to be done before `when` */
+	int64_t when;        /* unix time at which the next renewal is (or was) due */
+	char why[160];       /* "66% of its lifetime", "336h pre-authorisation less 24h margin" ... */
 };
 
 /* `name` seeds the jitter, which is stable per certificate. */
-struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts,
-		      int64_t now);
+struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now);
 
 /* When to try again after the nth failure in a row: exponential, capped, relative to the remaining life,
  * never before what the peer asked for. */

@@ -12,16 +12,16 @@
 #include "order.h"
 #include "token.h"
 
-#define STORE_NAME_MAX	64
+#define STORE_NAME_MAX 64
 
 /* The life of a renewal (DESIGN).  X(enumerator, name as shown) */
-#define CERTIFICATE_STATES(X)			\
-	X(CERT_NEW,		"new")		/* never issued, nothing under way */ \
-	X(CERT_KEYED,		"keyed")	/* the next key is reserved, and exists in the token or soon will */ \
-	X(CERT_ORDERED,		"ordered")	\
-	X(CERT_ISSUED,		"issued")	/* chain accepted and staged, not yet live */ \
-	X(CERT_INSTALLED,	"installed")	/* live switched; the deploy hook is still owed */ \
-	X(CERT_IN_SERVICE,	"in service")
+#define CERTIFICATE_STATES(X)                                                                       \
+	X(CERT_NEW, "new")     /* never issued, nothing under way */                                \
+	X(CERT_KEYED, "keyed") /* the next key is reserved, and exists in the token or soon will */ \
+	X(CERT_ORDERED, "ordered")                                                                  \
+	X(CERT_ISSUED, "issued")       /* chain accepted and staged, not yet live */                \
+	X(CERT_INSTALLED, "installed") /* live switched; the deploy hook is still owed */           \
+	X(CERT_IN_SERVICE, "in service")
 
 #define X(name, text) name,
 enum certificate_state { CERTIFICATE_STATES(X) CERTIFICATE_STATE_COUNT };
@@ -30,7 +30,7 @@ const char *certificate_state_name(enum certificate_state state);
 
 /* A key we own or are about to; the id is known here before the token has the key. */
 struct store_key {
-	char token[STORE_NAME_MAX];	/* name in the configuration; "" : no key */
+	char token[STORE_NAME_MAX]; /* name in the configuration; "" : no key */
 	struct token_key_name name;
 	enum key_type type;
 	int64_t created_at;
@@ -39,23 +39,23 @@ struct store_key {
 struct store_certificate {
 	char name[STORE_NAME_MAX];
 	enum certificate_state state;
-	unsigned generation;		/* live/NAME -> archive/NAME/N; 0: none */
+	unsigned generation; /* live/NAME -> archive/NAME/N; 0: none */
 	struct store_key live_key;
 	/* of the live certificate; 0 and "" before the first */
 	int64_t not_before, not_after, issued_at;
-	char serial[64];		/* hex, upper case */
-	char fingerprint[65];		/* SHA-256, hex, lower case */
+	char serial[64];      /* hex, upper case */
+	char fingerprint[65]; /* SHA-256, hex, lower case */
 	char authority[STORE_NAME_MAX];
-	char names[4096];		/* as ordered, "dns:a dns:b", sorted */
-	char custody[192];		/* of live_key, in the words of the token when it went live */
+	char names[4096];  /* as ordered, "dns:a dns:b", sorted */
+	char custody[192]; /* of live_key, in the words of the token when it went live */
 	/* the renewal under way */
 	struct store_key next_key;
-	unsigned next_generation;	/* staged; 0: none */
+	unsigned next_generation; /* staged; 0: none */
 	struct order order;
 	/* failures */
-	unsigned attempts;		/* failed in a row */
-	int64_t retry_at;		/* back-off: nothing before this by itself; 0: none */
-	int64_t peer_retry_at;		/* the CA's own Retry-After: an operator's renew obeys it too; 0: none */
+	unsigned attempts;     /* failed in a row */
+	int64_t retry_at;      /* back-off: nothing before this by itself; 0: none */
+	int64_t peer_retry_at; /* the CA's own Retry-After: an operator's renew obeys it too; 0: none */
 	int64_t failed_at;
 	char last_error[512];
 };
@@ -64,12 +64,16 @@ struct store_account {
 	char authority[STORE_NAME_MAX];
 	char directory[ORDER_URL_MAX];
 	struct store_key key;
-	char url[ORDER_URL_MAX];	/* "" until the CA answered; then it is our kid */
+	char url[ORDER_URL_MAX]; /* "" until the CA answered; then it is our kid */
 	int64_t created_at;
 };
 
 /* A key that is no longer live, waiting to be erased. */
-struct store_retired { struct store_key key; char certificate[STORE_NAME_MAX]; int64_t erase_at; };
+struct store_retired {
+	struct store_key key;
+	char certificate[STORE_NAME_MAX];
+	int64_t erase_at;
+};
 
 struct store;
 
@@ -80,31 +84,31 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 void store_close(struct store *store);
 
 /* RC_ABSENT when there is no such record; *ret is untouched then. */
-enum rc store_certificate_load(struct store *store, const char *name, struct store_certificate *ret,
-			       struct err *err) HWA_CHECKED;
+enum rc store_certificate_load(struct store *store, const char *name, struct store_certificate *ret, struct err *err) HWA_CHECKED;
 /* Writes the record and, when `event` is given, one line in its journal.  A key that was
  * live_key in the stored record and is neither live nor next now becomes a retired one, to
  * be erased at `erase_at`, in the same transaction. */
-enum rc store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now,
-			       int64_t erase_at, const char *event, struct err *err) HWA_CHECKED;
+enum rc store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+			       const char *event, struct err *err) HWA_CHECKED;
 
-enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret,
-			   struct err *err) HWA_CHECKED;
+enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret, struct err *err) HWA_CHECKED;
 enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err) HWA_CHECKED;
 
 /* Retired keys due for erasing at `now`, oldest first, at most `max`. */
-enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max,
-			  unsigned *ret_count, struct err *err) HWA_CHECKED;
+enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
+			  struct err *err) HWA_CHECKED;
 enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 
 /* Who owns this key: "certificate amf (live)", "account operator-ra"; RC_ABSENT: nobody. */
-enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128],
-			struct err *err) HWA_CHECKED;
+enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err) HWA_CHECKED;
 
-struct store_journal_line { int64_t at; char text[512]; };
+struct store_journal_line {
+	int64_t at;
+	char text[512];
+};
 /* Newest first. */
-enum rc store_journal(struct store *store, const char *certificate, struct store_journal_line *ret,
-		      unsigned max, unsigned *ret_count, struct err *err) HWA_CHECKED;
+enum rc store_journal(struct store *store, const char *certificate, struct store_journal_line *ret, unsigned max,
+		      unsigned *ret_count, struct err *err) HWA_CHECKED;
 
 /* One process works on a certificate at a time: an advisory lock held until the store is closed.
  * RC_RETRY, naming the other process's pid, when it is taken. */

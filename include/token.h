@@ -26,16 +26,16 @@
 #include "err.h"
 #include "key_type.h"
 
-#define TOKEN_LABEL_MAX	64	/* with NUL; also a file name, so [A-Za-z0-9._-] only */
-#define TOKEN_ID_LEN	16	/* CKA_ID: random, known to the store before the key exists */
-#define TOKEN_SIG_MAX	512	/* RSA 4096 */
-#define TOKEN_SPKI_MAX	1024
+#define TOKEN_LABEL_MAX     64  /* with NUL; also a file name, so [A-Za-z0-9._-] only */
+#define TOKEN_ID_LEN        16  /* CKA_ID: random, known to the store before the key exists */
+#define TOKEN_SIG_MAX       512 /* RSA 4096 */
+#define TOKEN_SPKI_MAX      1024
 #define TOKEN_REFERENCE_MAX 8192
 
 enum token_scheme {
-	TOKEN_ECDSA,		/* r || s, each of field size, leading zeros kept (RFC 7518, 3.4) */
-	TOKEN_RSA_PKCS1,	/* RSASSA-PKCS1-v1_5 */
-	TOKEN_RSA_PSS,		/* salt as long as the hash (RFC 7518, 3.5) */
+	TOKEN_ECDSA,     /* r || s, each of field size, leading zeros kept (RFC 7518, 3.4) */
+	TOKEN_RSA_PKCS1, /* RSASSA-PKCS1-v1_5 */
+	TOKEN_RSA_PSS,   /* salt as long as the hash (RFC 7518, 3.5) */
 };
 
 enum token_hash { TOKEN_SHA256, TOKEN_SHA384, TOKEN_SHA512 };
@@ -48,49 +48,54 @@ struct token_key_name {
 
 /* What the token itself says about how it keeps a key. */
 struct token_custody {
-	bool held;		/* invariant I2 of the design holds */
-	char text[192];		/* in words: "sensitive, never extractable, generated in the token" */
+	bool held;      /* invariant I2 of the design holds */
+	char text[192]; /* in words: "sensitive, never extractable, generated in the token" */
 };
 
 /* What `token list` shows. */
 struct token_info {
 	char label[64], serial[64], model[64], manufacturer[64], firmware[32];
-	char pin_state[64];			/* "ok", "one try left", "locked", "no PIN" */
-	bool key_types[KEY_TYPE_COUNT];		/* which this token can generate */
+	char pin_state[64];             /* "ok", "one try left", "locked", "no PIN" */
+	bool key_types[KEY_TYPE_COUNT]; /* which this token can generate */
 };
 
 struct token_ops;
-struct token { const struct token_ops *ops; const char *name; };	/* every backend's struct begins with it */
-struct token_key { const struct token_ops *ops; struct token *token; struct token_key_name name; enum key_type type; };
+struct token {
+	const struct token_ops *ops;
+	const char *name;
+}; /* every backend's struct begins with it */
+struct token_key {
+	const struct token_ops *ops;
+	struct token *token;
+	struct token_key_name name;
+	enum key_type type;
+};
 
 /* Called once per key by list(); RC_OK to go on. */
-typedef enum rc token_list_fn(void *ctx, struct token_key *key, const struct token_custody *custody,
-			      struct err *err);
+typedef enum rc token_list_fn(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err);
 
 struct token_ops {
-	const char *scheme;	/* "pkcs11", "tpm2" */
-	enum rc (*open)(const struct config_token *config, const char *keys_dir,
-			struct token **ret_token, struct err *err) HWA_CHECKED;
+	const char *scheme; /* "pkcs11", "tpm2" */
+	enum rc (*open)(const struct config_token *config, const char *keys_dir, struct token **ret_token,
+			struct err *err) HWA_CHECKED;
 	void (*close)(struct token *token);
 	enum rc (*info)(struct token *token, struct token_info *ret_info, struct err *err) HWA_CHECKED;
 	enum rc (*generate)(struct token *token, const struct token_key_name *name, enum key_type type,
 			    struct token_key **ret_key, struct err *err) HWA_CHECKED;
-	enum rc (*find)(struct token *token, const struct token_key_name *name,
-			struct token_key **ret_key, struct err *err) HWA_CHECKED;
+	enum rc (*find)(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
+			struct err *err) HWA_CHECKED;
 	/* Every private key in the token, also those that fail custody; the handle lives for the call only. */
 	enum rc (*list)(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 	void (*key_free)(struct token_key *key);
 	/* SubjectPublicKeyInfo, DER. */
 	enum rc (*public_key)(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
-	enum rc (*sign)(struct token_key *key, enum token_scheme scheme, enum token_hash hash,
-			struct span digest, struct buf *ret_sig, struct err *err) HWA_CHECKED;
+	enum rc (*sign)(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+			struct buf *ret_sig, struct err *err) HWA_CHECKED;
 	enum rc (*custody)(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 	/* What a server loads as its key file (PEM: TSS2 PRIVATE KEY or PKCS#11 URI) and the URI; never a secret. */
-	enum rc (*reference)(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri,
-			     struct err *err) HWA_CHECKED;
+	enum rc (*reference)(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 	/* Proof, bound to `nonce`, that the key lives in this hardware; NULL where the backend cannot give one. */
-	enum rc (*attest)(struct token_key *key, struct span nonce, struct buf *ret_statement,
-			  struct err *err);
+	enum rc (*attest)(struct token_key *key, struct span nonce, struct buf *ret_statement, struct err *err);
 	/* For good; erasing what is already gone is RC_OK.  The handle must still be freed. */
 	enum rc (*erase)(struct token_key *key, struct err *err) HWA_CHECKED;
 };
@@ -105,15 +110,15 @@ enum rc token_open(const struct config_token *config, const char *keys_dir, stru
 		   struct err *err) HWA_CHECKED;
 void token_close(struct token *token);
 enum rc token_info(struct token *token, struct token_info *ret_info, struct err *err) HWA_CHECKED;
-enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type,
-		       struct token_key **ret_key, struct err *err) HWA_CHECKED;
+enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
+		       struct err *err) HWA_CHECKED;
 enum rc token_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
 		   struct err *err) HWA_CHECKED;
 enum rc token_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 void token_key_free(struct token_key *key);
 enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
-enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash,
-		   struct span digest, struct buf *ret_sig, struct err *err) HWA_CHECKED;
+enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
+		   struct err *err) HWA_CHECKED;
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;

@@ -13,15 +13,17 @@
 
 #define PIN_PAGE 4096u
 
-struct pin {	/* lives at the start of its own page */
+struct pin { /* lives at the start of its own page */
 	size_t len;
 	unsigned char bytes[PIN_MAX + 2];
 };
 
 const char *pin_where(const struct config_secret *secret, char text[512])
 {
-	static const char *const kinds[] = { [SECRET_NONE] = "nowhere", [SECRET_FILE] = "file",
-					     [SECRET_CREDENTIAL] = "credential", [SECRET_ENV] = "environment variable" };
+	static const char *const kinds[] = { [SECRET_NONE] = "nowhere",
+					     [SECRET_FILE] = "file",
+					     [SECRET_CREDENTIAL] = "credential",
+					     [SECRET_ENV] = "environment variable" };
 
 	snprintf(text, 512, "%s%s%s", kinds[secret->source], secret->where ? " " : "", secret->where ? secret->where : "");
 	return text;
@@ -74,9 +76,10 @@ static enum rc read_credential(struct pin *pin, const char *name, const char *wh
 	if (!name[0] || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return err_set(err, RC_INPUT, "%s: a credential has a plain name, without \"/\"", where);
 	if (!dir)
-		return err_set(err, RC_INPUT,
-			       "the PIN cannot be read: %s needs CREDENTIALS_DIRECTORY; run it by systemd with LoadCredential=%s:...",
-			       where, name);
+		return err_set(
+			err, RC_INPUT,
+			"the PIN cannot be read: %s needs CREDENTIALS_DIRECTORY; run it by systemd with LoadCredential=%s:...",
+			where, name);
 	int len = snprintf(path, sizeof(path), "%s/%s", dir, name);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return unreadable(err, ENAMETOOLONG, where);

@@ -13,7 +13,7 @@ struct pin;
 enum rc pin_read(const struct config_secret *secret, struct pin **ret_pin, struct err *err) HWA_CHECKED;
 const unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
-void pin_free(struct pin *pin);		/* wipes */
+void pin_free(struct pin *pin); /* wipes */
 /* "file /etc/hwacme/hsm.pin": where the operator must look. */
 const char *pin_where(const struct config_secret *secret, char text[512]);
 

@@ -42,7 +42,8 @@ enum rc pkcs11_find(struct token *base, const struct token_key_name *name, struc
 	if (!key)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	*key = (struct pkcs11_key){ .base = { .ops = &pkcs11_ops, .token = base, .name = *name },
-				    .private_key = objects[0], .spki = BUF_MAX(TOKEN_SPKI_MAX) };
+				    .private_key = objects[0],
+				    .spki = BUF_MAX(TOKEN_SPKI_MAX) };
 	AUTO(token_key) struct token_key *owned = &key->base;
 	rc = pkcs11_object_custody(token, key->private_key, &custody, err);
 	if (rc == RC_OK && !custody.held)
@@ -58,11 +59,11 @@ enum rc pkcs11_find(struct token *base, const struct token_key_name *name, struc
 	return RC_OK;
 }
 
-static enum rc list_one(struct pkcs11_token *token, CK_OBJECT_HANDLE object, token_list_fn *each, void *ctx,
-			struct err *err)
+static enum rc list_one(struct pkcs11_token *token, CK_OBJECT_HANDLE object, token_list_fn *each, void *ctx, struct err *err)
 {
 	struct pkcs11_key key = { .base = { .ops = &pkcs11_ops, .token = &token->base, .type = KEY_TYPE_COUNT },
-				  .private_key = object, .spki = BUF_MAX(TOKEN_SPKI_MAX) };
+				  .private_key = object,
+				  .spki = BUF_MAX(TOKEN_SPKI_MAX) };
 	AUTO(buf) struct buf id = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
 	AUTO(buf) struct buf label = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
 	struct token_custody custody = { 0 };
@@ -105,11 +106,15 @@ static enum rc public_key(struct token_key *key, struct buf *ret_spki, struct er
 
 /* DigestInfo prefixes of RFC 8017, 9.2 note 1: CKM_RSA_PKCS signs what it is given. */
 static const uint8_t DIGEST_INFO[][19] = {
-	[TOKEN_SHA256] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0, 0x04, 0x20 },
-	[TOKEN_SHA384] = { 0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0, 0x04, 0x30 },
-	[TOKEN_SHA512] = { 0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0, 0x04, 0x40 },
+	[TOKEN_SHA256] = { 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0,
+			   0x04, 0x20 },
+	[TOKEN_SHA384] = { 0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0,
+			   0x04, 0x30 },
+	[TOKEN_SHA512] = { 0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0,
+			   0x04, 0x40 },
 };
-static const CK_RSA_PKCS_PSS_PARAMS PSS[] = {	/* RFC 7518, 3.5: salt as long as the hash */
+static const CK_RSA_PKCS_PSS_PARAMS PSS[] = {
+	/* RFC 7518, 3.5: salt as long as the hash */
 	[TOKEN_SHA256] = { CKM_SHA256, CKG_MGF1_SHA256, 32 },
 	[TOKEN_SHA384] = { CKM_SHA384, CKG_MGF1_SHA384, 48 },
 	[TOKEN_SHA512] = { CKM_SHA512, CKG_MGF1_SHA512, 64 },
@@ -121,7 +126,7 @@ static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token
 	struct pkcs11_token *token = PKCS11(base->token);
 	CK_RSA_PKCS_PSS_PARAMS pss = PSS[hash];
 	CK_MECHANISM mechanism = { scheme == TOKEN_ECDSA ? CKM_ECDSA : CKM_RSA_PKCS, NULL, 0 };
-	AUTO(buf) struct buf input = BUF_MAX(128);	/* DigestInfo with SHA-512 is 83 */
+	AUTO(buf) struct buf input = BUF_MAX(128); /* DigestInfo with SHA-512 is 83 */
 	CK_BYTE sig[TOKEN_SIG_MAX];
 	CK_ULONG sig_len = sizeof(sig);
 	enum rc rc = pkcs11_owned(base->token, err);
@@ -194,7 +199,17 @@ static enum rc erase(struct token_key *key, struct err *err)
 }
 
 const struct token_ops pkcs11_ops = {
-	.scheme = "pkcs11", .open = pkcs11_open, .close = pkcs11_close, .info = pkcs11_info,
-	.generate = pkcs11_generate, .find = pkcs11_find, .list = list, .key_free = key_free,
-	.public_key = public_key, .sign = sign, .custody = custody, .reference = pkcs11_reference, .erase = erase,
+	.scheme = "pkcs11",
+	.open = pkcs11_open,
+	.close = pkcs11_close,
+	.info = pkcs11_info,
+	.generate = pkcs11_generate,
+	.find = pkcs11_find,
+	.list = list,
+	.key_free = key_free,
+	.public_key = public_key,
+	.sign = sign,
+	.custody = custody,
+	.reference = pkcs11_reference,
+	.erase = erase,
 };

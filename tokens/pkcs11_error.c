@@ -52,8 +52,9 @@ static const struct {
 
 /* What was seen when a token, its daemon or its sessions had gone; only opening it again helps. */
 static const CK_RV GONE[] = {
-	CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED, CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID,
-	CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED, CKR_USER_NOT_LOGGED_IN, CKR_CRYPTOKI_NOT_INITIALIZED,
+	CKR_GENERAL_ERROR,        CKR_DEVICE_ERROR,           CKR_DEVICE_REMOVED,
+	CKR_SESSION_CLOSED,       CKR_SESSION_HANDLE_INVALID, CKR_TOKEN_NOT_PRESENT,
+	CKR_TOKEN_NOT_RECOGNIZED, CKR_USER_NOT_LOGGED_IN,     CKR_CRYPTOKI_NOT_INITIALIZED,
 };
 
 const char *pkcs11_rv_name(CK_RV rv)
@@ -66,7 +67,7 @@ const char *pkcs11_rv_name(CK_RV rv)
 
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function)
 {
-	enum rc rc = RC_RETRY;	/* a module may answer anything; what is not known may pass */
+	enum rc rc = RC_RETRY; /* a module may answer anything; what is not known may pass */
 	const char *hint = "";
 
 	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)

@@ -9,7 +9,7 @@ static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 /* What modules differ in: each step asks for less beyond what I2 needs; the first the module takes is used. */
 static const struct {
-	bool not_copyable;	/* pkcs11-provider then cannot keep a copy of a destroyed key */
+	bool not_copyable; /* pkcs11-provider then cannot keep a copy of a destroyed key */
 	bool sign_only;
 } TEMPLATE_STEPS[] = { { true, true }, { false, true }, { false, false } };
 
@@ -56,8 +56,7 @@ static CK_RV generate_pair(struct pkcs11_token *token, const struct token_key_na
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len };
 	} else {
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_MODULUS_BITS, &bits, sizeof(bits) };
-		public_key[public_count++] =
-			(CK_ATTRIBUTE){ CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent, sizeof(exponent) };
+		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent, sizeof(exponent) };
 	}
 	for (size_t step = 0; step < sizeof(TEMPLATE_STEPS) / sizeof(TEMPLATE_STEPS[0]); step++) {
 		CK_ATTRIBUTE private_key[PRIVATE_ATTRIBUTES];
@@ -114,8 +113,8 @@ static enum rc keep_or_destroy(struct pkcs11_token *token, const struct token_ke
 	return err_wrap(err, rc, "the new key is refused and was destroyed");
 }
 
-enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, enum key_type type,
-			struct token_key **ret_key, struct err *err)
+enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
+			struct err *err)
 {
 	struct pkcs11_token *token = PKCS11(base);
 	enum rc rc = pkcs11_owned(base, err);

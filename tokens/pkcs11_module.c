@@ -19,7 +19,7 @@ struct pkcs11_module {
 	char *path;
 	unsigned users;
 	pid_t owner;
-	CK_FUNCTION_LIST *call;		/* also tells modules apart: two paths may lead to one file */
+	CK_FUNCTION_LIST *call; /* also tells modules apart: two paths may lead to one file */
 	PKCS11_CTX *libp11;
 	bool is_loaded;
 	PKCS11_SLOT *slots;

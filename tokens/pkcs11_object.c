@@ -45,8 +45,8 @@ enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, c
 	return RC_OK;
 }
 
-enum rc pkcs11_attribute(struct pkcs11_token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
-			 struct buf *ret_value, struct err *err)
+enum rc pkcs11_attribute(struct pkcs11_token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, struct buf *ret_value,
+			 struct err *err)
 {
 	CK_ATTRIBUTE attribute = { type, NULL, 0 };
 	CK_RV rv = token->call->C_GetAttributeValue(token->session, object, &attribute, 1);
@@ -148,8 +148,8 @@ static const struct {
 	{ CKA_LOCAL, CK_TRUE, "generated in the token", "not generated in the token" },
 };
 
-enum rc pkcs11_object_custody(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key,
-			      struct token_custody *ret_custody, struct err *err)
+enum rc pkcs11_object_custody(struct pkcs11_token *token, CK_OBJECT_HANDLE private_key, struct token_custody *ret_custody,
+			      struct err *err)
 {
 	struct token_custody custody = { .held = true };
 	AUTO(buf) struct buf text = BUF_MAX(sizeof(custody.text) - 1);

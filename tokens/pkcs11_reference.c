@@ -50,7 +50,7 @@ struct provider_uri {
 	ASN1_VISIBLESTRING *description;
 	ASN1_UTF8STRING *uri;
 };
-typedef struct provider_uri PROVIDER_URI;	/* OpenSSL's templates paste the name */
+typedef struct provider_uri PROVIDER_URI; /* OpenSSL's templates paste the name */
 DECLARE_ASN1_FUNCTIONS(PROVIDER_URI)
 ASN1_SEQUENCE(PROVIDER_URI) = {
 	ASN1_SIMPLE(PROVIDER_URI, description, ASN1_VISIBLESTRING),

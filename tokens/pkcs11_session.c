@@ -36,7 +36,7 @@ static bool was_refused(const uint8_t digest[DIGEST_LEN])
 	for (unsigned i = 0; i < refused_count; i++)
 		if (CRYPTO_memcmp(refused[i], digest, DIGEST_LEN) == 0)
 			return true;
-	return refused_count == REFUSED_MAX;	/* that many wrong ones: none is sent any more */
+	return refused_count == REFUSED_MAX; /* that many wrong ones: none is sent any more */
 }
 
 /* What the token says of its PIN: a try that may lock it is not ours to make. */
@@ -79,8 +79,7 @@ static enum rc login_once(struct pkcs11_token *token, const struct pin *pin, con
 		return rc;
 	memcpy(refused[refused_count++], digest, DIGEST_LEN);
 	return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)rv,
-			   "the PIN in %s was refused (%s); it is not tried again: correct it there", where,
-			   pkcs11_rv_name(rv));
+			   "the PIN in %s was refused (%s); it is not tried again: correct it there", where, pkcs11_rv_name(rv));
 }
 
 static enum rc login(struct pkcs11_token *token, struct err *err)

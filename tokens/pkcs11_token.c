@@ -37,7 +37,7 @@ static enum rc token_reach(struct pkcs11_token *token, const struct config_token
 
 enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err)
 {
-	(void)keys_dir;		/* these keys live in the token */
+	(void)keys_dir; /* these keys live in the token */
 	if (!config->module || !config->token_label || !config->token_label[0])
 		return err_set(err, RC_INPUT, "pkcs11: both module: and token: (its label) are needed");
 	struct pkcs11_token *token = calloc(1, sizeof(*token));

@@ -126,8 +126,8 @@ static enum rc ecdsa_der(struct span sig, struct buf *ret_der, struct err *err)
 	return rc;
 }
 
-enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest,
-		    struct span sig, struct err *err)
+enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest, struct span sig,
+		    struct err *err)
 {
 	AUTO(pkey) EVP_PKEY *pkey = spki_load(spki);
 	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = pkey ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;

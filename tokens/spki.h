@@ -11,7 +11,7 @@ enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret
 /* KEY_TYPE_COUNT when it is none of ours. */
 enum key_type spki_key_type(struct span spki);
 /* RC_RETRY when the signature is not this key's. */
-enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest,
-		    struct span sig, struct err *err) HWA_CHECKED;
+enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest, struct span sig,
+		    struct err *err) HWA_CHECKED;
 
 #endif /* HWA_SPKI_H */

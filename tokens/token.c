@@ -57,8 +57,8 @@ static enum rc label_check(const char *label, struct err *err)
 	return RC_OK;
 }
 
-enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type,
-		       struct token_key **ret_key, struct err *err)
+enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
+		       struct err *err)
 {
 	enum rc rc = label_check(name->label, err);
 
@@ -66,8 +66,9 @@ enum rc token_generate(struct token *token, const struct token_key_name *name, e
 		rc = err_set(err, RC_INPUT, "no such key type");
 	if (rc == RC_OK)
 		rc = token->ops->generate(token, name, type, ret_key, err);
-	return rc == RC_OK ? RC_OK
-			   : err_wrap(err, rc, "token \"%s\": generate %s key \"%s\"", token->name, key_type_name(type), name->label);
+	return rc == RC_OK
+		       ? RC_OK
+		       : err_wrap(err, rc, "token \"%s\": generate %s key \"%s\"", token->name, key_type_name(type), name->label);
 }
 
 enum rc token_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key, struct err *err)
@@ -110,8 +111,8 @@ static size_t hash_len(enum token_hash hash)
 	return hash == TOKEN_SHA384 ? 48 : hash == TOKEN_SHA512 ? 64 : 32;
 }
 
-static enum rc sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash,
-			  struct span digest, struct err *err)
+static enum rc sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+			  struct err *err)
 {
 	if (hash > TOKEN_SHA512 || scheme > TOKEN_RSA_PSS)
 		return err_set(err, RC_BUG, "no such hash or signature scheme");
@@ -135,8 +136,8 @@ static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum
 	return rc == RC_OK ? spki_verify(buf_span(&spki), scheme, hash, digest, sig, err) : rc;
 }
 
-enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
-		   struct buf *ret_sig, struct err *err)
+enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
+		   struct err *err)
 {
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 	enum rc rc = sign_check(key, scheme, hash, digest, err);

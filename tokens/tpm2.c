@@ -11,8 +11,7 @@
 #include "spki.h"
 #include "tpm2_file.h"
 
-static enum rc tpm2_open(const struct config_token *config, const char *keys_dir, struct token **ret_token,
-			 struct err *err)
+static enum rc tpm2_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err)
 {
 	struct tpm2_token *token = calloc(1, sizeof(*token));
 
@@ -93,7 +92,8 @@ static enum rc tpm2_info(struct token *base, struct token_info *ret_info, struct
 		vendor_text(fixed, TPM2_PT_VENDOR_STRING_1, 4, info.model, sizeof(info.model));
 		snprintf(info.firmware, sizeof(info.firmware), "%u.%u", firmware >> 16, firmware & 0xffff);
 		snprintf(info.pin_state, sizeof(info.pin_state), "%s",
-			 property(variable, TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT ? "in dictionary-attack lockout" : "not needed");
+			 property(variable, TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT ? "in dictionary-attack lockout"
+											  : "not needed");
 		snprintf(info.label, sizeof(info.label), "TPM 2.0");
 	} else {
 		rc = tpm2_fail(token, err, code, "TPM2_GetCapability");
@@ -111,7 +111,8 @@ static enum rc public_spki(const TPMT_PUBLIC *area, struct buf *ret_spki, struct
 {
 	if (area->type == TPM2_ALG_RSA) {
 		uint32_t number = area->parameters.rsaDetail.exponent ? area->parameters.rsaDetail.exponent : 65537;
-		uint8_t exponent[] = { (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number };
+		uint8_t exponent[] = { (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+				       (uint8_t)number };
 
 		return spki_from_rsa(span_of(area->unique.rsa.buffer, area->unique.rsa.size), SPAN(exponent), ret_spki, err);
 	}
@@ -168,7 +169,8 @@ static enum rc key_new(struct token *base, const struct token_key_name *name, co
 
 	if (!key)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	*key = (struct tpm2_key){ .base = { .ops = &tpm2_ops, .token = base, .name = *name }, .file = *file,
+	*key = (struct tpm2_key){ .base = { .ops = &tpm2_ops, .token = base, .name = *name },
+				  .file = *file,
 				  .spki = BUF_MAX(TOKEN_SPKI_MAX) };
 	AUTO(token_key) struct token_key *owned = &key->base;
 	enum rc rc = public_spki(&file->public.publicArea, &key->spki, err);
@@ -201,8 +203,7 @@ static enum rc file_load(struct tpm2_token *token, const char *label, struct tss
 	return rc == RC_OK || rc == RC_ABSENT ? rc : err_wrap(err, rc, "%s/%s.pem", token->keys_dir, label);
 }
 
-static enum rc tpm2_find(struct token *base, const struct token_key_name *name, struct token_key **ret_key,
-			 struct err *err)
+static enum rc tpm2_find(struct token *base, const struct token_key_name *name, struct token_key **ret_key, struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
 	struct token_custody kept;
@@ -260,14 +261,13 @@ static bool label_of(const char *file_name, struct token_key_name *ret_name)
 		return false;
 	*ret_name = (struct token_key_name){ 0 };
 	memcpy(ret_name->label, file_name, len - 4);
-	if (len - 4 >= 2 * TOKEN_ID_LEN &&
-	    codec_hex_decode(ret_name->label + len - 4 - 2 * TOKEN_ID_LEN, &id, NULL) == RC_OK && id.len == TOKEN_ID_LEN)
+	if (len - 4 >= 2 * TOKEN_ID_LEN && codec_hex_decode(ret_name->label + len - 4 - 2 * TOKEN_ID_LEN, &id, NULL) == RC_OK &&
+	    id.len == TOKEN_ID_LEN)
 		memcpy(ret_name->id, id.at, TOKEN_ID_LEN);
 	return true;
 }
 
-static enum rc list_one(struct token *base, const struct token_key_name *name, token_list_fn *each, void *ctx,
-			struct err *err)
+static enum rc list_one(struct token *base, const struct token_key_name *name, token_list_fn *each, void *ctx, struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
 	struct token_custody kept = { 0 };
@@ -295,7 +295,7 @@ static enum rc tpm2_list(struct token *base, token_list_fn *each, void *ctx, str
 	enum rc rc = RC_OK;
 
 	if (!directory)
-		return RC_OK;	/* no key was ever made */
+		return RC_OK; /* no key was ever made */
 	while (rc == RC_OK && (entry = readdir(directory)))
 		if (label_of(entry->d_name, &name))
 			rc = list_one(base, &name, each, ctx, err);
@@ -323,10 +323,12 @@ static enum rc ecdsa_pair(const TPMS_SIGNATURE_ECC *pair, size_t width, struct b
 static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
 		    struct buf *ret_sig, struct err *err)
 {
-	static const TPM2_ALG_ID schemes[] = { [TOKEN_ECDSA] = TPM2_ALG_ECDSA, [TOKEN_RSA_PKCS1] = TPM2_ALG_RSASSA,
-					       [TOKEN_RSA_PSS] = TPM2_ALG_RSAPSS };
-	static const TPM2_ALG_ID hashes[] = { [TOKEN_SHA256] = TPM2_ALG_SHA256, [TOKEN_SHA384] = TPM2_ALG_SHA384,
-					      [TOKEN_SHA512] = TPM2_ALG_SHA512 };
+	static const TPM2_ALG_ID schemes[] = {
+		[TOKEN_ECDSA] = TPM2_ALG_ECDSA, [TOKEN_RSA_PKCS1] = TPM2_ALG_RSASSA, [TOKEN_RSA_PSS] = TPM2_ALG_RSAPSS
+	};
+	static const TPM2_ALG_ID hashes[] = {
+		[TOKEN_SHA256] = TPM2_ALG_SHA256, [TOKEN_SHA384] = TPM2_ALG_SHA384, [TOKEN_SHA512] = TPM2_ALG_SHA512
+	};
 	TPMT_SIG_SCHEME wanted = { .scheme = schemes[scheme], .details.any.hashAlg = hashes[hash] };
 	TPM2B_DIGEST message = { .size = (UINT16)digest.len };
 	TPMT_SIGNATURE sig;
@@ -339,7 +341,7 @@ static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_
 		return rc;
 	if (scheme == TOKEN_ECDSA)
 		return ecdsa_pair(&sig.signature.ecdsa, key_type_bits(key->type) / 8, ret_sig, err);
-	const TPM2B_PUBLIC_KEY_RSA *octets = &sig.signature.rsassa.sig;	/* rsapss has the same shape */
+	const TPM2B_PUBLIC_KEY_RSA *octets = &sig.signature.rsassa.sig; /* rsapss has the same shape */
 	return buf_append(ret_sig, span_of(octets->buffer, octets->size), err);
 }
 
@@ -361,7 +363,17 @@ static enum rc erase(struct token_key *key, struct err *err)
 }
 
 const struct token_ops tpm2_ops = {
-	.scheme = "tpm2", .open = tpm2_open, .close = tpm2_close, .info = tpm2_info,
-	.generate = tpm2_generate, .find = tpm2_find, .list = tpm2_list, .key_free = key_free,
-	.public_key = public_key, .sign = sign, .custody = custody, .reference = reference, .erase = erase,
+	.scheme = "tpm2",
+	.open = tpm2_open,
+	.close = tpm2_close,
+	.info = tpm2_info,
+	.generate = tpm2_generate,
+	.find = tpm2_find,
+	.list = tpm2_list,
+	.key_free = key_free,
+	.public_key = public_key,
+	.sign = sign,
+	.custody = custody,
+	.reference = reference,
+	.erase = erase,
 };

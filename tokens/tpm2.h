@@ -8,14 +8,14 @@
 #include "token.h"
 #include "tss2_key.h"
 
-#define TPM2_PATIENCE_MS	2000	/* how long a full or busy TPM is asked again */
-#define TPM2_SRK_HANDLE		0x81000001u	/* TCG Provisioning Guidance: the storage root key */
+#define TPM2_PATIENCE_MS 2000        /* how long a full or busy TPM is asked again */
+#define TPM2_SRK_HANDLE  0x81000001u /* TCG Provisioning Guidance: the storage root key */
 
 struct tpm2_token {
 	struct token base;
 	char *tcti;
 	char *keys_dir;
-	ESYS_CONTEXT *esys;	/* NULL: thrown away after a TCTI error, opened again at the next use */
+	ESYS_CONTEXT *esys; /* NULL: thrown away after a TCTI error, opened again at the next use */
 	TSS2_TCTI_CONTEXT *tcti_context;
 	pid_t owner;
 };
@@ -26,8 +26,8 @@ struct tpm2_key {
 	struct buf spki;
 };
 
-#define TPM2(token)	((struct tpm2_token *)(void *)(token))
-#define TPM2_KEY(key)	((struct tpm2_key *)(void *)(key))
+#define TPM2(token)   ((struct tpm2_token *)(void *)(token))
+#define TPM2_KEY(key) ((struct tpm2_key *)(void *)(key))
 
 /* tpm2_context.c: the connection, and the one translation of TSS2_RC */
 enum rc tpm2_connect(struct tpm2_token *token, struct err *err);
@@ -39,8 +39,8 @@ void tpm2_flush(struct tpm2_token *token, ESYS_TR *handle);
 
 /* tpm2_object.c: commands on keys; each leaves no object in the TPM */
 enum rc tpm2_create(struct tpm2_token *token, enum key_type type, struct tss2_key *ret_key, struct err *err);
-enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TPM2B_DIGEST *digest,
-		  const TPMT_SIG_SCHEME *scheme, TPMT_SIGNATURE *ret_sig, struct err *err);
+enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TPM2B_DIGEST *digest, const TPMT_SIG_SCHEME *scheme,
+		  TPMT_SIGNATURE *ret_sig, struct err *err);
 /* Loads the key and reads its public area back from the TPM. */
 enum rc tpm2_read_public(struct tpm2_token *token, const struct tss2_key *key, TPM2B_PUBLIC *ret_public, struct err *err);
 bool tpm2_can_make(struct tpm2_token *token, enum key_type type);

@@ -9,10 +9,10 @@
 #include "clock.h"
 #include "tpm2.h"
 
-#define LAYER_MASK	0xff0000u
-#define LAYER_TCTI	0x0a0000u
-#define BAD_SEQUENCE	0x070007u	/* what ESYS answers for ever after a TCTI error */
-#define AGAIN_MS	3
+#define LAYER_MASK   0xff0000u
+#define LAYER_TCTI   0x0a0000u
+#define BAD_SEQUENCE 0x070007u /* what ESYS answers for ever after a TCTI error */
+#define AGAIN_MS     3
 
 static const struct {
 	TSS2_RC code, mask;
@@ -65,8 +65,9 @@ bool tpm2_again(TSS2_RC code, int64_t *since_ms)
 {
 	TSS2_RC number = code & 0xfffu;
 
-	if ((code & LAYER_MASK) == LAYER_TCTI || (number != TPM2_RC_OBJECT_MEMORY && number != TPM2_RC_SESSION_MEMORY &&
-						  number != TPM2_RC_RETRY && number != TPM2_RC_YIELDED && number != TPM2_RC_TESTING))
+	if ((code & LAYER_MASK) == LAYER_TCTI ||
+	    (number != TPM2_RC_OBJECT_MEMORY && number != TPM2_RC_SESSION_MEMORY && number != TPM2_RC_RETRY &&
+	     number != TPM2_RC_YIELDED && number != TPM2_RC_TESTING))
 		return false;
 	if (*since_ms == 0)
 		*since_ms = clock_monotonic_ms();

@@ -76,7 +76,7 @@ enum rc tpm2_file_write(const char *keys_dir, const char *label, struct span pem
 		return rc;
 	snprintf(name, sizeof(name), "%s.pem", label);
 	snprintf(beside, sizeof(beside), ".%s.new", label);
-	unlinkat(dir, beside, 0);	/* left by a process that was killed here */
+	unlinkat(dir, beside, 0); /* left by a process that was killed here */
 	int fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		rc = fail(err, RC_RESOURCE, "cannot create", keys_dir, beside);

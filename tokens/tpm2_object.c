@@ -108,8 +108,7 @@ static uint32_t parent_choose(struct tpm2_token *token)
 	return parent;
 }
 
-static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, enum key_type type, struct tss2_key *key,
-			    struct err *err)
+static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, enum key_type type, struct tss2_key *key, struct err *err)
 {
 	TPM2B_PUBLIC template = { .publicArea = key_template(type) };
 	TPM2B_SENSITIVE_CREATE sensitive = { 0 };
@@ -121,8 +120,8 @@ static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, enum key_t
 	TSS2_RC code;
 
 	do {
-		code = Esys_Create(token->esys, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template, &outside,
-				   &pcrs, &private, &public, NULL, NULL, NULL);
+		code = Esys_Create(token->esys, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template,
+				   &outside, &pcrs, &private, &public, NULL, NULL, NULL);
 	} while (tpm2_again(code, &since));
 	if (code != TSS2_RC_SUCCESS)
 		return tpm2_fail(token, err, code, "TPM2_Create");
@@ -173,8 +172,8 @@ static enum rc key_load(struct tpm2_token *token, const struct tss2_key *key, ES
 	return rc;
 }
 
-enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TPM2B_DIGEST *digest,
-		  const TPMT_SIG_SCHEME *scheme, TPMT_SIGNATURE *ret_sig, struct err *err)
+enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TPM2B_DIGEST *digest, const TPMT_SIG_SCHEME *scheme,
+		  TPMT_SIGNATURE *ret_sig, struct err *err)
 {
 	static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
 	ESYS_TR handle = ESYS_TR_NONE;
@@ -186,7 +185,8 @@ enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TP
 	if (rc != RC_OK)
 		return rc;
 	do {
-		code = Esys_Sign(token->esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, digest, scheme, &no_ticket, &sig);
+		code = Esys_Sign(token->esys, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, digest, scheme, &no_ticket,
+				 &sig);
 	} while (tpm2_again(code, &since));
 	if (code != TSS2_RC_SUCCESS) {
 		rc = tpm2_fail(token, err, code, "TPM2_Sign");

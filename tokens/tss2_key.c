@@ -6,12 +6,12 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#define TSS2_PEM_NAME	"TSS2 PRIVATE KEY"
-#define OID_LOADABLE	"2.23.133.10.1.3"	/* id-loadablekey */
+#define TSS2_PEM_NAME "TSS2 PRIVATE KEY"
+#define OID_LOADABLE  "2.23.133.10.1.3" /* id-loadablekey */
 
 typedef struct {
 	ASN1_OBJECT *type;
-	ASN1_BOOLEAN empty_auth;	/* written always: tpm2-openssl 1.1.1 takes a missing one for "empty" */
+	ASN1_BOOLEAN empty_auth; /* written always: tpm2-openssl 1.1.1 takes a missing one for "empty" */
 	ASN1_INTEGER *parent;
 	ASN1_OCTET_STRING *public;
 	ASN1_OCTET_STRING *private;

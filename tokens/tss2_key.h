@@ -11,14 +11,14 @@
 #include "bytes.h"
 #include "err.h"
 
-#define TSS2_KEY_PEM_MAX	8192
-#define TSS2_PARENT_OWNER	TPM2_RH_OWNER	/* primary made from the owner template at each use */
+#define TSS2_KEY_PEM_MAX  8192
+#define TSS2_PARENT_OWNER TPM2_RH_OWNER /* primary made from the owner template at each use */
 
 struct tss2_key {
-	uint32_t parent;	/* TSS2_PARENT_OWNER or a persistent handle 0x81...... */
+	uint32_t parent; /* TSS2_PARENT_OWNER or a persistent handle 0x81...... */
 	bool empty_auth;
 	TPM2B_PUBLIC public;
-	TPM2B_PRIVATE private;	/* wrapped */
+	TPM2B_PRIVATE private; /* wrapped */
 };
 
 enum rc tss2_key_print(const struct tss2_key *key, struct buf *ret_pem, struct err *err) HWA_CHECKED;

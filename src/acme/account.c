@@ -18,7 +18,8 @@ enum rc account_ensure(struct client *client, const struct config_authority *aut
 		return rc;
 	/* RFC 8555, 7.3: a client SHOULD NOT agree by itself. */
 	if (client_terms_of_service(client)[0] && !authority->terms_agreed)
-		return err_set(err, RC_INPUT, "read the terms of service at %s, then write terms-agreed: true for authority \"%s\"",
+		return err_set(err, RC_INPUT,
+			       "read the terms of service at %s, then write terms-agreed: true for authority \"%s\"",
 			       client_terms_of_service(client), authority->name);
 	client_set_account(client, "");
 	rc = message_account_print(authority, &payload, err);
@@ -28,7 +29,8 @@ enum rc account_ensure(struct client *client, const struct config_authority *aut
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newAccount");
 	if (strncasecmp(response.location, "https://", 8) != 0)
-		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status, "newAccount: the answer has no https:// Location");
+		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
+				   "newAccount: the answer has no https:// Location");
 	client_set_account(client, response.location);
 	snprintf(ret_url, HTTP_URL_MAX, "%s", response.location);
 	return RC_OK;

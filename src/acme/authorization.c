@@ -9,7 +9,7 @@
 #include "codec.h"
 #include "jwk.h"
 
-#define POLL_SECONDS 1	/* between looks when the CA does not say */
+#define POLL_SECONDS 1 /* between looks when the CA does not say */
 
 /* One pending authorisation and the answer we put out for it. */
 struct pending {
@@ -39,7 +39,8 @@ static enum rc failed(const struct message_authorization *authorization, struct 
 
 		if (challenge->problem.type[0])
 			return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the CA did not accept the %s challenge for %s: %s: %s",
-					   challenge->type, authorization->identifier, challenge->problem.type, challenge->problem.detail);
+					   challenge->type, authorization->identifier, challenge->problem.type,
+					   challenge->problem.detail);
 	}
 	return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s is no longer valid", authorization->identifier);
 }
@@ -63,8 +64,10 @@ static enum rc none_configured(const struct message_authorization *authorization
 		size_t used = strlen(offered);
 		snprintf(offered + used, sizeof(offered) - used, "%s%s", used ? ", " : "", authorization->challenges[i].type);
 	}
-	return err_set(err, RC_INPUT, "the CA wants a challenge for %s and offers %s; configure one under challenge:, for example "
-		       "{ http-01: { listen: \"0.0.0.0:80\" } }", authorization->identifier, offered[0] ? offered : "none");
+	return err_set(err, RC_INPUT,
+		       "the CA wants a challenge for %s and offers %s; configure one under challenge:, for example "
+		       "{ http-01: { listen: \"0.0.0.0:80\" } }",
+		       authorization->identifier, offered[0] ? offered : "none");
 }
 
 static enum rc answer_begin(struct client *client, const struct config_certificate *certificate,
@@ -83,7 +86,8 @@ static enum rc answer_begin(struct client *client, const struct config_certifica
 			return err_set(err, RC_PROTOCOL, "the token of the %s challenge is not base64url", challenge->type);
 		enum rc rc = key_authorization(client, challenge->token, &text, err);
 		if (rc == RC_OK)
-			rc = ops->begin(certificate, authorization->identifier, challenge->token, buf_text(&text), &pending->answer, err);
+			rc = ops->begin(certificate, authorization->identifier, challenge->token, buf_text(&text),
+					&pending->answer, err);
 		if (rc != RC_OK)
 			return rc;
 		pending->ops = ops;
@@ -103,13 +107,11 @@ static enum rc prepare(struct client *client, const struct config_certificate *c
 	if (rc != RC_OK)
 		return rc;
 	switch (authorization.status) {
-	case AUTHORIZATION_VALID:	/* pre-authorised, or from an earlier order: costs nothing */
+	case AUTHORIZATION_VALID: /* pre-authorised, or from an earlier order: costs nothing */
 		pending->done = true;
 		return RC_OK;
-	case AUTHORIZATION_PENDING:
-		return answer_begin(client, certificate, &authorization, pending, err);
-	case AUTHORIZATION_DEAD:
-		break;
+	case AUTHORIZATION_PENDING: return answer_begin(client, certificate, &authorization, pending, err);
+	case AUTHORIZATION_DEAD: break;
 	}
 	return failed(&authorization, err);
 }

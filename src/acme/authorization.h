@@ -6,7 +6,7 @@
 #include "config.h"
 #include "message.h"
 
-#define AUTHORIZATION_PATIENCE 120	/* seconds for the CA to validate all challenges of an order */
+#define AUTHORIZATION_PATIENCE 120 /* seconds for the CA to validate all challenges of an order */
 
 /*
  * Answers the pending ones and waits until they are valid.

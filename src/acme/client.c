@@ -12,19 +12,20 @@ struct client {
 	struct http *http;
 	struct token_key *key;
 	char directory_url[HTTP_URL_MAX];
-	size_t origin_len;			/* of directory_url: https://host:port */
-	bool known;				/* the directory was fetched */
+	size_t origin_len; /* of directory_url: https://host:port */
+	bool known;        /* the directory was fetched */
 	struct message_directory directory;
 	char account[HTTP_URL_MAX];
 	char nonces[CLIENT_NONCES_MAX][HTTP_NONCE_MAX];
 	unsigned nonce_count;
 };
 
-enum rc client_new(struct http *http, struct token_key *account_key, const char *directory_url,
-		   struct client **ret_client, struct err *err)
+enum rc client_new(struct http *http, struct token_key *account_key, const char *directory_url, struct client **ret_client,
+		   struct err *err)
 {
 	if (strlen(directory_url) >= HTTP_URL_MAX || strncasecmp(directory_url, "https://", 8) != 0)
-		return err_set(err, RC_INPUT, "directory: %.200s is not an https:// URL; ACME is spoken over TLS only (RFC 8555, 6.1)",
+		return err_set(err, RC_INPUT,
+			       "directory: %.200s is not an https:// URL; ACME is spoken over TLS only (RFC 8555, 6.1)",
 			       directory_url);
 	struct client *client = calloc(1, sizeof(*client));
 	if (!client)
@@ -96,8 +97,10 @@ static enum rc directory_fetch(struct client *client, struct err *err)
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err)
 {
 	const struct message_directory *directory = &client->directory;
-	const char *const urls[] = { [CLIENT_NEW_NONCE] = directory->new_nonce, [CLIENT_NEW_ACCOUNT] = directory->new_account,
-				     [CLIENT_NEW_ORDER] = directory->new_order, [CLIENT_REVOKE_CERT] = directory->revoke_cert,
+	const char *const urls[] = { [CLIENT_NEW_NONCE] = directory->new_nonce,
+				     [CLIENT_NEW_ACCOUNT] = directory->new_account,
+				     [CLIENT_NEW_ORDER] = directory->new_order,
+				     [CLIENT_REVOKE_CERT] = directory->revoke_cert,
 				     [CLIENT_KEY_CHANGE] = directory->key_change };
 	enum rc rc = directory_fetch(client, err);
 
@@ -155,13 +158,28 @@ static const struct {
 	const char *type;
 	enum rc rc;
 } PROBLEMS[] = {
-	{ "badNonce", RC_RETRY }, { "serverInternal", RC_RETRY }, { "orderNotReady", RC_RETRY },
-	{ "rateLimited", RC_DENIED }, { "unauthorized", RC_DENIED }, { "caa", RC_DENIED },
-	{ "rejectedIdentifier", RC_DENIED }, { "unsupportedIdentifier", RC_DENIED }, { "userActionRequired", RC_DENIED },
-	{ "accountDoesNotExist", RC_DENIED }, { "externalAccountRequired", RC_DENIED }, { "dns", RC_DENIED },
-	{ "connection", RC_DENIED }, { "tls", RC_DENIED }, { "incorrectResponse", RC_DENIED }, { "compound", RC_DENIED },
-	{ "badPublicKey", RC_DENIED }, { "badSignatureAlgorithm", RC_DENIED }, { "badCSR", RC_DENIED },
-	{ "invalidContact", RC_INPUT }, { "unsupportedContact", RC_INPUT }, { "malformed", RC_DENIED },
+	{ "badNonce", RC_RETRY },
+	{ "serverInternal", RC_RETRY },
+	{ "orderNotReady", RC_RETRY },
+	{ "rateLimited", RC_DENIED },
+	{ "unauthorized", RC_DENIED },
+	{ "caa", RC_DENIED },
+	{ "rejectedIdentifier", RC_DENIED },
+	{ "unsupportedIdentifier", RC_DENIED },
+	{ "userActionRequired", RC_DENIED },
+	{ "accountDoesNotExist", RC_DENIED },
+	{ "externalAccountRequired", RC_DENIED },
+	{ "dns", RC_DENIED },
+	{ "connection", RC_DENIED },
+	{ "tls", RC_DENIED },
+	{ "incorrectResponse", RC_DENIED },
+	{ "compound", RC_DENIED },
+	{ "badPublicKey", RC_DENIED },
+	{ "badSignatureAlgorithm", RC_DENIED },
+	{ "badCSR", RC_DENIED },
+	{ "invalidContact", RC_INPUT },
+	{ "unsupportedContact", RC_INPUT },
+	{ "malformed", RC_DENIED },
 };
 
 static enum rc refusal(const struct http_response *response, struct err *err)
@@ -192,8 +210,8 @@ static bool is_bad_nonce(const struct http_response *response)
 	       strcmp(problem.type, "badNonce") == 0;
 }
 
-static enum rc post_once(struct client *client, const char *url, const char *nonce, struct span payload,
-			 const char *accept, struct http_response *ret_response, struct err *err)
+static enum rc post_once(struct client *client, const char *url, const char *nonce, struct span payload, const char *accept,
+			 struct http_response *ret_response, struct err *err)
 {
 	AUTO(buf) struct buf jws = BUF_MAX(JWS_MAX);
 	struct jws_header header = { .kid = client->account[0] ? client->account : NULL, .nonce = nonce, .url = url };
@@ -235,6 +253,7 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 			rc = nonce_take(client, nonce, err);
 	}
 	if (rc == RC_OK)
-		return err_set_raw(err, RC_RETRY, ERR_ACME, 400, "%s: the CA refused %d nonces in a row", url, CLIENT_BAD_NONCE_MAX);
+		return err_set_raw(err, RC_RETRY, ERR_ACME, 400, "%s: the CA refused %d nonces in a row", url,
+				   CLIENT_BAD_NONCE_MAX);
 	return rc;
 }

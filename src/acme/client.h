@@ -7,22 +7,22 @@
 #include "http.h"
 #include "token.h"
 
-#define CLIENT_NONCES_MAX	16
-#define CLIENT_BAD_NONCE_MAX	30	/* signatures spent on one request before badNonce is believed to be permanent */
+#define CLIENT_NONCES_MAX    16
+#define CLIENT_BAD_NONCE_MAX 30 /* signatures spent on one request before badNonce is believed to be permanent */
 
 struct client;
 
 /* Borrows http and key.  Nothing is sent before the first request. */
-enum rc client_new(struct http *http, struct token_key *account_key, const char *directory_url,
-		   struct client **ret_client, struct err *err) HWA_CHECKED;
+enum rc client_new(struct http *http, struct token_key *account_key, const char *directory_url, struct client **ret_client,
+		   struct err *err) HWA_CHECKED;
 void client_free(struct client *client);
 
 enum client_resource { CLIENT_NEW_NONCE, CLIENT_NEW_ACCOUNT, CLIENT_NEW_ORDER, CLIENT_REVOKE_CERT, CLIENT_KEY_CHANGE };
 /* Fetches and checks the directory when it is not known yet. */
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err) HWA_CHECKED;
-const char *client_terms_of_service(const struct client *client);	/* "" when the server names none */
-void client_set_account(struct client *client, const char *account_url);	/* our kid from now on */
-const char *client_account(const struct client *client);		/* "" before */
+const char *client_terms_of_service(const struct client *client);        /* "" when the server names none */
+void client_set_account(struct client *client, const char *account_url); /* our kid from now on */
+const char *client_account(const struct client *client);                 /* "" before */
 struct token_key *client_account_key(const struct client *client);
 
 /*

@@ -15,7 +15,7 @@ struct driver {
 	struct order *order;
 	struct driver_hooks hooks;
 	struct order_next next;
-	struct message_order answer;	/* the CA's last word about the order */
+	struct message_order answer; /* the CA's last word about the order */
 };
 
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
@@ -44,8 +44,8 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 			   struct err *err)
 {
 	struct message_order answer = { 0 };
-	enum rc rc = message_order_parse(buf_span(&response->body), driver->certificate->names,
-					 driver->certificate->name_count, &answer, err);
+	enum rc rc = message_order_parse(buf_span(&response->body), driver->certificate->names, driver->certificate->name_count,
+					 &answer, err);
 
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "order");
@@ -140,7 +140,7 @@ static enum rc do_download(struct driver *driver, struct order_event *ret_event,
 
 static const struct {
 	enum rc (*perform)(struct driver *driver, struct order_event *ret_event, struct err *err);
-	const char *before, *after;	/* for the journal; NULL: not worth a line */
+	const char *before, *after; /* for the journal; NULL: not worth a line */
 } ACTIONS[ORDER_ACTION_COUNT] = {
 	[ORDER_DO_SUBMIT] = { do_submit, "ordering", "order accepted" },
 	[ORDER_DO_SOLVE] = { do_solve, NULL, "authorised" },
@@ -170,7 +170,8 @@ enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before,
 		*ret_not_before = driver->next.not_before;
 		return RC_OK;
 	}
-	enum rc rc = ACTIONS[action].before ? driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].before, err) : RC_OK;
+	enum rc rc = ACTIONS[action].before ? driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].before, err)
+					    : RC_OK;
 	if (rc != RC_OK)
 		return rc;
 	rc = ACTIONS[action].perform(driver, &event, &why);

@@ -30,8 +30,7 @@ static enum rc object_load(struct span text, json_t **ret_object, struct err *er
 }
 
 /* A string member, copied whole; absent is "" unless required. */
-static enum rc text_get(const json_t *object, const char *member, bool required, char *ret_text, size_t room,
-			struct err *err)
+static enum rc text_get(const json_t *object, const char *member, bool required, char *ret_text, size_t room, struct err *err)
 {
 	const json_t *value = json_object_get(object, member);
 
@@ -45,8 +44,7 @@ static enum rc text_get(const json_t *object, const char *member, bool required,
 	return RC_OK;
 }
 
-static enum rc url_get(const json_t *object, const char *member, bool required, char ret_url[HTTP_URL_MAX],
-		       struct err *err)
+static enum rc url_get(const json_t *object, const char *member, bool required, char ret_url[HTTP_URL_MAX], struct err *err)
 {
 	enum rc rc = text_get(object, member, required, ret_url, HTTP_URL_MAX, err);
 
@@ -133,7 +131,8 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 
 	if (!json_is_array(list) || json_array_size(list) != name_count)
 		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", name_count);
-	json_array_foreach(list, index, entry) {
+	json_array_foreach(list, index, entry)
+	{
 		const char *value = json_string_value(json_object_get(entry, "value"));
 		bool known = false;
 
@@ -151,7 +150,7 @@ static enum rc authorizations_get(const json_t *object, struct message_order *or
 	size_t count = json_array_size(list);
 
 	if (!list || json_is_null(list) || (json_is_array(list) && count == 0))
-		return RC_OK;	/* pre-authorised: nothing to show */
+		return RC_OK; /* pre-authorised: nothing to show */
 	if (!json_is_array(list) || count > MESSAGE_AUTHORIZATIONS_MAX)
 		return err_set(err, RC_PROTOCOL, "\"authorizations\" is not a list of at most %d", MESSAGE_AUTHORIZATIONS_MAX);
 	order->authorizations = calloc(count, sizeof(*order->authorizations));
@@ -174,8 +173,7 @@ void message_order_clear(struct message_order *order)
 	order->authorizations = NULL;
 }
 
-enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
-			    struct err *err)
+enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret, struct err *err)
 {
 	AUTO(json) json_t *object = NULL;
 	AUTO(message_order) struct message_order order = { 0 };
@@ -238,10 +236,11 @@ enum rc message_authorization_parse(struct span json, struct message_authorizati
 			      sizeof(authorization.identifier), err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "authorization");
-	authorization.status = strcmp(status, "valid") == 0	? AUTHORIZATION_VALID
+	authorization.status = strcmp(status, "valid") == 0     ? AUTHORIZATION_VALID
 			       : strcmp(status, "pending") == 0 ? AUTHORIZATION_PENDING
 								: AUTHORIZATION_DEAD;
-	json_array_foreach(json_object_get(object, "challenges"), index, entry) {
+	json_array_foreach(json_object_get(object, "challenges"), index, entry)
+	{
 		if (authorization.challenge_count == MESSAGE_CHALLENGES_MAX)
 			break;
 		rc = challenge_fill(entry, &authorization, err);

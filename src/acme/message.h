@@ -6,29 +6,29 @@
 #include "http.h"
 #include "order.h"
 
-#define MESSAGE_AUTHORIZATIONS_MAX	100
-#define MESSAGE_CHALLENGES_MAX		16
-#define MESSAGE_TOKEN_MAX		256
-#define MESSAGE_PAYLOAD_MAX		(48u * 1024u)
+#define MESSAGE_AUTHORIZATIONS_MAX 100
+#define MESSAGE_CHALLENGES_MAX     16
+#define MESSAGE_TOKEN_MAX          256
+#define MESSAGE_PAYLOAD_MAX        (48u * 1024u)
 
 struct message_directory {
 	char new_nonce[HTTP_URL_MAX], new_account[HTTP_URL_MAX], new_order[HTTP_URL_MAX];
 	char revoke_cert[HTTP_URL_MAX], key_change[HTTP_URL_MAX];
-	char terms_of_service[HTTP_URL_MAX];	/* "" when none */
+	char terms_of_service[HTTP_URL_MAX]; /* "" when none */
 };
 
 /* A problem document (RFC 7807); control characters replaced. */
 struct message_problem {
-	char type[96];		/* without urn:ietf:params:acme:error: */
-	char detail[256];	/* with the first subproblem's, when there are any */
+	char type[96];    /* without urn:ietf:params:acme:error: */
+	char detail[256]; /* with the first subproblem's, when there are any */
 };
 
 struct message_order {
 	enum order_status status;
-	int64_t expires_at;	/* 0: not said */
+	int64_t expires_at; /* 0: not said */
 	char finalize_url[HTTP_URL_MAX], certificate_url[HTTP_URL_MAX];
 	struct message_problem problem;
-	unsigned authorization_count;	/* missing, null or empty is normal: 0 */
+	unsigned authorization_count; /* missing, null or empty is normal: 0 */
 	char (*authorizations)[HTTP_URL_MAX];
 };
 void message_order_clear(struct message_order *order);
@@ -42,7 +42,7 @@ struct message_challenge {
 enum message_authorization_status { AUTHORIZATION_PENDING, AUTHORIZATION_VALID, AUTHORIZATION_DEAD };
 
 struct message_authorization {
-	enum message_authorization_status status;	/* DEAD: invalid, deactivated, expired, revoked */
+	enum message_authorization_status status; /* DEAD: invalid, deactivated, expired, revoked */
 	char identifier[256];
 	int64_t expires_at;
 	unsigned challenge_count;

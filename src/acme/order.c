@@ -17,17 +17,18 @@ static const enum order_phase WAY_BACK[] = { ORDER_PHASES(X) };
 /* What is done in a phase. */
 static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
 	[ORDER_START] = ORDER_DO_SUBMIT, [ORDER_AUTHORIZE] = ORDER_DO_SOLVE, [ORDER_FINALIZE] = ORDER_DO_SEND_CSR,
-	[ORDER_POLL] = ORDER_DO_ASK,	 [ORDER_FETCH] = ORDER_DO_DOWNLOAD,  [ORDER_DONE] = ORDER_DO_STOP,
+	[ORDER_POLL] = ORDER_DO_ASK,     [ORDER_FETCH] = ORDER_DO_DOWNLOAD,  [ORDER_DONE] = ORDER_DO_STOP,
 	[ORDER_FAILED] = ORDER_DO_STOP,
 };
 
-#define NEVER ORDER_PHASE_COUNT	/* RFC 8555 does not allow this answer here */
+#define NEVER ORDER_PHASE_COUNT /* RFC 8555 does not allow this answer here */
 
 /*
  * RFC 8555, 7.1.6 and 7.4: where an answer leads.  A poll may observe any status, also
  * one we have already passed: states may change without being seen.  `ready` in the
  * first answer is the pre-authorised path and costs no challenge.
  */
+/* clang-format off */
 static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
 	/*			PENDING		 READY		  PROCESSING   VALID	    INVALID */
 	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
@@ -38,6 +39,7 @@ static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
 	[ORDER_DONE]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
 	[ORDER_FAILED]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
 };
+/* clang-format on */
 
 static int64_t pause_before(const struct order *order, const struct order_event *event, int64_t now)
 {

@@ -68,8 +68,8 @@ enum rc clock_parse_rfc3339(const char *text, int64_t *ret_at, struct err *err)
 		    used != 5 || rest[6])
 			return err_set(err, RC_PROTOCOL, "not an RFC 3339 time: no offset");
 	}
-	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
-	    minute > 59 || second < 0 || second > 60 || off_hour < 0 || off_hour > 23 || off_minute < 0 || off_minute > 59)
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+	    second < 0 || second > 60 || off_hour < 0 || off_hour > 23 || off_minute < 0 || off_minute > 59)
 		return err_set(err, RC_PROTOCOL, "not an RFC 3339 time: a field is out of range");
 	fields.tm_year = year - 1900;
 	fields.tm_mon = month - 1;

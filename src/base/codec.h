@@ -4,11 +4,11 @@
 
 #include "bytes.h"
 
-enum rc codec_base64url(struct span plain, struct buf *ret_text, struct err *err) HWA_CHECKED;	/* appends */
+enum rc codec_base64url(struct span plain, struct buf *ret_text, struct err *err) HWA_CHECKED; /* appends */
 /* Appends; padding, other alphabets and loose bits are RC_PROTOCOL. */
 enum rc codec_base64url_decode(const char *text, struct buf *ret_plain, struct err *err) HWA_CHECKED;
-bool codec_is_base64url(const char *text);	/* one or more characters of the alphabet */
-enum rc codec_hex(struct span plain, struct buf *ret_text, struct err *err) HWA_CHECKED;		/* appends, lower case */
-enum rc codec_hex_decode(const char *text, struct buf *ret_plain, struct err *err) HWA_CHECKED;	/* appends */
+bool codec_is_base64url(const char *text); /* one or more characters of the alphabet */
+enum rc codec_hex(struct span plain, struct buf *ret_text, struct err *err) HWA_CHECKED;        /* appends, lower case */
+enum rc codec_hex_decode(const char *text, struct buf *ret_plain, struct err *err) HWA_CHECKED; /* appends */
 
 #endif /* HWA_CODEC_H */

@@ -12,13 +12,13 @@
 
 #include "bytes.h"
 
-#define WELL_KNOWN	"/.well-known/acme-challenge/"
-#define CONNECTIONS_MAX	64
-#define IDLE_SECONDS	10
+#define WELL_KNOWN      "/.well-known/acme-challenge/"
+#define CONNECTIONS_MAX 64
+#define IDLE_SECONDS    10
 
 struct listener {
 	struct listener *next;
-	char *address;			/* as configured */
+	char *address; /* as configured */
 	struct MHD_Daemon *daemon;
 	struct challenge_answer *answers;
 };
@@ -121,7 +121,8 @@ static enum rc listener_start(const char *text, struct listener **ret_listener, 
 		free(listener->address);
 		free(listener);
 		return err_set_raw(err, RC_RETRY, ERR_ERRNO, number,
-				   "http-01: cannot listen on %s: %s; free the port, or forward it and configure another in challenge: { http-01: { listen: } }",
+				   "http-01: cannot listen on %s: %s; free the port, or forward it and configure another in "
+				   "challenge: { http-01: { listen: } }",
 				   text, number ? strerror(number) : "refused");
 	}
 	listener->next = listeners;
@@ -153,7 +154,7 @@ static enum rc begin(const struct config_certificate *certificate, const char *i
 	struct listener *listener = listeners;
 	enum rc rc = RC_OK;
 
-	(void)identifier;	/* the token alone selects the answer */
+	(void)identifier; /* the token alone selects the answer */
 	while (listener && strcmp(listener->address, certificate->http01_listen) != 0)
 		listener = listener->next;
 	if (!listener)

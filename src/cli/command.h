@@ -17,16 +17,16 @@
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,		/* usage or configuration */
-	EXIT_TOKEN = 3,		/* token unavailable or PIN refused */
-	EXIT_AUTHORITY = 4,	/* authority unreachable or refusing */
-	EXIT_ATTENTION = 5,	/* `status`: a certificate needs attention */
+	EXIT_USAGE = 2,     /* usage or configuration */
+	EXIT_TOKEN = 3,     /* token unavailable or PIN refused */
+	EXIT_AUTHORITY = 4, /* authority unreachable or refusing */
+	EXIT_ATTENTION = 5, /* `status`: a certificate needs attention */
 };
 
 struct command_line {
 	const char *config_path;
 	bool json, verbose, force;
-	char **words;		/* what follows the command's name */
+	char **words; /* what follows the command's name */
 	int word_count;
 };
 
@@ -43,7 +43,7 @@ int cli_main(int argc, char **argv);
 bool command_config(const struct command_line *line, struct config **ret_config);
 /* Every word must be a certificate of the configuration; false after saying which is not. */
 bool command_names_known(const struct command_line *line, const struct config *config);
-bool command_names(const struct command_line *line, const char *name);	/* was it named, or none at all? */
+bool command_names(const struct command_line *line, const char *name); /* was it named, or none at all? */
 
 /* The worse of two exit statuses, for a command that works on several things: the first failure decides. */
 enum exit_status exit_first(enum exit_status so_far, enum exit_status next);

@@ -10,13 +10,13 @@
 #include "log.h"
 #include "output.h"
 
-#define DISK_LOW (16u * 1024u * 1024u)	/* bytes: a few thousand generations */
+#define DISK_LOW (16u * 1024u * 1024u) /* bytes: a few thousand generations */
 
 struct check {
 	const struct command_line *line;
 	const struct config *config;
 	struct keyring *keyring;
-	struct store *store;	/* NULL: nothing was ever stored */
+	struct store *store; /* NULL: nothing was ever stored */
 	json_t *rows;
 	enum exit_status status;
 };

@@ -17,7 +17,7 @@ struct row {
 	const struct config_certificate *certificate;
 	struct store_certificate record;
 	struct plan plan;
-	char live[4096];	/* "" when nothing is live */
+	char live[4096]; /* "" when nothing is live */
 };
 
 static void row_fill(struct row *row, const struct config *config, struct store *store,
@@ -65,10 +65,10 @@ static json_t *row_json(const struct row *row)
 	json_t *row_object = json_pack(
 		"{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name", record->name, "state",
 		certificate_state_name(record->state), "token", key->token[0] ? key->token : row->certificate->key.token, "key",
-		output_text(key->name.label), "key_type", key_type_name(key->token[0] ? key->type : row->certificate->key.type), "custody",
-		output_text(record->custody), "authority", row->certificate->authority, "serial", output_text(record->serial),
-		"fingerprint", output_text(record->fingerprint), "not_before", output_time(record->not_before), "not_after",
-		output_time(record->not_after), "names", names_json(row));
+		output_text(key->name.label), "key_type", key_type_name(key->token[0] ? key->type : row->certificate->key.type),
+		"custody", output_text(record->custody), "authority", row->certificate->authority, "serial",
+		output_text(record->serial), "fingerprint", output_text(record->fingerprint), "not_before",
+		output_time(record->not_before), "not_after", output_time(record->not_after), "names", names_json(row));
 
 	json_object_set_new(row_object, "next_at", output_time(row->plan.when));
 	json_object_set_new(row_object, "next_why", json_string(row->plan.why));
@@ -87,8 +87,8 @@ static void row_text(const struct row *row, int64_t now)
 	output_plan(&row->plan, now, next, sizeof(next));
 	printf("%s: %s\n", record->name, certificate_state_name(record->state));
 	if (record->generation) {
-		printf("    serial    %s, until %s, from \"%s\"\n", record->serial,
-		       clock_print(record->not_after, until), record->authority);
+		printf("    serial    %s, until %s, from \"%s\"\n", record->serial, clock_print(record->not_after, until),
+		       record->authority);
 		printf("    key       %s \"%s\" in token \"%s\": %s\n", key_type_name(record->live_key.type),
 		       record->live_key.name.label, record->live_key.token, record->custody);
 		printf("    live      %s\n", row->live);

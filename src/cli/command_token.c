@@ -26,10 +26,10 @@ static void info_report(const struct config_token *token, const struct token_inf
 
 	types_print(info, types, sizeof(types));
 	if (json) {
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", token->name, "kind",
-						      token->module ? "pkcs11" : "tpm2", "label", info->label, "serial", info->serial,
-						      "manufacturer", info->manufacturer, "model", info->model, "firmware",
-						      info->firmware, "pin", info->pin_state, "key_types", types));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", token->name,
+						      "kind", token->module ? "pkcs11" : "tpm2", "label", info->label, "serial",
+						      info->serial, "manufacturer", info->manufacturer, "model", info->model,
+						      "firmware", info->firmware, "pin", info->pin_state, "key_types", types));
 		return;
 	}
 	printf("%s: %s, %s\n", token->name, token->module ? "PKCS#11" : "TPM 2.0", token->module ? token->module : token->tcti);
@@ -38,8 +38,7 @@ static void info_report(const struct config_token *token, const struct token_inf
 	printf("    PIN       %s\n    can make  %s\n", info->pin_state, types);
 }
 
-static enum exit_status token_list_command(const struct command_line *line, const struct config *config,
-					   struct keyring *keyring)
+static enum exit_status token_list_command(const struct command_line *line, const struct config *config, struct keyring *keyring)
 {
 	AUTO(json) json_t *rows = json_array();
 	enum exit_status status = EXIT_DONE;
@@ -67,7 +66,7 @@ static enum exit_status token_list_command(const struct command_line *line, cons
 
 struct keys_report {
 	const char *token;
-	struct store *store;	/* NULL: nothing was ever stored */
+	struct store *store; /* NULL: nothing was ever stored */
 	json_t *rows;
 	bool json, all_held;
 };
@@ -87,18 +86,16 @@ static enum rc report_key(void *ctx, struct token_key *key, const struct token_c
 	if (ours && !custody->held)
 		report->all_held = false;
 	if (report->json)
-		json_array_append_new(report->rows,
-				      json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "token", report->token, "label", key->name.label,
-						"id", buf_text(&id), "type", type, "owner", owner, "held", custody->held, "custody",
-						custody->text));
+		json_array_append_new(report->rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "token", report->token,
+							      "label", key->name.label, "id", buf_text(&id), "type", type,
+							      "owner", owner, "held", custody->held, "custody", custody->text));
 	else
 		printf("%s: \"%s\" %s, of %s\n    custody   %s%s\n", report->token, key->name.label, type, owner,
 		       custody->held ? "" : "NOT HELD: ", custody->text);
 	return RC_OK;
 }
 
-static enum exit_status token_keys_command(const struct command_line *line, const struct config *config,
-					   struct keyring *keyring)
+static enum exit_status token_keys_command(const struct command_line *line, const struct config *config, struct keyring *keyring)
 {
 	AUTO(json) json_t *rows = json_array();
 	AUTO(store) struct store *store = NULL;
@@ -107,8 +104,9 @@ static enum exit_status token_keys_command(const struct command_line *line, cons
 	/* Without a database every key is nobody's; that is a true answer. */
 	(void)!store_open_readonly(config->state, &store, NULL);
 	for (unsigned i = 0; i < config->token_count; i++) {
-		struct keys_report report = { .token = config->tokens[i].name, .store = store, .rows = rows,
-					      .json = line->json, .all_held = true };
+		struct keys_report report = {
+			.token = config->tokens[i].name, .store = store, .rows = rows, .json = line->json, .all_held = true
+		};
 		struct token *token;
 		struct err err = { 0 };
 		enum rc rc = keyring_token(keyring, report.token, &token, &err);

@@ -29,7 +29,8 @@ static const struct command COMMANDS[] = {
 static void help(FILE *out)
 {
 	fputs("usage: hwacme [-c FILE] [--json] [-v] COMMAND\n\n"
-	      "Renews X.509 certificates over ACME with keys that never leave an HSM or a TPM.\n\n", out);
+	      "Renews X.509 certificates over ACME with keys that never leave an HSM or a TPM.\n\n",
+	      out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		char usage[64];
 
@@ -43,7 +44,8 @@ static void help(FILE *out)
 	      "  -v, --verbose       more on standard error\n"
 	      "  -h, --help          this text\n\n"
 	      "exit status: 0 done; 1 something failed; 2 usage or configuration; 3 token unavailable or PIN\n"
-	      "refused; 4 authority unreachable or refusing; 5 (status) a certificate needs attention\n", out);
+	      "refused; 4 authority unreachable or refusing; 5 (status) a certificate needs attention\n",
+	      out);
 }
 
 static const struct command *command_find(const char *name)
@@ -69,8 +71,8 @@ int cli_main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
-		{ "force", no_argument, NULL, 'f' },	    { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;

@@ -7,11 +7,12 @@
 #include "schema.h"
 #include "settings.h"
 
-static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400,
-						     .jitter_percent = 5 };
+static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5 };
 
 /* document_check() has said everything worth saying about the file; libcyaml's own messages are for its debugging. */
-static const cyaml_config_t LOADER = { .log_level = CYAML_LOG_ERROR, .log_fn = NULL, .mem_fn = cyaml_mem, .flags = CYAML_CFG_DEFAULT };
+static const cyaml_config_t LOADER = {
+	.log_level = CYAML_LOG_ERROR, .log_fn = NULL, .mem_fn = cyaml_mem, .flags = CYAML_CFG_DEFAULT
+};
 
 static void texts_free(struct schema_config *texts)
 {
@@ -102,10 +103,10 @@ void config_free(struct config *config)
 	free(config);
 }
 
-#define GET(list, count)						\
-	for (unsigned i = 0; i < config->count; i++)			\
-		if (config->list[i].name && strcmp(config->list[i].name, name) == 0)	\
-			return &config->list[i];			\
+#define GET(list, count)                                                             \
+	for (unsigned i = 0; i < config->count; i++)                                 \
+		if (config->list[i].name && strcmp(config->list[i].name, name) == 0) \
+			return &config->list[i];                                     \
 	return NULL
 
 const struct config_token *config_token_get(const struct config *config, const char *name)

@@ -44,8 +44,8 @@ static enum rc read_file(struct document *document, struct err *err)
 	ssize_t got = 0;
 
 	if (fd < 0)
-		return err_set_raw(err, RC_INPUT, ERR_ERRNO, errno,
-				   "%s: %s; name the configuration file with -c FILE", document->path, strerror(errno));
+		return err_set_raw(err, RC_INPUT, ERR_ERRNO, errno, "%s: %s; name the configuration file with -c FILE",
+				   document->path, strerror(errno));
 	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
 		rc = err_set(err, RC_INPUT, "%s: not a regular file", document->path);
 	else if (status.st_size > (off_t)DOCUMENT_MAX)
@@ -186,8 +186,7 @@ struct walk {
 	struct err *err;
 };
 
-static enum rc check_node(const struct walk *walk, const yaml_node_t *node, const cyaml_schema_value_t *schema,
-			  const char *path);
+static enum rc check_node(const struct walk *walk, const yaml_node_t *node, const cyaml_schema_value_t *schema, const char *path);
 
 /* "certificates[3].probe" is looked up as "certificates.probe". */
 static bool is_later(const struct document_later *later, const char *path, const char *key)
@@ -275,8 +274,8 @@ static enum rc check_mapping(const struct walk *walk, const yaml_node_t *node, c
 	}
 	for (const cyaml_schema_field_t *field = fields; field->key; field++)
 		if (!(field->value.flags & CYAML_FLAG_OPTIONAL) && !child_node(walk->yaml, node, field->key, strlen(field->key)))
-			return document_refuse(walk->document, path, walk->err, "\"%s\" is missing; write \"%s: ...\"", field->key,
-					       field->key);
+			return document_refuse(walk->document, path, walk->err, "\"%s\" is missing; write \"%s: ...\"",
+					       field->key, field->key);
 	return RC_OK;
 }
 
@@ -301,8 +300,7 @@ static enum rc check_sequence(const struct walk *walk, const yaml_node_t *node, 
 	return RC_OK;
 }
 
-static enum rc check_node(const struct walk *walk, const yaml_node_t *node, const cyaml_schema_value_t *schema,
-			  const char *path)
+static enum rc check_node(const struct walk *walk, const yaml_node_t *node, const cyaml_schema_value_t *schema, const char *path)
 {
 	if (schema->type == CYAML_MAPPING)
 		return check_mapping(walk, node, schema->mapping.fields, path);
@@ -317,8 +315,8 @@ static enum rc check_node(const struct walk *walk, const yaml_node_t *node, cons
 	return RC_OK;
 }
 
-enum rc document_check(const struct document *document, const cyaml_schema_value_t *schema,
-		       const struct document_later *later, struct err *err)
+enum rc document_check(const struct document *document, const cyaml_schema_value_t *schema, const struct document_later *later,
+		       struct err *err)
 {
 	yaml_document_t *yaml = (yaml_document_t *)(uintptr_t)&document->yaml;
 	struct walk walk = { .document = document, .yaml = yaml, .later = later, .err = err };

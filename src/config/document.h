@@ -12,8 +12,8 @@
 #include "err.h"
 #include "scope.h"
 
-#define DOCUMENT_MAX	(1024u * 1024u)	/* bytes of a configuration file */
-#define DOCUMENT_PATH_MAX 192		/* "certificates[12].challenge.http-01.listen" */
+#define DOCUMENT_MAX      (1024u * 1024u) /* bytes of a configuration file */
+#define DOCUMENT_PATH_MAX 192             /* "certificates[12].challenge.http-01.listen" */
 
 /* An option of the design that this release does not have yet; the path without indices. */
 struct document_later {
@@ -28,15 +28,14 @@ void document_free(struct document *document);
 struct span document_text(const struct document *document);
 
 /* Holds the nodes against the schema: unknown, repeated, missing and misshapen options. `later` ends with NULL. */
-enum rc document_check(const struct document *document, const cyaml_schema_value_t *schema,
-		       const struct document_later *later, struct err *err) HWA_CHECKED;
+enum rc document_check(const struct document *document, const cyaml_schema_value_t *schema, const struct document_later *later,
+		       struct err *err) HWA_CHECKED;
 
 /* The line of the node at `path`, or of the nearest node above it that exists. */
 unsigned document_line(const struct document *document, const char *path);
 
 /* RC_INPUT with "FILE:LINE: PATH: text". */
-enum rc document_refuse(const struct document *document, const char *path, struct err *err, const char *fmt, ...)
-	HWA_PRINTF(4);
+enum rc document_refuse(const struct document *document, const char *path, struct err *err, const char *fmt, ...) HWA_PRINTF(4);
 
 AUTO_DEFINE(document, struct document *, document_free);
 

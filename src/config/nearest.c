@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define WORD_MAX 32u
+#define WORD_MAX  32u
 #define EDITS_MAX 2u
 
 static unsigned least(unsigned a, unsigned b, unsigned c)

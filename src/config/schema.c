@@ -1,13 +1,13 @@
 /* schema.c -- the one table of options. */
 #include "schema.h"
 
-#define TEXT_MAX	4096u	/* a path */
-#define LIST_MAX	100u	/* names of a certificate, contacts, words of a command */
+#define TEXT_MAX 4096u /* a path */
+#define LIST_MAX 100u  /* names of a certificate, contacts, words of a command */
 
-#define NEEDED		CYAML_FLAG_POINTER
-#define OPTIONAL	(CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define TEXT(key, flags, type, member)	CYAML_FIELD_STRING_PTR(key, flags, struct type, member, 0, TEXT_MAX)
-#define GROUP(key, flags, type, member, fields)	CYAML_FIELD_MAPPING_PTR(key, flags, struct type, member, fields)
+#define NEEDED                                  CYAML_FLAG_POINTER
+#define OPTIONAL                                (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define TEXT(key, flags, type, member)          CYAML_FIELD_STRING_PTR(key, flags, struct type, member, 0, TEXT_MAX)
+#define GROUP(key, flags, type, member, fields) CYAML_FIELD_MAPPING_PTR(key, flags, struct type, member, fields)
 #define LIST(key, flags, type, member, entry, least, most) \
 	CYAML_FIELD_SEQUENCE(key, flags, struct type, member, &(entry), least, most)
 
@@ -17,32 +17,32 @@ static const cyaml_schema_field_t SECRET[] = {
 	TEXT("file", OPTIONAL, schema_secret, file),
 	TEXT("credential", OPTIONAL, schema_secret, credential),
 	TEXT("env", OPTIONAL, schema_secret, env),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t PKCS11[] = {
 	TEXT("module", NEEDED, schema_pkcs11, module),
 	TEXT("token", NEEDED, schema_pkcs11, token),
 	GROUP("pin", OPTIONAL, schema_pkcs11, pin, SECRET),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t TPM2[] = {
 	TEXT("tcti", NEEDED, schema_tpm2, tcti),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t TOKEN[] = {
 	TEXT("name", NEEDED, schema_token, name),
 	GROUP("pkcs11", OPTIONAL, schema_token, pkcs11, PKCS11),
 	GROUP("tpm2", OPTIONAL, schema_token, tpm2, TPM2),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t ACCOUNT_KEY[] = {
 	TEXT("token", NEEDED, schema_account_key, token),
 	TEXT("type", NEEDED, schema_account_key, type),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t AUTHORITY[] = {
@@ -53,7 +53,7 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	LIST("contact", OPTIONAL, schema_authority, contact, TEXT_ENTRY, 0, LIST_MAX),
 	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
 	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t POLICY[] = {
@@ -65,30 +65,30 @@ static const cyaml_schema_field_t POLICY[] = {
 	TEXT("jitter", OPTIONAL, schema_policy, jitter),
 	TEXT("wait", OPTIONAL, schema_policy, wait),
 	TEXT("retire-after", OPTIONAL, schema_policy, retire_after),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t KEY[] = {
 	TEXT("token", NEEDED, schema_key, token),
 	TEXT("type", NEEDED, schema_key, type),
 	TEXT("rotate", OPTIONAL, schema_key, rotate),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t HTTP01[] = {
 	TEXT("listen", NEEDED, schema_http01, listen),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t CHALLENGE[] = {
 	GROUP("http-01", OPTIONAL, schema_challenge, http01, HTTP01),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t DEPLOY[] = {
 	LIST("run", NEEDED, schema_deploy, run, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("timeout", OPTIONAL, schema_deploy, timeout),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t CERTIFICATE[] = {
@@ -99,7 +99,7 @@ static const cyaml_schema_field_t CERTIFICATE[] = {
 	LIST("names", NEEDED, schema_certificate, names, TEXT_ENTRY, 1, LIST_MAX),
 	GROUP("challenge", OPTIONAL, schema_certificate, challenge, CHALLENGE),
 	GROUP("deploy", OPTIONAL, schema_certificate, deploy, DEPLOY),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t TOKEN_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_token, TOKEN) };
@@ -115,7 +115,7 @@ static const cyaml_schema_field_t ROOT[] = {
 	LIST("authorities", NEEDED, schema_config, authorities, AUTHORITY_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("policies", OPTIONAL, schema_config, policies, POLICY_ENTRY, 0, SCHEMA_ENTRIES_MAX),
 	LIST("certificates", NEEDED, schema_config, certificates, CERTIFICATE_ENTRY, 1, SCHEMA_ENTRIES_MAX),
-	CYAML_FIELD_END
+	CYAML_FIELD_END,
 };
 
 const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct schema_config, ROOT) };

@@ -10,14 +10,29 @@
 
 #include "document.h"
 
-#define SCHEMA_ENTRIES_MAX 100000u	/* tokens, authorities, policies or certificates */
+#define SCHEMA_ENTRIES_MAX 100000u /* tokens, authorities, policies or certificates */
 
-struct schema_secret { char *file, *credential, *env; };
-struct schema_pkcs11 { char *module, *token; struct schema_secret *pin; };
-struct schema_tpm2 { char *tcti; };
-struct schema_token { char *name; struct schema_pkcs11 *pkcs11; struct schema_tpm2 *tpm2; };
-struct schema_account_key { char *token, *type; };
-struct schema_key { char *token, *type, *rotate; };
+struct schema_secret {
+	char *file, *credential, *env;
+};
+struct schema_pkcs11 {
+	char *module, *token;
+	struct schema_secret *pin;
+};
+struct schema_tpm2 {
+	char *tcti;
+};
+struct schema_token {
+	char *name;
+	struct schema_pkcs11 *pkcs11;
+	struct schema_tpm2 *tpm2;
+};
+struct schema_account_key {
+	char *token, *type;
+};
+struct schema_key {
+	char *token, *type, *rotate;
+};
 
 struct schema_authority {
 	char *name, *directory, *trust, *roots, *terms_agreed;
@@ -30,9 +45,17 @@ struct schema_policy {
 	char *name, *renew_after, *renew_before, *preauthorized, *margin, *jitter, *wait, *retire_after;
 };
 
-struct schema_http01 { char *listen; };
-struct schema_challenge { struct schema_http01 *http01; };
-struct schema_deploy { char **run; unsigned run_count; char *timeout; };
+struct schema_http01 {
+	char *listen;
+};
+struct schema_challenge {
+	struct schema_http01 *http01;
+};
+struct schema_deploy {
+	char **run;
+	unsigned run_count;
+	char *timeout;
+};
 
 struct schema_certificate {
 	char *name, *authority, *policy;

@@ -6,12 +6,12 @@
 
 #include "values.h"
 
-#define MARGIN_DEFAULT		INT64_C(86400)
-#define RETIRE_AFTER_DEFAULT	INT64_C(86400)
-#define JITTER_DEFAULT		5u
-#define DEPLOY_TIMEOUT_DEFAULT	INT64_C(30)
-#define DEPLOY_TIMEOUT_MAX	INT64_C(3600)
-#define STATE_DEFAULT		"/var/lib/hwacme"
+#define MARGIN_DEFAULT         INT64_C(86400)
+#define RETIRE_AFTER_DEFAULT   INT64_C(86400)
+#define JITTER_DEFAULT         5u
+#define DEPLOY_TIMEOUT_DEFAULT INT64_C(30)
+#define DEPLOY_TIMEOUT_MAX     INT64_C(3600)
+#define STATE_DEFAULT          "/var/lib/hwacme"
 
 /* Where we are: "certificates[3]". */
 struct place {
@@ -40,7 +40,8 @@ static enum rc wrong(const struct place *place, const char *option, const char *
 static enum rc read_name(const struct place *place, char **text, char **ret)
 {
 	if (!value_name(*text))
-		return wrong(place, "name", *text, "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
+		return wrong(place, "name", *text,
+			     "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
 	*ret = TAKE(*text);
 	return RC_OK;
 }
@@ -84,7 +85,8 @@ static enum rc read_secret(const struct place *place, struct schema_secret *text
 	if (!texts)
 		return RC_OK;
 	if ((texts->file != NULL) + (texts->credential != NULL) + (texts->env != NULL) != 1)
-		return wrong(place, "pkcs11.pin", "pin", "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
+		return wrong(place, "pkcs11.pin", "pin",
+			     "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
 	if (texts->file) {
 		ret->source = SECRET_FILE;
 		return read_path(place, "pkcs11.pin.file", &texts->file, &ret->where);
@@ -102,7 +104,8 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 	if (rc != RC_OK)
 		return rc;
 	if ((texts->pkcs11 != NULL) == (texts->tpm2 != NULL))
-		return wrong(place, "name", ret->name, "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
+		return wrong(place, "name", ret->name,
+			     "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
 	if (texts->tpm2) {
 		ret->tcti = TAKE(texts->tpm2->tcti);
 		if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
@@ -231,7 +234,8 @@ static enum rc read_challenge(const struct place *place, struct schema_challenge
 	if (!texts->http01)
 		return wrong(place, "challenge", "challenge", "write { http-01: { listen: \"0.0.0.0:80\" } }");
 	if (!value_listen(texts->http01->listen))
-		return wrong(place, "challenge.http-01.listen", texts->http01->listen, "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
+		return wrong(place, "challenge.http-01.listen", texts->http01->listen,
+			     "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
 	ret->http01_listen = TAKE(texts->http01->listen);
 	return RC_OK;
 }
@@ -288,10 +292,10 @@ static enum rc make_lists(const struct schema_config *texts, struct config *conf
 }
 
 /* Reads every entry of one list with the function that understands it. */
-#define READ_EACH(kind, list, count, entries)							\
-	for (unsigned i = 0; rc == RC_OK && i < (count); i++) {					\
-		struct place place = place_at(document, #list, i, err);				\
-		rc = read_##kind(&place, &texts->list[i], &(entries)[i]);			\
+#define READ_EACH(kind, list, count, entries)                             \
+	for (unsigned i = 0; rc == RC_OK && i < (count); i++) {           \
+		struct place place = place_at(document, #list, i, err);   \
+		rc = read_##kind(&place, &texts->list[i], &(entries)[i]); \
 	}
 
 enum rc settings_read(const struct document *document, struct schema_config *texts, struct config *config, struct err *err)
@@ -310,8 +314,7 @@ enum rc settings_read(const struct document *document, struct schema_config *tex
 	return rc;
 }
 
-static enum rc check_reference(const struct place *place, const char *option, const char *name, bool is_there,
-			       const char *list)
+static enum rc check_reference(const struct place *place, const char *option, const char *name, bool is_there, const char *list)
 {
 	char instead[96];
 
@@ -337,11 +340,11 @@ static enum rc check_certificate(const struct place *place, const struct config 
 }
 
 /* The look-up by name finds the first of two: an entry that is not found as itself is a repetition. */
-#define CHECK_UNIQUE(list, count, get)								\
-	for (unsigned i = 0; i < (count); i++) {						\
-		struct place place = place_at(document, #list, i, err);				\
-		if (get(config, config->list[i].name) != &config->list[i])			\
-			return wrong(&place, "name", config->list[i].name, "is used twice; names are unique");	\
+#define CHECK_UNIQUE(list, count, get)                                                                         \
+	for (unsigned i = 0; i < (count); i++) {                                                               \
+		struct place place = place_at(document, #list, i, err);                                        \
+		if (get(config, config->list[i].name) != &config->list[i])                                     \
+			return wrong(&place, "name", config->list[i].name, "is used twice; names are unique"); \
 	}
 
 enum rc settings_check(const struct document *document, const struct config *config, struct err *err)
@@ -353,7 +356,8 @@ enum rc settings_check(const struct document *document, const struct config *con
 	for (unsigned i = 0; i < config->authority_count; i++) {
 		struct place place = place_at(document, "authorities", i, err);
 		const char *token = config->authorities[i].account_key.token;
-		enum rc rc = check_reference(&place, "account-key.token", token, config_token_get(config, token) != NULL, "tokens");
+		enum rc rc =
+			check_reference(&place, "account-key.token", token, config_token_get(config, token) != NULL, "tokens");
 
 		if (rc != RC_OK)
 			return rc;

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define NAME_MAX_LEN	63u
-#define DNS_NAME_MAX	253u
-#define DNS_LABEL_MAX	63u
+#define NAME_MAX_LEN  63u
+#define DNS_NAME_MAX  253u
+#define DNS_LABEL_MAX 63u
 
 static bool is_letter_or_digit(char c)
 {
@@ -31,8 +31,14 @@ static const char *number(const char *text, int64_t *ret)
 
 bool value_duration(const char *text, int64_t *ret_seconds)
 {
-	static const struct { char unit; int64_t seconds; } units[] = {
-		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {
+		{ 's', 1 },
+		{ 'm', 60 },
+		{ 'h', 3600 },
+		{ 'd', 86400 },
 	};
 	int64_t value;
 	const char *unit = number(text, &value);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VALUE_DURATION_MAX	(INT64_C(3650) * 86400)	/* seconds */
+#define VALUE_DURATION_MAX (INT64_C(3650) * 86400) /* seconds */
 
 /* "90s", "10m", "336h", "14d"; false for anything else, weeks included. */
 bool value_duration(const char *text, int64_t *ret_seconds);

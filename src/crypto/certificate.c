@@ -12,7 +12,7 @@
 
 #include "clock.h"
 
-#define CLOCK_SKEW 300	/* seconds a CA's clock may be ahead of ours */
+#define CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
 
 AUTO_DEFINE(bio, BIO *, BIO_free_all);
 AUTO_DEFINE(x509, X509 *, X509_free);
@@ -20,7 +20,7 @@ AUTO_DEFINE(trust, X509_STORE *, X509_STORE_free);
 AUTO_DEFINE(trust_ctx, X509_STORE_CTX *, X509_STORE_CTX_free);
 AUTO_DEFINE(names, GENERAL_NAMES *, GENERAL_NAMES_free);
 
-static void stack_free(STACK_OF(X509) *stack)
+static void stack_free(STACK_OF(X509) * stack)
 {
 	sk_X509_pop_free(stack, X509_free);
 }
@@ -59,7 +59,7 @@ static enum rc only_certificates(struct span pem, struct err *err)
 	return RC_OK;
 }
 
-static enum rc chain_parse(struct span pem, STACK_OF(X509) **ret_stack, struct err *err)
+static enum rc chain_parse(struct span pem, STACK_OF(X509) * *ret_stack, struct err *err)
 {
 	AUTO(stack) STACK_OF(X509) *stack = sk_X509_new_null();
 	AUTO(bio) BIO *bio = pem.len && pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
@@ -73,7 +73,8 @@ static enum rc chain_parse(struct span pem, STACK_OF(X509) **ret_stack, struct e
 	for (const uint8_t *at = pem.at; (at = memmem(at, (size_t)(pem.at + pem.len - at), "-----BEGIN ", 11)); at += 11)
 		blocks++;
 	if (blocks == 0 || blocks > CERTIFICATE_CHAIN_MAX)
-		return err_set(err, RC_PROTOCOL, "the chain has %zu certificates; 1 to %d are taken", blocks, CERTIFICATE_CHAIN_MAX);
+		return err_set(err, RC_PROTOCOL, "the chain has %zu certificates; 1 to %d are taken", blocks,
+			       CERTIFICATE_CHAIN_MAX);
 	for (size_t i = 0; i < blocks; i++) {
 		X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 
@@ -129,8 +130,7 @@ static bool is_ordered(const struct certificate_rules *rules, const char *name, 
 	return false;
 }
 
-static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, struct certificate_facts *facts,
-			   struct err *err)
+static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, struct certificate_facts *facts, struct err *err)
 {
 	AUTO(names) GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
 	unsigned found = 0, wanted = 0;
@@ -145,8 +145,10 @@ static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, st
 		const char *text = (const char *)ASN1_STRING_get0_data(value);
 		size_t len = (size_t)ASN1_STRING_length(value);
 		if (!is_ordered(rules, text, len))
-			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %.*s", (int)(len < 128 ? len : 128), text);
-		int wrote = snprintf(facts->names + used, sizeof(facts->names) - used, "%sdns:%.*s", used ? " " : "", (int)len, text);
+			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %.*s", (int)(len < 128 ? len : 128),
+				       text);
+		int wrote =
+			snprintf(facts->names + used, sizeof(facts->names) - used, "%sdns:%.*s", used ? " " : "", (int)len, text);
 		used += wrote > 0 && used + (size_t)wrote < sizeof(facts->names) ? (size_t)wrote : 0;
 		found++;
 	}
@@ -162,7 +164,7 @@ static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, st
 	return RC_OK;
 }
 
-static enum rc check_links(STACK_OF(X509) *stack, struct err *err)
+static enum rc check_links(STACK_OF(X509) * stack, struct err *err)
 {
 	for (int i = 0; i + 1 < sk_X509_num(stack); i++) {
 		X509 *issued = sk_X509_value(stack, i), *issuer = sk_X509_value(stack, i + 1);
@@ -173,7 +175,7 @@ static enum rc check_links(STACK_OF(X509) *stack, struct err *err)
 	return RC_OK;
 }
 
-static enum rc check_roots(STACK_OF(X509) *stack, const struct certificate_rules *rules, struct err *err)
+static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
 {
 	AUTO(trust) X509_STORE *trust = X509_STORE_new();
 	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -210,7 +212,7 @@ static void facts_fill(X509 *leaf, struct certificate_facts *facts)
 			snprintf(facts->fingerprint + 2 * i, 3, "%02x", digest[i]);
 }
 
-static enum rc pem_print(STACK_OF(X509) *stack, int from, int to, struct buf *ret_pem, struct err *err)
+static enum rc pem_print(STACK_OF(X509) * stack, int from, int to, struct buf *ret_pem, struct err *err)
 {
 	AUTO(bio) BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -222,7 +224,7 @@ static enum rc pem_print(STACK_OF(X509) *stack, int from, int to, struct buf *re
 	return bio ? buf_append(ret_pem, span_of(text, (size_t)len), err) : err_set(err, RC_RESOURCE, "out of memory");
 }
 
-static enum rc check_all(STACK_OF(X509) *stack, const struct certificate_rules *rules, struct certificate_facts *facts,
+static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct certificate_facts *facts,
 			 struct err *err)
 {
 	X509 *leaf = sk_X509_value(stack, 0);
@@ -244,7 +246,8 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 			   struct err *err)
 {
 	AUTO(stack) STACK_OF(X509) *stack = NULL;
-	struct certificate_chain chain = { .fullchain = BUF_MAX(1u << 20), .chain = BUF_MAX(1u << 20),
+	struct certificate_chain chain = { .fullchain = BUF_MAX(1u << 20),
+					   .chain = BUF_MAX(1u << 20),
 					   .leaf = BUF_MAX(1u << 20) };
 	enum rc rc = chain_parse(pem, &stack, err);
 

@@ -13,7 +13,7 @@ AUTO_DEFINE(algor, X509_ALGOR *, X509_ALGOR_free);
 AUTO_DEFINE(ecdsa, ECDSA_SIG *, ECDSA_SIG_free);
 AUTO_DEFINE(names, GENERAL_NAMES *, GENERAL_NAMES_free);
 
-static void extensions_free(STACK_OF(X509_EXTENSION) *extensions)
+static void extensions_free(STACK_OF(X509_EXTENSION) * extensions)
 {
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }

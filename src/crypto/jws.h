@@ -8,14 +8,14 @@
 #define JWS_MAX (64u * 1024u)
 
 struct jws_header {
-	const char *kid;	/* the account URL, or NULL: the public key is sent as "jwk" */
+	const char *kid; /* the account URL, or NULL: the public key is sent as "jwk" */
 	const char *nonce;
 	const char *url;
 };
 
 /* ES256, ES384 or RS256 by the key's type.  An empty payload is POST-as-GET (RFC 8555, 6.3). */
-enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct span payload,
-		 struct buf *ret_json, struct err *err) HWA_CHECKED;
+enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct span payload, struct buf *ret_json,
+		 struct err *err) HWA_CHECKED;
 const char *jws_alg_name(enum key_type type);
 
 #endif /* HWA_JWS_H */

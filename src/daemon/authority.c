@@ -9,14 +9,14 @@
 struct session {
 	struct token_key *key;
 	struct http *http;
-	struct client *client;	/* NULL: not opened */
+	struct client *client; /* NULL: not opened */
 };
 
 struct authorities {
 	const struct config *config;
 	struct store *store;
 	struct keyring *keyring;
-	struct session *sessions;	/* one per config->authorities */
+	struct session *sessions; /* one per config->authorities */
 };
 
 enum rc authorities_new(const struct config *config, struct store *store, struct keyring *keyring,
@@ -55,8 +55,8 @@ void authorities_free(struct authorities *authorities)
 }
 
 /* The stored account; a first one gets a key reserved on disk before the token makes it. */
-static enum rc account_record(struct authorities *authorities, const struct config_authority *authority,
-			      int64_t now, struct store_account *ret_account, struct err *err)
+static enum rc account_record(struct authorities *authorities, const struct config_authority *authority, int64_t now,
+			      struct store_account *ret_account, struct err *err)
 {
 	struct store_account account = { 0 };
 	const struct config_key *wanted = &authority->account_key;
@@ -64,10 +64,11 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 
 	if (rc == RC_OK) {
 		if (strcmp(account.key.token, wanted->token) != 0 || account.key.type != wanted->type)
-			return err_set(err, RC_INPUT,
-				       "account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
-				       "\"%s\"; set it back, or give the authority a new name to register a new account",
-				       authority->name, key_type_name(account.key.type), account.key.token);
+			return err_set(
+				err, RC_INPUT,
+				"account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
+				"\"%s\"; set it back, or give the authority a new name to register a new account",
+				authority->name, key_type_name(account.key.type), account.key.token);
 		/* The authority moved: same operator, same key; it is asked which account the key has there. */
 		if (strcmp(account.directory, authority->directory) != 0)
 			account.url[0] = '\0';
@@ -91,8 +92,8 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 }
 
 /* A registered account's key must be there; a missing one is never silently replaced by a new one. */
-static enum rc account_key(struct authorities *authorities, const struct store_account *account,
-			   struct token_key **ret_key, struct err *err)
+static enum rc account_key(struct authorities *authorities, const struct store_account *account, struct token_key **ret_key,
+			   struct err *err)
 {
 	enum rc rc;
 
@@ -104,8 +105,8 @@ static enum rc account_key(struct authorities *authorities, const struct store_a
 	return rc;
 }
 
-static enum rc session_open(struct authorities *authorities, const struct config_authority *authority,
-			    struct session *session, int64_t now, bool *ret_by_token, struct err *err)
+static enum rc session_open(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+			    int64_t now, bool *ret_by_token, struct err *err)
 {
 	struct store_account account;
 	enum rc rc = account_record(authorities, authority, now, &account, err);
@@ -140,8 +141,8 @@ static int authority_index(const struct authorities *authorities, const char *na
 	return -1;
 }
 
-enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now,
-			   struct client **ret_client, bool *ret_by_token, struct err *err)
+enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now, struct client **ret_client,
+			   bool *ret_by_token, struct err *err)
 {
 	int at = authority_index(authorities, name);
 	struct err why = { 0 };
@@ -152,8 +153,7 @@ enum rc authorities_client(struct authorities *authorities, const char *name, in
 	struct session *session = &authorities->sessions[at];
 	if (!session->client || !client_account(session->client)[0]) {
 		session_close(session);
-		enum rc rc = session_open(authorities, &authorities->config->authorities[at], session, now,
-					  ret_by_token, &why);
+		enum rc rc = session_open(authorities, &authorities->config->authorities[at], session, now, ret_by_token, &why);
 		if (rc != RC_OK) {
 			if (why.origin == ERR_PKCS11 || why.origin == ERR_TSS)
 				*ret_by_token = true;

@@ -11,7 +11,7 @@
 #include "keyring.h"
 #include "store.h"
 
-struct authorities;	/* the sessions opened so far */
+struct authorities; /* the sessions opened so far */
 /* Borrows all. */
 enum rc authorities_new(const struct config *config, struct store *store, struct keyring *keyring,
 			struct authorities **ret_authorities, struct err *err) HWA_CHECKED;
@@ -19,8 +19,8 @@ void authorities_free(struct authorities *authorities);
 
 /* The signed-in client for the authority; stays the session's.  The account is registered, or found by its
  * key, when the store knows no account URL.  *ret_by_token tells whose failure it was: the token's, or not. */
-enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now,
-			   struct client **ret_client, bool *ret_by_token, struct err *err) HWA_CHECKED;
+enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now, struct client **ret_client,
+			   bool *ret_by_token, struct err *err) HWA_CHECKED;
 
 /* The CA said it knows no such account: the next session asks for it anew with the same key. */
 enum rc authorities_forget_account(struct authorities *authorities, const char *name, struct err *err) HWA_CHECKED;

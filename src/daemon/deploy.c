@@ -13,13 +13,13 @@
 
 #include "clock.h"
 
-#define DEPLOY_ENV_MAX	4200
-#define DEPLOY_POLL_MS	20
+#define DEPLOY_ENV_MAX 4200
+#define DEPLOY_POLL_MS 20
 
 struct hook {
 	pid_t pid;
-	int output;	/* read end of its stdout and stderr */
-	bool silent;	/* it closed both */
+	int output;  /* read end of its stdout and stderr */
+	bool silent; /* it closed both */
 	char tail[DEPLOY_OUTPUT_MAX + 1];
 	size_t tail_len;
 };
@@ -30,15 +30,16 @@ static const char *env_text(char *text, const char *name, const char *value)
 	return text;
 }
 
-static enum rc hook_spawn(struct hook *hook, const struct config_certificate *certificate, const char *live_dir,
-			  struct err *err)
+static enum rc hook_spawn(struct hook *hook, const struct config_certificate *certificate, const char *live_dir, struct err *err)
 {
 	char name[DEPLOY_ENV_MAX], live[DEPLOY_ENV_MAX], path[DEPLOY_ENV_MAX], home[DEPLOY_ENV_MAX];
 	const char *search = getenv("PATH");
 	const char *env[] = { env_text(name, "HWACME_NAME", certificate->name),
 			      env_text(live, "HWACME_LIVE", live_dir),
 			      env_text(path, "PATH", search ? search : "/usr/sbin:/usr/bin:/sbin:/bin"),
-			      env_text(home, "HOME", getenv("HOME")), "LANG=C.UTF-8", NULL };
+			      env_text(home, "HOME", getenv("HOME")),
+			      "LANG=C.UTF-8",
+			      NULL };
 	AUTO(text_list) char **argv = calloc(certificate->deploy_run_count + 1, sizeof(char *));
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
@@ -65,8 +66,7 @@ static enum rc hook_spawn(struct hook *hook, const struct config_certificate *ce
 	hook->output = ends[0];
 	if (failed) {
 		close(ends[0]);
-		return err_set_raw(err, RC_RETRY, ERR_ERRNO, failed, "\"%s\" cannot be started: %s", argv[0],
-				   strerror(failed));
+		return err_set_raw(err, RC_RETRY, ERR_ERRNO, failed, "\"%s\" cannot be started: %s", argv[0], strerror(failed));
 	}
 	return RC_OK;
 }
@@ -121,13 +121,12 @@ enum rc deploy_run(const struct config_certificate *certificate, const char *liv
 	close(hook.output);
 	const char *said = hook.tail_len ? hook.tail : "(it printed nothing)";
 	if (!ended)
-		return err_set(err, RC_RETRY, "\"%s\" did not end within %lld s and was killed: %s",
-			       certificate->deploy_run[0], (long long)timeout, said);
+		return err_set(err, RC_RETRY, "\"%s\" did not end within %lld s and was killed: %s", certificate->deploy_run[0],
+			       (long long)timeout, said);
 	if (WIFSIGNALED(status))
-		return err_set(err, RC_RETRY, "\"%s\" was ended by signal %d: %s", certificate->deploy_run[0],
-			       WTERMSIG(status), said);
+		return err_set(err, RC_RETRY, "\"%s\" was ended by signal %d: %s", certificate->deploy_run[0], WTERMSIG(status),
+			       said);
 	if (WEXITSTATUS(status) != 0)
-		return err_set(err, RC_RETRY, "\"%s\" exited with %d: %s", certificate->deploy_run[0],
-			       WEXITSTATUS(status), said);
+		return err_set(err, RC_RETRY, "\"%s\" exited with %d: %s", certificate->deploy_run[0], WEXITSTATUS(status), said);
 	return RC_OK;
 }

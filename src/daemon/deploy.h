@@ -5,8 +5,8 @@
 #include "config.h"
 #include "err.h"
 
-#define DEPLOY_TIMEOUT_DEFAULT	30	/* seconds */
-#define DEPLOY_OUTPUT_MAX	400	/* bytes of the hook's output kept for the message */
+#define DEPLOY_TIMEOUT_DEFAULT 30  /* seconds */
+#define DEPLOY_OUTPUT_MAX      400 /* bytes of the hook's output kept for the message */
 
 /*
  * Runs deploy.run with HWACME_NAME and HWACME_LIVE (the directory live/NAME) in its environment

@@ -5,15 +5,15 @@
 #include <string.h>
 
 struct ring {
-	struct token *token;	/* NULL: not opened yet, or failed */
+	struct token *token; /* NULL: not opened yet, or failed */
 	bool tried;
 	struct err failure;
 };
 
 struct keyring {
 	const struct config *config;
-	char keys_dir[4096];	/* STATE/keys: wrapped TPM keys */
-	struct ring *rings;	/* one per config->tokens */
+	char keys_dir[4096]; /* STATE/keys: wrapped TPM keys */
+	struct ring *rings;  /* one per config->tokens */
 };
 
 enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err)
@@ -63,12 +63,10 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 		*ret_token = ring->token;
 		return RC_OK;
 	}
-	return err_set(err, RC_ABSENT, "no token \"%s\" in %s; it was there when the key was made", name,
-		       keyring->config->path);
+	return err_set(err, RC_ABSENT, "no token \"%s\" in %s; it was there when the key was made", name, keyring->config->path);
 }
 
-enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
-		     struct err *err)
+enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, struct err *err)
 {
 	struct token *token;
 	enum rc rc = keyring_token(keyring, key->token, &token, err);
@@ -78,8 +76,8 @@ enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struc
 	return token_find(token, &key->name, ret_key, err);
 }
 
-enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key,
-				 struct token_key **ret_key, struct err *err)
+enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
+				 struct err *err)
 {
 	struct token *token;
 	enum rc rc = keyring_token(keyring, key->token, &token, err);
@@ -92,8 +90,8 @@ enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key
 	return token_generate(token, &key->name, key->type, ret_key, err);
 }
 
-enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now,
-			struct store_key *ret_key, struct err *err)
+enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now, struct store_key *ret_key,
+			struct err *err)
 {
 	struct store_key key = { .type = wanted->type, .created_at = now };
 	enum rc rc = token_key_name_new(owner, &key.name, err);

@@ -14,7 +14,7 @@
 struct keyring;
 /* Borrows config. */
 enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err) HWA_CHECKED;
-void keyring_free(struct keyring *keyring);	/* closes the tokens */
+void keyring_free(struct keyring *keyring); /* closes the tokens */
 
 /* The token stays the keyring's. */
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
@@ -22,11 +22,11 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 		     struct err *err) HWA_CHECKED;
 /* The key was reserved in the store: finds it, or generates it when it does not exist yet. */
-enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key,
-				 struct token_key **ret_key, struct err *err) HWA_CHECKED;
+enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
+				 struct err *err) HWA_CHECKED;
 /* A new key's name, to be stored before the key is made. */
-enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now,
-			struct store_key *ret_key, struct err *err) HWA_CHECKED;
+enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now, struct store_key *ret_key,
+			struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(keyring, struct keyring *, keyring_free);
 

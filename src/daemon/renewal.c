@@ -19,8 +19,8 @@ struct renewal {
 	const struct config_certificate *certificate;
 	const struct config_policy *policy;
 	struct store_certificate record;
-	struct token_key *key;			/* record.next_key, opened */
-	struct certificate_facts facts;		/* of the chain that was accepted */
+	struct token_key *key;          /* record.next_key, opened */
+	struct certificate_facts facts; /* of the chain that was accepted */
 	struct token_custody custody;
 	enum renewal_blame blame;
 };
@@ -140,8 +140,8 @@ static enum rc step_reserve(struct renewal *renewal, struct err *err)
 static enum rc step_key(struct renewal *renewal, struct err *err)
 {
 	const struct store_key *key = &renewal->record.next_key;
-	bool is_live = memcmp(key->name.id, renewal->record.live_key.name.id, TOKEN_ID_LEN) == 0 &&
-		       is_keyed(&renewal->record.live_key);
+	bool is_live =
+		memcmp(key->name.id, renewal->record.live_key.name.id, TOKEN_ID_LEN) == 0 && is_keyed(&renewal->record.live_key);
 	enum rc rc = is_live ? keyring_find(renewal->desk->keyring, key, &renewal->key, err)
 			     : keyring_find_or_generate(renewal->desk->keyring, key, &renewal->key, err);
 
@@ -191,9 +191,12 @@ static enum rc stage(struct renewal *renewal, const struct certificate_chain *ch
 	/* Cut off between the switch and its record: this very set is live already and is not touched. */
 	if (rc == RC_OK && live != renewal->record.next_generation)
 		rc = archive_stage(state, renewal->record.name, renewal->record.next_generation,
-				   &(struct archive_set){ .fullchain = buf_span(&chain->fullchain), .chain = buf_span(&chain->chain),
-							  .leaf = buf_span(&chain->leaf), .key_pem = buf_span(&pem),
-							  .key_uri = buf_span(&uri) }, err);
+				   &(struct archive_set){ .fullchain = buf_span(&chain->fullchain),
+							  .chain = buf_span(&chain->chain),
+							  .leaf = buf_span(&chain->leaf),
+							  .key_pem = buf_span(&pem),
+							  .key_uri = buf_span(&uri) },
+				   err);
 	if (rc == RC_OK)
 		renewal->blame = BLAME_NOBODY;
 	return rc;
@@ -202,8 +205,7 @@ static enum rc stage(struct renewal *renewal, const struct certificate_chain *ch
 static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 {
 	struct renewal *renewal = ctx;
-	const struct config_authority *authority =
-		config_authority_get(renewal->desk->config, renewal->certificate->authority);
+	const struct config_authority *authority = config_authority_get(renewal->desk->config, renewal->certificate->authority);
 	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	enum rc rc = token_public_key(renewal->key, &spki, err);
@@ -212,9 +214,12 @@ static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 		renewal->blame = BLAME_TOKEN;
 		return rc;
 	}
-	struct certificate_rules rules = { .spki = buf_span(&spki), .names = renewal->certificate->names,
-					   .name_count = renewal->certificate->name_count, .roots = authority->roots,
-					   .now = clock_now(), .previous_not_after = renewal->record.not_after };
+	struct certificate_rules rules = { .spki = buf_span(&spki),
+					   .names = renewal->certificate->names,
+					   .name_count = renewal->certificate->name_count,
+					   .roots = authority->roots,
+					   .now = clock_now(),
+					   .previous_not_after = renewal->record.not_after };
 	rc = certificate_accept(pem, &rules, &chain, err);
 	if (rc != RC_OK) {
 		/* A roots file of ours that cannot be read is not the CA's doing. */
@@ -250,7 +255,8 @@ static enum rc order_carry_on(struct renewal *renewal, struct driver *driver, st
 		if (rc != RC_OK)
 			return rc;
 		if (not_before > give_up_at)
-			return err_set(err, RC_RETRY, "the CA is not ready before long; the order is kept and goes on at the next run");
+			return err_set(err, RC_RETRY,
+				       "the CA is not ready before long; the order is kept and goes on at the next run");
 		if (not_before && !clock_wait_until(not_before, RENEWAL_PATIENCE * 1000))
 			return err_set(err, RC_RETRY, "interrupted; the order is kept and goes on at the next run");
 	}
@@ -263,8 +269,8 @@ static enum rc step_order(struct renewal *renewal, struct err *err)
 	struct client *client = NULL;
 	bool by_token = false;
 	AUTO(driver) struct driver *driver = NULL;
-	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(),
-					&client, &by_token, &why);
+	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(), &client,
+					&by_token, &why);
 
 	if (rc == RC_OK) {
 		struct driver_hooks hooks = { .ctx = renewal, .save = hook_save, .csr = hook_csr, .accept = hook_accept };
@@ -280,7 +286,7 @@ static enum rc step_order(struct renewal *renewal, struct err *err)
 		return RC_OK;
 	if (renewal->blame == BLAME_NOBODY)
 		renewal->blame = by_token || why.origin == ERR_PKCS11 || why.origin == ERR_TSS ? BLAME_TOKEN
-				 : why.origin == ERR_ERRNO				       ? BLAME_LOCAL
+				 : why.origin == ERR_ERRNO                                     ? BLAME_LOCAL
 											       : BLAME_AUTHORITY;
 	if (err)
 		*err = why;
@@ -379,8 +385,8 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	record->retry_at = plan_back_off(record->attempts, record->not_after, renewal->policy->wait, why->retry_at, now);
 	snprintf(record->last_error, sizeof(record->last_error), "%s", why->text);
 	snprintf(event, sizeof(event), "failed: %s", why->text);
-	if (store_certificate_save(renewal->desk->store, record, now, now + renewal->policy->retire_after, event,
-				   &unsaved) != RC_OK)
+	if (store_certificate_save(renewal->desk->store, record, now, now + renewal->policy->retire_after, event, &unsaved) !=
+	    RC_OK)
 		log_failure(record->name, &unsaved);
 	renewal->blame = blame;
 }
@@ -389,7 +395,8 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 		    struct renewal_outcome *ret_outcome, struct err *err)
 {
 	struct err why = { 0 };
-	struct renewal renewal = { .desk = desk, .certificate = certificate,
+	struct renewal renewal = { .desk = desk,
+				   .certificate = certificate,
 				   .policy = config_policy_get(desk->config, certificate->policy) };
 	struct store_certificate *record = &renewal.record;
 	enum rc rc = store_certificate_load(desk->store, certificate->name, record, &why);
@@ -425,7 +432,7 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 	return rc;
 }
 
-#define RETIRED_AT_ONCE 32	/* keys erased in one go */
+#define RETIRED_AT_ONCE 32 /* keys erased in one go */
 
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err)
 {

@@ -13,7 +13,7 @@
 #include "plan.h"
 #include "store.h"
 
-#define RENEWAL_PATIENCE 600	/* seconds one call waits for the CA in all, before it leaves the order for later */
+#define RENEWAL_PATIENCE 600 /* seconds one call waits for the CA in all, before it leaves the order for later */
 
 /* What a renewal works with; all borrowed. */
 struct renewal_desk {
@@ -29,9 +29,9 @@ enum renewal_result { RENEWAL_NOT_DUE, RENEWAL_ENROLLED, RENEWAL_RENEWED, RENEWA
 
 struct renewal_outcome {
 	enum renewal_result result;
-	enum renewal_blame blame;		/* when the call failed */
-	struct plan plan;			/* why it was done, or when it will be */
-	struct store_certificate record;	/* as stored at the end */
+	enum renewal_blame blame;        /* when the call failed */
+	struct plan plan;                /* why it was done, or when it will be */
+	struct store_certificate record; /* as stored at the end */
 };
 
 /* *ret_outcome is filled on failure too; the failure is in the record and its journal. */

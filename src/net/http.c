@@ -97,20 +97,21 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 		link_add(response, value);
 	else if (header_value(line, len, "Content-Type", value, sizeof(response->content_type))) {
 		value[strcspn(value, "; \t")] = '\0';
-		for (size_t i = 0; (response->content_type[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + 32 : value[i])); i++)
+		for (size_t i = 0;
+		     (response->content_type[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + 32 : value[i])); i++)
 			;
 	}
 	return len;
 }
 
-static enum rc curl_fail(struct curl_http *http, CURLcode code, const struct exchange *exchange, const char *url,
-			 struct err *err)
+static enum rc curl_fail(struct curl_http *http, CURLcode code, const struct exchange *exchange, const char *url, struct err *err)
 {
 	const char *why = http->reason[0] ? http->reason : curl_easy_strerror(code);
 
 	if (exchange->too_large)
-		return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: the answer is larger than %u bytes, or its headers than %u", url,
-				   HTTP_BODY_MAX, HTTP_HEADER_MAX);
+		return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code,
+				   "%s: the answer is larger than %u bytes, or its headers than %u", url, HTTP_BODY_MAX,
+				   HTTP_HEADER_MAX);
 	switch (code) {
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
@@ -121,13 +122,10 @@ static enum rc curl_fail(struct curl_http *http, CURLcode code, const struct exc
 	case CURLE_SSL_ISSUER_ERROR:
 		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s", url,
 				   http->trust ? http->trust : "the system's roots (option trust)", why);
-	case CURLE_OUT_OF_MEMORY:
-		return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");
+	case CURLE_OUT_OF_MEMORY: return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");
 	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_HTTP2:
-		return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not an HTTP answer: %s", url, why);
-	default:
-		return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: %s", url, why);
+	case CURLE_HTTP2: return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not an HTTP answer: %s", url, why);
+	default: return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: %s", url, why);
 	}
 }
 
@@ -156,8 +154,7 @@ static bool set_options(struct curl_http *http)
 	       curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
 }
 
-static void set_request(CURL *curl, const struct http_request *request, struct exchange *exchange,
-			struct curl_slist *headers)
+static void set_request(CURL *curl, const struct http_request *request, struct exchange *exchange, struct curl_slist *headers)
 {
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -205,7 +202,8 @@ static enum rc curl_send(struct http *base, const struct http_request *request, 
 	if (strlen(request->url) >= HTTP_URL_MAX)
 		return err_set(err, RC_PROTOCOL, "a URL of more than %u characters", HTTP_URL_MAX - 1);
 	if (strncasecmp(request->url, "https://", 8) != 0)
-		return err_set_raw(err, RC_INPUT, ERR_CURL, CURLE_UNSUPPORTED_PROTOCOL, "%s: only https:// URLs are used", request->url);
+		return err_set_raw(err, RC_INPUT, ERR_CURL, CURLE_UNSUPPORTED_PROTOCOL, "%s: only https:// URLs are used",
+				   request->url);
 	enum rc rc = headers_make(request, &headers, err);
 	if (rc != RC_OK)
 		return rc;
@@ -253,8 +251,7 @@ enum rc http_open(const char *trust, struct http **ret_http, struct err *err)
 	return RC_OK;
 }
 
-enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response,
-		  struct err *err)
+enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response, struct err *err)
 {
 	return http->ops->send(http, request, ret_response, err);
 }

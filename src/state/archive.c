@@ -88,16 +88,18 @@ static enum rc nginx_print(const char *state_dir, const char *name, const struct
 	if (rc != RC_OK)
 		return rc;
 	if (set->key_uri.len > 7 && memcmp(set->key_uri.at, "pkcs11:", 7) == 0)
-		return buf_print(ret_text, err,
-				 "# through the pkcs11 engine; with pkcs11-provider: ssl_certificate_key \"%s/live/%s/key.pem\";\n"
-				 "ssl_certificate_key \"engine:pkcs11:%.*s\";\n",
-				 state_dir, name, (int)set->key_uri.len, (const char *)set->key_uri.at);
-	return buf_print(ret_text, err, "# through the tpm2 provider: OPENSSL_CONF and TPM2OPENSSL_TCTI in nginx's environment\n"
-			 "ssl_certificate_key \"%s/live/%s/key.pem\";\n", state_dir, name);
+		return buf_print(
+			ret_text, err,
+			"# through the pkcs11 engine; with pkcs11-provider: ssl_certificate_key \"%s/live/%s/key.pem\";\n"
+			"ssl_certificate_key \"engine:pkcs11:%.*s\";\n",
+			state_dir, name, (int)set->key_uri.len, (const char *)set->key_uri.at);
+	return buf_print(ret_text, err,
+			 "# through the tpm2 provider: OPENSSL_CONF and TPM2OPENSSL_TCTI in nginx's environment\n"
+			 "ssl_certificate_key \"%s/live/%s/key.pem\";\n",
+			 state_dir, name);
 }
 
-static enum rc set_write(int directory, const char *state_dir, const char *name, const struct archive_set *set,
-			 struct err *err)
+static enum rc set_write(int directory, const char *state_dir, const char *name, const struct archive_set *set, struct err *err)
 {
 	AUTO(buf) struct buf nginx = BUF_MAX(32768);
 	enum rc rc = nginx_print(state_dir, name, set, &nginx, err);
@@ -106,8 +108,9 @@ static enum rc set_write(int directory, const char *state_dir, const char *name,
 		mode_t mode;
 		struct span content;
 	} files[] = {
-		{ "fullchain.pem", 0644, set->fullchain }, { "chain.pem", 0644, set->chain }, { "cert.pem", 0644, set->leaf },
-		{ "key.pem", 0640, set->key_pem },	   { "key.uri", 0640, set->key_uri }, { "nginx.conf", 0644, buf_span(&nginx) },
+		{ "fullchain.pem", 0644, set->fullchain }, { "chain.pem", 0644, set->chain },
+		{ "cert.pem", 0644, set->leaf },           { "key.pem", 0640, set->key_pem },
+		{ "key.uri", 0640, set->key_uri },         { "nginx.conf", 0644, buf_span(&nginx) },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == RC_OK; i++)
@@ -141,7 +144,7 @@ enum rc archive_stage(const char *state_dir, const char *name, unsigned generati
 	if (stage >= 0)
 		close(stage);
 	if (rc == RC_OK)
-		directory_remove(archive, number);	/* of a renewal that was cut off */
+		directory_remove(archive, number); /* of a renewal that was cut off */
 	if (rc == RC_OK && renameat(archive, STAGE_NAME, archive, number) != 0)
 		rc = fail(err, "cannot move archive into place for", name);
 	if (rc == RC_OK && fsync(archive) != 0)

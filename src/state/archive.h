@@ -11,14 +11,14 @@
 #include "err.h"
 
 struct archive_set {
-	struct span fullchain, chain, leaf;	/* PEM */
-	struct span key_pem, key_uri;		/* references, never a key */
+	struct span fullchain, chain, leaf; /* PEM */
+	struct span key_pem, key_uri;       /* references, never a key */
 };
 
 /* Writes and syncs archive/NAME/N whole (built beside, then renamed in); an existing N that is not live is replaced.
  * RC_RESOURCE: disk full or not writable, nothing changed. */
-enum rc archive_stage(const char *state_dir, const char *name, unsigned generation,
-		      const struct archive_set *set, struct err *err) HWA_CHECKED;
+enum rc archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
+		      struct err *err) HWA_CHECKED;
 /* Switches live/NAME to generation N by one rename and syncs; doing it twice is harmless. */
 enum rc archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err) HWA_CHECKED;
 /* Which generation live/NAME points at; 0: none. */

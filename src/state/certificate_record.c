@@ -4,17 +4,21 @@
 
 #include "database.h"
 
-#define JOURNAL_KEPT 200	/* lines a certificate */
+#define JOURNAL_KEPT 200 /* lines a certificate */
 
 static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
-	" fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at, next_generation, phase, polls,"
-	" expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error FROM certificate WHERE name = ?";
-static const char REPLACE[] =
-	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, live_type, live_at, not_before,"
-	" not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at,"
-	" next_generation, phase, polls, expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at, next_generation, phase, "
+	"polls,"
+	" expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error FROM "
+	"certificate WHERE name = ?";
+static const char REPLACE[] = "INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
+			      "live_type, live_at, not_before,"
+			      " not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, "
+			      "next_id, next_type, next_at,"
+			      " next_generation, phase, polls, expires_at, order_url, finalize_url, certificate_url, attempts, "
+			      "retry_at, peer_retry_at, failed_at, last_error)"
+			      " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -117,8 +121,10 @@ static enum rc key_retire(struct store *store, const struct store_certificate *r
 
 	if (!key->token[0] || names_key(record, key))
 		return RC_OK;
-	enum rc rc = database_prepare(store, "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at)"
-				      " VALUES (?,?,?,?,?,?,?)", &row, err);
+	enum rc rc = database_prepare(store,
+				      "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at)"
+				      " VALUES (?,?,?,?,?,?,?)",
+				      &row, err);
 	if (rc != RC_OK)
 		return rc;
 	int at = key_bind(row, 1, key);
@@ -139,8 +145,10 @@ static enum rc journal_add(struct store *store, const char *name, int64_t at, co
 	sqlite3_bind_text(row, 3, text, -1, SQLITE_STATIC);
 	rc = database_finish(store, row, err);
 	if (rc == RC_OK)
-		rc = database_prepare(store, "DELETE FROM journal WHERE certificate = ?1 AND number <= (SELECT number FROM journal"
-				      " WHERE certificate = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)", &row, err);
+		rc = database_prepare(store,
+				      "DELETE FROM journal WHERE certificate = ?1 AND number <= (SELECT number FROM journal"
+				      " WHERE certificate = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+				      &row, err);
 	if (rc != RC_OK)
 		return rc;
 	sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
@@ -194,7 +202,8 @@ enum rc store_journal(struct store *store, const char *certificate, struct store
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	unsigned count = 0;
-	enum rc rc = database_prepare(store, "SELECT at, text FROM journal WHERE certificate = ? ORDER BY number DESC LIMIT ?", &row, err);
+	enum rc rc = database_prepare(store, "SELECT at, text FROM journal WHERE certificate = ? ORDER BY number DESC LIMIT ?",
+				      &row, err);
 
 	if (rc != RC_OK)
 		return rc;

@@ -7,8 +7,10 @@ enum rc store_account_load(struct store *store, const char *authority, struct st
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct store_account account = { 0 };
-	enum rc rc = database_prepare(store, "SELECT directory, token, label, id, type, made_at, url, created_at FROM account"
-				      " WHERE authority = ?", &row, err);
+	enum rc rc = database_prepare(store,
+				      "SELECT directory, token, label, id, type, made_at, url, created_at FROM account"
+				      " WHERE authority = ?",
+				      &row, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -30,8 +32,11 @@ enum rc store_account_load(struct store *store, const char *authority, struct st
 enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err)
 {
 	sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(store, "INSERT OR REPLACE INTO account (authority, directory, token, label, id, type, made_at, url,"
-				      " created_at) VALUES (?,?,?,?,?,?,?,?,?)", &row, err);
+	enum rc rc =
+		database_prepare(store,
+				 "INSERT OR REPLACE INTO account (authority, directory, token, label, id, type, made_at, url,"
+				 " created_at) VALUES (?,?,?,?,?,?,?,?,?)",
+				 &row, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -48,8 +53,10 @@ enum rc store_retired_due(struct store *store, int64_t now, struct store_retired
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	unsigned count = 0;
-	enum rc rc = database_prepare(store, "SELECT token, label, id, type, made_at, certificate, erase_at FROM retired"
-				      " WHERE erase_at <= ? ORDER BY erase_at LIMIT ?", &row, err);
+	enum rc rc = database_prepare(store,
+				      "SELECT token, label, id, type, made_at, certificate, erase_at FROM retired"
+				      " WHERE erase_at <= ? ORDER BY erase_at LIMIT ?",
+				      &row, err);
 
 	if (rc != RC_OK)
 		return rc;

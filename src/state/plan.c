@@ -6,10 +6,10 @@
 
 #include "clock.h"
 
-#define DAY		INT64_C(86400)
-#define SHORT_LIFE	(10 * DAY)	/* under it, half of the lifetime is the default */
-#define BACK_OFF_FIRST	INT64_C(60)
-#define BACK_OFF_LAST	(6 * INT64_C(3600))
+#define DAY            INT64_C(86400)
+#define SHORT_LIFE     (10 * DAY) /* under it, half of the lifetime is the default */
+#define BACK_OFF_FIRST INT64_C(60)
+#define BACK_OFF_LAST  (6 * INT64_C(3600))
 
 /* FNV-1a: the same certificate gets the same jitter on every machine and every run. */
 static uint64_t name_hash(const char *name, int64_t not_after)
@@ -65,14 +65,14 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 	/* TR 33.776, 6.9.1.1 step 3: inside the interval since the last issuance no challenge is asked. */
 	if (policy->preauthorized)
 		earlier(plan, facts->issued_at + policy->preauthorized - policy->margin,
-			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600), margin);
+			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600),
+			margin);
 	earlier(plan, facts->not_after - before_end, "%s before it expires, whatever else was configured",
 		clock_print_duration(before_end, last));
 }
 
 /* Jitter makes it earlier, never later, and never before half of the wait is over. */
-static void apply_jitter(const struct config_policy *policy, const char *name, const struct plan_facts *facts,
-			 struct plan *plan)
+static void apply_jitter(const struct config_policy *policy, const char *name, const struct plan_facts *facts, struct plan *plan)
 {
 	int64_t span = plan->when - facts->not_before;
 	int64_t most = span > 0 ? span / 100 * policy->jitter_percent : 0;
@@ -94,7 +94,8 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	if (facts->retry_at > now) {
 		plan.what = PLAN_WAIT;
 		plan.when = facts->retry_at;
-		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts, facts->attempts == 1 ? "" : "s");
+		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts,
+			 facts->attempts == 1 ? "" : "s");
 		return plan;
 	}
 	if (facts->under_way) {

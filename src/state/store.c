@@ -9,25 +9,31 @@
 
 #include "database.h"
 
-#define SCHEMA_VERSION	1
-#define BUSY_MS		5000
+#define SCHEMA_VERSION 1
+#define BUSY_MS        5000
 
 static const char SCHEMA[] =
 	"CREATE TABLE certificate (name TEXT PRIMARY KEY, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
-	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER NOT NULL,"
+	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER "
+	"NOT NULL,"
 	" not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL, serial TEXT NOT NULL,"
 	" fingerprint TEXT NOT NULL, authority TEXT NOT NULL, names TEXT NOT NULL, custody TEXT NOT NULL,"
-	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER NOT NULL,"
-	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url TEXT NOT NULL,"
+	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER "
+	"NOT NULL,"
+	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url "
+	"TEXT NOT NULL,"
 	" finalize_url TEXT NOT NULL, certificate_url TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
 	" peer_retry_at INTEGER NOT NULL,"
 	" failed_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT;"
 	"CREATE TABLE account (authority TEXT PRIMARY KEY, directory TEXT NOT NULL, token TEXT NOT NULL, label TEXT NOT NULL,"
-	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE retired (token TEXT NOT NULL, label TEXT NOT NULL, id BLOB PRIMARY KEY, type INTEGER NOT NULL, made_at INTEGER NOT NULL,"
+	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) "
+	"STRICT;"
+	"CREATE TABLE retired (token TEXT NOT NULL, label TEXT NOT NULL, id BLOB PRIMARY KEY, type INTEGER NOT NULL, made_at "
+	"INTEGER NOT NULL,"
 	" certificate TEXT NOT NULL, erase_at INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX retired_erase_at ON retired (erase_at);"
-	"CREATE TABLE journal (number INTEGER PRIMARY KEY, certificate TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
+	"CREATE TABLE journal (number INTEGER PRIMARY KEY, certificate TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) "
+	"STRICT;"
 	"CREATE INDEX journal_certificate ON journal (certificate, number);"
 	"PRAGMA user_version = 1;";
 
@@ -55,8 +61,9 @@ enum rc database_run(struct store *store, const char *sql, struct err *err)
 
 enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_statement, struct err *err)
 {
-	return sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK ? RC_OK
-											  : database_fail(store, err, "cannot read");
+	return sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK
+		       ? RC_OK
+		       : database_fail(store, err, "cannot read");
 }
 
 enum rc database_finish(struct store *store, sqlite3_stmt *statement, struct err *err)
@@ -108,8 +115,8 @@ static enum rc schema_check(struct store *store, bool create, struct err *err)
 	if (version == SCHEMA_VERSION)
 		return RC_OK;
 	if (version != 0)
-		return err_set(err, RC_INPUT, "%s was written by a newer hwacme (schema %d, this one knows %d)", store->path, version,
-			       SCHEMA_VERSION);
+		return err_set(err, RC_INPUT, "%s was written by a newer hwacme (schema %d, this one knows %d)", store->path,
+			       version, SCHEMA_VERSION);
 	if (!create)
 		return err_set(err, RC_ABSENT, "%s is empty", store->path);
 	sqlite3_reset(statement);
@@ -198,8 +205,8 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 	if (rc != RC_OK)
 		return rc;
 	if (access(store->path, R_OK) != 0)
-		return err_set_raw(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, ERR_ERRNO, errno, "cannot read %s: %s", store->path,
-				   strerror(errno));
+		return err_set_raw(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, ERR_ERRNO, errno, "cannot read %s: %s",
+				   store->path, strerror(errno));
 	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
 		return database_fail(store, err, "cannot open");
 	sqlite3_busy_timeout(store->db, BUSY_MS);
@@ -229,7 +236,8 @@ enum rc store_lock(struct store *store, struct err *err)
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
 		close(fd);
-		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is renewing in this state directory; try again when it has ended",
+		return err_set(err, RC_RETRY,
+			       "another hwacme (process %.*s) is renewing in this state directory; try again when it has ended",
 			       len > 0 ? (int)strcspn(pid, "\n") : 1, len > 0 ? pid : "?");
 	}
 	store->lock_fd = fd;

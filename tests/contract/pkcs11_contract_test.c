@@ -16,15 +16,15 @@ static struct config_token config;
 static bool can(enum key_type type)
 {
 	(void)type;
-	return true;	/* SoftHSM makes all of ours */
+	return true; /* SoftHSM makes all of ours */
 }
 
 static struct token_fixture fixture = { .name = "PKCS#11 on SoftHSM", .config = &config, .can = can, .secret = SOFTHSM_PIN };
 
 static int start(void **state)
 {
-	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(second) != 0 ||
-	    softhsm_add(twin) != 0 || softhsm_add(twin) != 0)
+	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(second) != 0 || softhsm_add(twin) != 0 ||
+	    softhsm_add(twin) != 0)
 		return -1;
 	config = softhsm_config(&softhsm, label);
 	fixture.keys_dir = softhsm.dir;
@@ -77,16 +77,23 @@ static void raw_generate(const struct token_key_name *name, CK_BBOOL extractable
 	CK_BBOOL yes = CK_TRUE;
 	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
 	void *id = (void *)(uintptr_t)name->id, *text = (void *)(uintptr_t)name->label;
-	CK_ATTRIBUTE public_key[] = { { CKA_TOKEN, &yes, 1 }, { CKA_EC_PARAMS, p256, sizeof(p256) },
-				      { CKA_ID, id, TOKEN_ID_LEN }, { CKA_LABEL, text, strlen(name->label) } };
-	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 }, { CKA_PRIVATE, &yes, 1 }, { CKA_SENSITIVE, &yes, 1 },
-				       { CKA_SIGN, &yes, 1 }, { CKA_EXTRACTABLE, &extractable, 1 },
-				       { CKA_ID, id, TOKEN_ID_LEN }, { CKA_LABEL, text, strlen(name->label) } };
+	CK_ATTRIBUTE public_key[] = { { CKA_TOKEN, &yes, 1 },
+				      { CKA_EC_PARAMS, p256, sizeof(p256) },
+				      { CKA_ID, id, TOKEN_ID_LEN },
+				      { CKA_LABEL, text, strlen(name->label) } };
+	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 },
+				       { CKA_PRIVATE, &yes, 1 },
+				       { CKA_SENSITIVE, &yes, 1 },
+				       { CKA_SIGN, &yes, 1 },
+				       { CKA_EXTRACTABLE, &extractable, 1 },
+				       { CKA_ID, id, TOKEN_ID_LEN },
+				       { CKA_LABEL, text, strlen(name->label) } };
 
 	assert_int_equal(call->C_OpenSession(raw_slot(call, label), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session),
 			 CKR_OK);
-	assert_int_equal(call->C_GenerateKeyPair(session, &mechanism, public_key, 4, private_key, 7, &public_object,
-						 &private_object), CKR_OK);
+	assert_int_equal(
+		call->C_GenerateKeyPair(session, &mechanism, public_key, 4, private_key, 7, &public_object, &private_object),
+		CKR_OK);
 	assert_int_equal(call->C_CloseSession(session), CKR_OK);
 }
 

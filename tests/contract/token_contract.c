@@ -122,8 +122,8 @@ static bool contract_verifies(EVP_PKEY *pkey, enum token_scheme scheme, enum tok
 	}
 	if (scheme == TOKEN_ECDSA)
 		len = (size_t)contract_der(sig, &der);
-	int verified = EVP_DigestVerify(ctx, der ? der : sig.at, len, (const unsigned char *)CONTRACT_MESSAGE,
-					sizeof(CONTRACT_MESSAGE));
+	int verified =
+		EVP_DigestVerify(ctx, der ? der : sig.at, len, (const unsigned char *)CONTRACT_MESSAGE, sizeof(CONTRACT_MESSAGE));
 	OPENSSL_free(der);
 	return verified == 1;
 }
@@ -400,8 +400,8 @@ static void a_refused_signature_leaves_the_result_untouched(void **state)
 	contract_expect(buf_append(&sig, span_text("before"), &err), RC_OK, &err, "append");
 	contract_expect(token_sign(key, is_ec ? TOKEN_RSA_PSS : TOKEN_ECDSA, TOKEN_SHA256, span_of(digest, len), &sig, &err),
 			RC_INPUT, &err, "a scheme of another key type");
-	assert_int_not_equal(token_sign(key, is_ec ? TOKEN_ECDSA : TOKEN_RSA_PSS, TOKEN_SHA256, span_of(digest, len - 1),
-					&sig, &err), RC_OK);
+	assert_int_not_equal(
+		token_sign(key, is_ec ? TOKEN_ECDSA : TOKEN_RSA_PSS, TOKEN_SHA256, span_of(digest, len - 1), &sig, &err), RC_OK);
 	assert_string_equal(buf_text(&sig), "before");
 	contract_drop(key);
 	token_close(token);
@@ -466,7 +466,9 @@ static int contract_child(struct token *token, struct token_key *key)
 
 	wrong |= token_find(token, &name, &again, NULL) == RC_OK ? 1 : 0;
 	wrong |= token_sign(key, key_type_is_ec(key->type) ? TOKEN_ECDSA : TOKEN_RSA_PKCS1, TOKEN_SHA256, SPAN(digest), &sig,
-			    NULL) == RC_OK ? 2 : 0;
+			    NULL) == RC_OK
+			 ? 2
+			 : 0;
 	wrong |= token_erase(key, NULL) == RC_OK ? 4 : 0;
 	token_key_free(key);
 	token_close(token);

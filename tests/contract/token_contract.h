@@ -26,30 +26,27 @@
 
 /* One token that is this test's alone; the group's setup puts its address in *state. */
 struct token_fixture {
-	const char *name;			/* "SoftHSM", "swtpm" */
+	const char *name; /* "SoftHSM", "swtpm" */
 	const struct config_token *config;
-	const char *keys_dir;			/* private to the test, for backends that keep files */
-	bool (*can)(enum key_type type);	/* what the backend must be able to make here; not asked of it */
-	const char *secret;			/* must never be seen in a reference or an error; NULL: there is none */
+	const char *keys_dir;            /* private to the test, for backends that keep files */
+	bool (*can)(enum key_type type); /* what the backend must be able to make here; not asked of it */
+	const char *secret;              /* must never be seen in a reference or an error; NULL: there is none */
 };
 
 /* token_contract.c */
-#define TOKEN_CONTRACT_TESTS                                                  \
-	cmocka_unit_test(info_tells_which_key_types_it_can_make),             \
-	cmocka_unit_test(a_key_is_found_again_after_the_token_was_closed),    \
-	cmocka_unit_test(every_signature_verifies_with_openssl),              \
-	cmocka_unit_test(custody_is_held_and_told_in_words),                  \
-	cmocka_unit_test(list_shows_each_key_once_with_its_custody),          \
-	cmocka_unit_test(list_stops_when_the_caller_says_so),                 \
-	cmocka_unit_test(an_unknown_id_is_absent),                            \
-	cmocka_unit_test(a_label_that_is_no_file_name_is_refused),            \
-	cmocka_unit_test(a_second_key_with_the_same_id_is_refused),           \
-	cmocka_unit_test(freeing_a_handle_erases_nothing),                    \
-	cmocka_unit_test(an_erased_key_is_gone_and_erasing_it_again_is_fine), \
-	cmocka_unit_test(erasing_one_key_leaves_the_other),                   \
-	cmocka_unit_test(a_refused_signature_leaves_the_result_untouched),    \
-	cmocka_unit_test(success_leaves_the_error_untouched),                 \
-	cmocka_unit_test(a_reference_names_the_key_and_holds_no_secret),      \
-	cmocka_unit_test(a_child_process_is_refused_and_the_parent_goes_on)
+#define TOKEN_CONTRACT_TESTS                                                                                                   \
+	cmocka_unit_test(info_tells_which_key_types_it_can_make),                                                              \
+		cmocka_unit_test(a_key_is_found_again_after_the_token_was_closed),                                             \
+		cmocka_unit_test(every_signature_verifies_with_openssl), cmocka_unit_test(custody_is_held_and_told_in_words),  \
+		cmocka_unit_test(list_shows_each_key_once_with_its_custody),                                                   \
+		cmocka_unit_test(list_stops_when_the_caller_says_so), cmocka_unit_test(an_unknown_id_is_absent),               \
+		cmocka_unit_test(a_label_that_is_no_file_name_is_refused),                                                     \
+		cmocka_unit_test(a_second_key_with_the_same_id_is_refused), cmocka_unit_test(freeing_a_handle_erases_nothing), \
+		cmocka_unit_test(an_erased_key_is_gone_and_erasing_it_again_is_fine),                                          \
+		cmocka_unit_test(erasing_one_key_leaves_the_other),                                                            \
+		cmocka_unit_test(a_refused_signature_leaves_the_result_untouched),                                             \
+		cmocka_unit_test(success_leaves_the_error_untouched),                                                          \
+		cmocka_unit_test(a_reference_names_the_key_and_holds_no_secret),                                               \
+		cmocka_unit_test(a_child_process_is_refused_and_the_parent_goes_on)
 
 #endif /* HWA_TOKEN_CONTRACT_H */

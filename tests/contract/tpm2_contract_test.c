@@ -11,7 +11,7 @@ static struct config_token config;
 static bool can(enum key_type type)
 {
 	(void)type;
-	return true;	/* swtpm 0.7 makes all of ours */
+	return true; /* swtpm 0.7 makes all of ours */
 }
 
 static struct token_fixture fixture = { .name = "TPM 2.0 on swtpm", .config = &config, .can = can };

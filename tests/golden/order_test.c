@@ -14,20 +14,20 @@
 #include "bytes.h"
 #include "order.h"
 
-#define TEXT_MAX 65536u
-#define STEPS_MAX 40u
-#define STEP_SECONDS 10		/* the clock goes on by this much at each step */
-#define EPOCH INT64_C(1000000)
+#define TEXT_MAX     65536u
+#define STEPS_MAX    40u
+#define STEP_SECONDS 10 /* the clock goes on by this much at each step */
+#define EPOCH        INT64_C(1000000)
 
 /* What the CA of a scenario does; the head of each transcript. */
 struct scenario {
-	char submit[16];	/* status in the answer to newOrder */
-	char solve[16];		/* "ready", "pending" (valid authorisation, order lags by one look), "invalid", "refused" */
-	int processing;		/* looks that answer "processing" after finalize */
-	int retry_after;	/* seconds, with each "processing" */
-	int drop;		/* the nth look answers 404; 0: never */
-	char lose[16];		/* the first answer to this action is lost, its effect is not */
-	int expires;		/* seconds after its start; 0: never */
+	char submit[16]; /* status in the answer to newOrder */
+	char solve[16];  /* "ready", "pending" (valid authorisation, order lags by one look), "invalid", "refused" */
+	int processing;  /* looks that answer "processing" after finalize */
+	int retry_after; /* seconds, with each "processing" */
+	int drop;        /* the nth look answers 404; 0: never */
+	char lose[16];   /* the first answer to this action is lost, its effect is not */
+	int expires;     /* seconds after its start; 0: never */
 };
 
 /* A CA for one order at a time, with no more memory than RFC 8555, 7.1.6 gives it. */
@@ -55,7 +55,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 			break;
 		}
 		ca->status = ORDER_IS_READY;
-		event.status = ORDER_IS_PENDING;	/* what the driver reports: it has not asked yet */
+		event.status = ORDER_IS_PENDING; /* what the driver reports: it has not asked yet */
 		return event;
 	case ORDER_DO_SEND_CSR:
 		/* RFC 8555, 7.4: a CSR for an order that is not ready is an error: it must never be sent twice. */
@@ -71,8 +71,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 		break;
 	case ORDER_DO_DOWNLOAD:
 	case ORDER_DO_STOP:
-	case ORDER_ACTION_COUNT:
-		break;
+	case ORDER_ACTION_COUNT: break;
 	}
 	event.status = ca->status;
 	if (ca->status == ORDER_IS_PROCESSING && ca->scenario->retry_after)
@@ -105,7 +104,7 @@ static void note(struct buf *text, const char *action, const struct order_event 
 	assert_int_equal(buf_print(text, NULL, "\n"), RC_OK);
 }
 
-enum cut { CUT_NONE, CUT_AFTER, CUT_WITHIN };	/* within: the step had its effect, but its outcome was not stored */
+enum cut { CUT_NONE, CUT_AFTER, CUT_WITHIN }; /* within: the step had its effect, but its outcome was not stored */
 
 /* Runs one order to its end, cut off once at step `at`; the number of steps it took. */
 static unsigned run(const struct scenario *scenario, enum cut cut, unsigned at, struct buf *text, struct order *ret_order,
@@ -133,7 +132,9 @@ static unsigned run(const struct scenario *scenario, enum cut cut, unsigned at, 
 			if (cut == CUT_WITHIN)
 				order = stored;
 			next = order_resume(&order);
-			assert_int_equal(buf_print(text, NULL, "-(%s)-\n", cut == CUT_AFTER ? "restart" : "killed before it was stored"), RC_OK);
+			assert_int_equal(
+				buf_print(text, NULL, "-(%s)-\n", cut == CUT_AFTER ? "restart" : "killed before it was stored"),
+				RC_OK);
 		}
 	}
 	assert_true(step < STEPS_MAX);

@@ -15,7 +15,7 @@
 #define SOFTHSM_PIN    "73519862"
 
 struct softhsm {
-	char dir[64];		/* /tmp/hwa-hsm-XXXXXX */
+	char dir[64]; /* /tmp/hwa-hsm-XXXXXX */
 	char pin_file[96];
 };
 
@@ -33,8 +33,8 @@ static inline int softhsm_add(const char *label)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "softhsm2-util --init-token --free --label %s --so-pin 00000000 --pin " SOFTHSM_PIN
-		 " >/dev/null", label);
+	snprintf(command, sizeof(command),
+		 "softhsm2-util --init-token --free --label %s --so-pin 00000000 --pin " SOFTHSM_PIN " >/dev/null", label);
 	return system(command) == 0 ? 0 : -1;
 }
 
@@ -72,8 +72,9 @@ static inline struct config_token softhsm_config(struct softhsm *softhsm, char *
 {
 	static char name[] = "hsm", module[] = SOFTHSM_MODULE;
 
-	return (struct config_token){ .name = name, .module = module, .token_label = label,
-				      .pin = { SECRET_FILE, softhsm->pin_file } };
+	return (struct config_token){
+		.name = name, .module = module, .token_label = label, .pin = { SECRET_FILE, softhsm->pin_file }
+	};
 }
 
 #endif /* HWA_TEST_SOFTHSM_H */

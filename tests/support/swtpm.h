@@ -20,9 +20,9 @@
 #define SWTPM_START_MS 20000
 
 struct swtpm {
-	char dir[64];		/* /tmp/hwa-tpm-XXXXXX */
+	char dir[64]; /* /tmp/hwa-tpm-XXXXXX */
 	char tcti[96];
-	pid_t pid;		/* 0: stopped */
+	pid_t pid; /* 0: stopped */
 };
 
 static inline int swtpm_answers(const char *path)
@@ -54,8 +54,8 @@ static inline int swtpm_run(struct swtpm *swtpm)
 
 		dup2(null, 1);
 		dup2(null, 2);
-		execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state, "--server", server, "--ctrl", control, "--flags",
-		       "not-need-init,startup-clear", (char *)NULL);
+		execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state, "--server", server, "--ctrl", control,
+		       "--flags", "not-need-init,startup-clear", (char *)NULL);
 		_exit(127);
 	}
 	while (!swtpm_answers(socket_path)) {

@@ -29,8 +29,11 @@ static void text_of(const char *path, char text[256])
 
 static struct archive_set set_of(const char *leaf)
 {
-	return (struct archive_set){ .fullchain = span_text("full"), .chain = span_text("chain"), .leaf = span_text(leaf),
-				     .key_pem = span_text("reference"), .key_uri = span_text("pkcs11:token=t?pin-source=/p") };
+	return (struct archive_set){ .fullchain = span_text("full"),
+				     .chain = span_text("chain"),
+				     .leaf = span_text(leaf),
+				     .key_pem = span_text("reference"),
+				     .key_uri = span_text("pkcs11:token=t?pin-source=/p") };
 }
 
 static void a_staged_set_is_not_live_before_the_switch(void **state)

@@ -95,7 +95,11 @@ static void print(X509 *certificate, struct buf *text)
 
 static enum rc judge(struct span pem, int64_t previous, struct certificate_chain *chain, struct err *err)
 {
-	struct certificate_rules rules = { .spki = buf_span(&spki), .names = NAMES, .name_count = 1, .roots = roots, .now = NOW,
+	struct certificate_rules rules = { .spki = buf_span(&spki),
+					   .names = NAMES,
+					   .name_count = 1,
+					   .roots = roots,
+					   .now = NOW,
 					   .previous_not_after = previous };
 
 	return certificate_accept(pem, &rules, chain, err);
@@ -179,8 +183,10 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 
 static void nothing_but_certificates_may_stand_there(void **state)
 {
-	static const char *const extras[] = { "-----BEGIN PRIVATE" " KEY-----\nAAAA\n-----END PRIVATE" " KEY-----\n", "text\n",
-					      "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+	static const char *const extras[] = { "-----BEGIN PRIVATE"
+					      " KEY-----\nAAAA\n-----END PRIVATE"
+					      " KEY-----\n",
+					      "text\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 					      "-----BEGIN CERTIFICATE-----\nAAAA\n", "\x01" };
 
 	(void)state;

@@ -29,8 +29,13 @@ static void rfc3339_with_any_offset_and_fraction(void **state)
 
 static void what_is_no_time_is_refused(void **state)
 {
-	static const char *const wrong[] = { "", "2026-11-24", "2026-13-24T12:00:00Z", "2026-11-24T25:00:00Z", "2026-11-24T12:00:00",
-					     "2026-11-24T12:00:00Zx", "tomorrow" };
+	static const char *const wrong[] = { "",
+					     "2026-11-24",
+					     "2026-13-24T12:00:00Z",
+					     "2026-11-24T25:00:00Z",
+					     "2026-11-24T12:00:00",
+					     "2026-11-24T12:00:00Zx",
+					     "tomorrow" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -10,8 +10,9 @@
 
 static void base64url_of_rfc_4648_without_padding(void **state)
 {
-	static const char *const pairs[][2] = { { "", "" }, { "f", "Zg" }, { "fo", "Zm8" }, { "foo", "Zm9v" }, { "foobar", "Zm9vYmFy" },
-						{ "\xfb\xff", "-_8" } };
+	static const char *const pairs[][2] = {
+		{ "", "" }, { "f", "Zg" }, { "fo", "Zm8" }, { "foo", "Zm9v" }, { "foobar", "Zm9vYmFy" }, { "\xfb\xff", "-_8" }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < 6; i++) {

@@ -14,8 +14,9 @@
 static enum rc run(struct err *err, int64_t timeout, unsigned count, char **argv)
 {
 	char name[] = "amf";
-	struct config_certificate certificate = { .name = name, .deploy_run = argv, .deploy_run_count = count,
-						  .deploy_timeout = timeout };
+	struct config_certificate certificate = {
+		.name = name, .deploy_run = argv, .deploy_run_count = count, .deploy_timeout = timeout
+	};
 
 	return deploy_run(&certificate, "/state/live/amf", err);
 }

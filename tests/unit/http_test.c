@@ -52,7 +52,8 @@ static void a_trust_file_that_is_not_there_is_named(void **state)
 
 	(void)state;
 	if (rc == RC_OK)
-		rc = http_send(http, &(struct http_request){ .method = HTTP_GET, .url = "https://127.0.0.1:1/" }, &response, &err);
+		rc = http_send(http, &(struct http_request){ .method = HTTP_GET, .url = "https://127.0.0.1:1/" }, &response,
+			       &err);
 	assert_int_not_equal(rc, RC_OK);
 	assert_non_null(strstr(err.text, "/nowhere/roots.pem"));
 }

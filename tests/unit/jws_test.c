@@ -46,7 +46,8 @@ static void verify(struct token_key *key, json_t *jws, enum token_scheme scheme,
 	size_t len = 0;
 
 	assert_int_equal(buf_print(&input, NULL, "%s.%s", json_string_value(json_object_get(jws, "protected")),
-				   json_string_value(json_object_get(jws, "payload"))), RC_OK);
+				   json_string_value(json_object_get(jws, "payload"))),
+			 RC_OK);
 	assert_int_equal(codec_base64url_decode(json_string_value(json_object_get(jws, "signature")), &sig, NULL), RC_OK);
 	assert_int_equal(EVP_Q_digest(NULL, digest_name, NULL, input.at, input.len, digest, &len), 1);
 	assert_int_equal(token_public_key(key, &spki, NULL), RC_OK);
@@ -55,7 +56,12 @@ static void verify(struct token_key *key, json_t *jws, enum token_scheme scheme,
 
 static void each_kind_of_key_has_its_algorithm(void **state)
 {
-	static const struct { enum key_type type; const char *alg, *digest; enum token_scheme scheme; enum token_hash hash; } kinds[] = {
+	static const struct {
+		enum key_type type;
+		const char *alg, *digest;
+		enum token_scheme scheme;
+		enum token_hash hash;
+	} kinds[] = {
 		{ KEY_EC_P256, "ES256", "SHA256", TOKEN_ECDSA, TOKEN_SHA256 },
 		{ KEY_EC_P384, "ES384", "SHA384", TOKEN_ECDSA, TOKEN_SHA384 },
 		{ KEY_RSA_2048, "RS256", "SHA256", TOKEN_RSA_PKCS1, TOKEN_SHA256 },

@@ -13,7 +13,8 @@
 static char NAME[] = "dns:a.example";
 static char *NAMES[] = { NAME };
 
-#define ORDER_HEAD "{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\""
+#define ORDER_HEAD \
+	"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\""
 
 static enum rc parse(const char *json, struct message_order *order, struct err *err)
 {
@@ -23,7 +24,8 @@ static enum rc parse(const char *json, struct message_order *order, struct err *
 /* TR 33.776 and peers' bug reports: on the pre-authorised path the list may be missing, null or empty. */
 static void missing_null_and_empty_authorizations_are_normal(void **state)
 {
-	static const char *const orders[] = { ORDER_HEAD "}", ORDER_HEAD ",\"authorizations\":null}", ORDER_HEAD ",\"authorizations\":[]}" };
+	static const char *const orders[] = { ORDER_HEAD "}", ORDER_HEAD ",\"authorizations\":null}",
+					      ORDER_HEAD ",\"authorizations\":[]}" };
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -43,8 +45,11 @@ static void an_order_keeps_urls_and_expiry(void **state)
 	AUTO(message_order) struct message_order order = { 0 };
 
 	(void)state;
-	assert_int_equal(parse(ORDER_HEAD ",\"expires\":\"1970-01-01T00:01:00Z\",\"authorizations\":[\"https://ca/1\",\"https://ca/2\"],"
-			       "\"certificate\":\"https://ca/c\",\"unknown\":{}}", &order, NULL), RC_OK);
+	assert_int_equal(parse(ORDER_HEAD
+			       ",\"expires\":\"1970-01-01T00:01:00Z\",\"authorizations\":[\"https://ca/1\",\"https://ca/2\"],"
+			       "\"certificate\":\"https://ca/c\",\"unknown\":{}}",
+			       &order, NULL),
+			 RC_OK);
 	assert_int_equal(order.expires_at, 60);
 	assert_int_equal(order.authorization_count, 2);
 	assert_string_equal(order.authorizations[1], "https://ca/2");
@@ -54,11 +59,21 @@ static void an_order_keeps_urls_and_expiry(void **state)
 static void odd_orders_are_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"", "null", "[]", "{}", "{\"status\":1}", ORDER_HEAD ",\"authorizations\":{}}", ORDER_HEAD ",\"authorizations\":[1]}",
-		ORDER_HEAD ",\"authorizations\":[\"http://ca/1\"]}", ORDER_HEAD ",\"expires\":\"soon\"}", ORDER_HEAD ",\"certificate\":7}",
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"status\":1}",
+		ORDER_HEAD ",\"authorizations\":{}}",
+		ORDER_HEAD ",\"authorizations\":[1]}",
+		ORDER_HEAD ",\"authorizations\":[\"http://ca/1\"]}",
+		ORDER_HEAD ",\"expires\":\"soon\"}",
+		ORDER_HEAD ",\"certificate\":7}",
 		"{\"status\":\"odd\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\"}",
-		"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"b.example\"}],\"finalize\":\"https://ca/f\"}",
-		ORDER_HEAD, ORDER_HEAD "}{}",
+		"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"b.example\"}],\"finalize\":\"https://ca/"
+		"f\"}",
+		ORDER_HEAD,
+		ORDER_HEAD "}{}",
 	};
 
 	(void)state;
@@ -78,15 +93,21 @@ static void a_directory_needs_three_https_urls(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\","
-		"\"newOrder\":\"https://ca/o\",\"meta\":{\"termsOfService\":\"https://ca/t\"}}"), &directory, &err), RC_OK);
+	assert_int_equal(message_directory_parse(
+				 span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\","
+					   "\"newOrder\":\"https://ca/o\",\"meta\":{\"termsOfService\":\"https://ca/t\"}}"),
+				 &directory, &err),
+			 RC_OK);
 	assert_string_equal(directory.new_order, "https://ca/o");
 	assert_string_equal(directory.terms_of_service, "https://ca/t");
 	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\"}"),
-						 &directory, &err), RC_PROTOCOL);
+						 &directory, &err),
+			 RC_PROTOCOL);
 	assert_non_null(strstr(err.text, "newOrder"));
 	assert_int_equal(message_directory_parse(span_text("{\"newNonce\":\"http://ca/n\",\"newAccount\":\"https://ca/a\","
-		"\"newOrder\":\"https://ca/o\"}"), &directory, &err), RC_PROTOCOL);
+							   "\"newOrder\":\"https://ca/o\"}"),
+						 &directory, &err),
+			 RC_PROTOCOL);
 }
 
 static void an_authorization_tells_its_challenges(void **state)
@@ -94,9 +115,12 @@ static void an_authorization_tells_its_challenges(void **state)
 	struct message_authorization authorization;
 
 	(void)state;
-	assert_int_equal(message_authorization_parse(span_text("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},"
-		"\"challenges\":[{\"type\":\"http-01\",\"url\":\"https://ca/c\",\"token\":\"abc\"},{\"type\":\"odd-99\",\"url\":\"https://ca/d\"}]}"),
-		&authorization, NULL), RC_OK);
+	assert_int_equal(message_authorization_parse(
+				 span_text("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},"
+					   "\"challenges\":[{\"type\":\"http-01\",\"url\":\"https://ca/"
+					   "c\",\"token\":\"abc\"},{\"type\":\"odd-99\",\"url\":\"https://ca/d\"}]}"),
+				 &authorization, NULL),
+			 RC_OK);
 	assert_int_equal(authorization.status, AUTHORIZATION_PENDING);
 	assert_string_equal(authorization.challenges[0].token, "abc");
 	assert_int_equal(message_authorization_parse(span_text("{\"status\":\"maybe\"}"), &authorization, NULL), RC_PROTOCOL);
@@ -107,8 +131,9 @@ static void a_problem_is_shown_without_control_characters(void **state)
 	struct message_problem problem;
 
 	(void)state;
-	assert_true(message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"slow\\u001b[31m down\"}"),
-					  &problem));
+	assert_true(message_problem_parse(
+		span_text("{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"slow\\u001b[31m down\"}"),
+		&problem));
 	assert_string_equal(problem.type, "rateLimited");
 	assert_null(strchr(problem.detail, 0x1b));
 	assert_false(message_problem_parse(span_text("<html>"), &problem));

@@ -10,7 +10,7 @@
 
 #include "plan.h"
 
-#define DAY INT64_C(86400)
+#define DAY  INT64_C(86400)
 #define BORN INT64_C(1795000000)
 
 static const struct config_policy PLAIN = { .margin = DAY };

@@ -65,8 +65,15 @@ static void nothing_is_there_at_first_and_reading_makes_nothing(void **state)
 static void a_record_comes_back_as_it_was(void **state)
 {
 	AUTO(store) struct store *store = open_it();
-	struct store_certificate record = { .name = "amf", .state = CERT_ORDERED, .generation = 3, .live_key = key_of(1),
-					    .next_key = key_of(2), .not_after = 99, .attempts = 4, .peer_retry_at = 77, .next_generation = 4 };
+	struct store_certificate record = { .name = "amf",
+					    .state = CERT_ORDERED,
+					    .generation = 3,
+					    .live_key = key_of(1),
+					    .next_key = key_of(2),
+					    .not_after = 99,
+					    .attempts = 4,
+					    .peer_retry_at = 77,
+					    .next_generation = 4 };
 	struct store_certificate back;
 	char path[96];
 	struct stat status;
@@ -127,7 +134,9 @@ static void the_superseded_key_is_retired_in_the_same_step(void **state)
 static void an_account_is_kept_with_its_key(void **state)
 {
 	AUTO(store) struct store *store = open_it();
-	struct store_account account = { .authority = "ra", .directory = "https://ca/dir", .key = key_of(9), .url = "https://ca/acct/1" };
+	struct store_account account = {
+		.authority = "ra", .directory = "https://ca/dir", .key = key_of(9), .url = "https://ca/acct/1"
+	};
 	struct store_account back;
 	char owner[128];
 

@@ -57,7 +57,10 @@ static void a_damaged_file_is_refused_wherever_it_is_damaged(void **state)
 	assert_int_equal(tss2_key_print(&key, &pem, NULL), RC_OK);
 	for (size_t cut = 0; cut < pem.len - 1; cut += 3)
 		assert_int_not_equal(tss2_key_parse(span_of(pem.at, cut), &back, NULL), RC_OK);
-	assert_int_not_equal(tss2_key_parse(span_text("-----BEGIN EC PRIVATE" " KEY-----\nAAAA\n-----END EC PRIVATE" " KEY-----\n"), &back, NULL),
+	assert_int_not_equal(tss2_key_parse(span_text("-----BEGIN EC PRIVATE"
+						      " KEY-----\nAAAA\n-----END EC PRIVATE"
+						      " KEY-----\n"),
+					    &back, NULL),
 			     RC_OK);
 	assert_int_equal(tss2_key_print(&key, &pem, NULL), RC_OK);
 	assert_int_not_equal(tss2_key_parse(buf_span(&pem), &back, NULL), RC_OK);

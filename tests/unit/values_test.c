@@ -24,7 +24,8 @@ static void durations_have_one_unit(void **state)
 
 static void weeks_and_everything_else_are_no_durations(void **state)
 {
-	static const char *const wrong[] = { "", "2w", "14", "d", "-1d", "1.5h", "1h30m", " 1h", "1h ", "9999999999s", "999999999d", "1H" };
+	static const char *const wrong[] = { "",      "2w",  "14",  "d",           "-1d",        "1.5h",
+					     "1h30m", " 1h", "1h ", "9999999999s", "999999999d", "1H" };
 	int64_t seconds = 42;
 
 	(void)state;
