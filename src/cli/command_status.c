@@ -93,7 +93,7 @@ static void row_text(const struct row *row, int64_t now)
 		       record->live_key.name.label, record->live_key.token, record->custody);
 		printf("    live      %s\n", row->live);
 	}
-	printf("    next      %s\n", next);
+	printf("    plan      %s\n", next);
 	if (record->order.url[0])
 		printf("    order     %s (%s)\n", record->order.url, order_phase_name(record->order.phase));
 	if (record->last_error[0])

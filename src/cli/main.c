@@ -22,7 +22,7 @@ static const struct command COMMANDS[] = {
 	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
 	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
 	{ "token", "list|keys", "tokens and what they can do; keys, their custody and their owners", command_token },
-	{ "version", "", "this program's version and its libraries'", command_version },
+	{ "version", "", "this program's version", command_version },
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 

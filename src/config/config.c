@@ -1,4 +1,4 @@
-/* config.c -- loads hwacme.yaml whole or not at all, and finds entries by name. */
+/* config.c -- loads hwacme.yaml whole or not at all. */
 #include "config.h"
 
 #include <string.h>
@@ -6,8 +6,6 @@
 #include "document.h"
 #include "schema.h"
 #include "settings.h"
-
-static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5 };
 
 /* document_check() has said everything worth saying about the file; libcyaml's own messages are for its debugging. */
 static const cyaml_config_t LOADER = {
@@ -101,32 +99,4 @@ void config_free(struct config *config)
 	free(config->state);
 	free(config->path);
 	free(config);
-}
-
-#define GET(list, count)                                                             \
-	for (unsigned i = 0; i < config->count; i++)                                 \
-		if (config->list[i].name && strcmp(config->list[i].name, name) == 0) \
-			return &config->list[i];                                     \
-	return NULL
-
-const struct config_token *config_token_get(const struct config *config, const char *name)
-{
-	GET(tokens, token_count);
-}
-
-const struct config_authority *config_authority_get(const struct config *config, const char *name)
-{
-	GET(authorities, authority_count);
-}
-
-const struct config_policy *config_policy_get(const struct config *config, const char *name)
-{
-	if (!name)
-		return &POLICY_DEFAULT;
-	GET(policies, policy_count);
-}
-
-const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
-{
-	GET(certificates, certificate_count);
 }

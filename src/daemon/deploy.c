@@ -81,7 +81,7 @@ static void hook_listen(struct hook *hook)
 		for (ssize_t i = 0; i < got; i++) {
 			if (hook->tail_len == DEPLOY_OUTPUT_MAX)
 				memmove(hook->tail, hook->tail + 1, --hook->tail_len);
-			hook->tail[hook->tail_len++] = (more[i] >= 0x20 && more[i] < 0x7f) ? more[i] : ' ';
+			hook->tail[hook->tail_len++] = (char)(more[i] >= 0x20 && more[i] < 0x7f ? more[i] : ' ');
 		}
 	}
 	hook->silent = got == 0;

@@ -43,5 +43,19 @@ hwacme renew >/dev/null
 [ "$(hwacme token keys --json | jq '[.. | objects | select(has("label"))] | length')" = 3 ] || fail "$(hwacme token keys)"
 [ "$(find "$LAB/state/keys" -name '*.pem' | wc -l)" = 1 ] || fail "an old TPM key file is left"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/pebble.log" || fail "secrets on disk"
+# An account whose URL was lost is found again by its key: no second account, no second key.
+account() { python3 - "$LAB/state/hwacme.db" "$@" <<'PY'
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+if len(sys.argv) > 2:
+    database.execute("UPDATE account SET url = ''")
+    database.commit()
+print(*database.execute("SELECT url, label FROM account").fetchone())
+PY
+}
+before=$(account)
+account forget >/dev/null
+hwacme renew --force smf >/dev/null || fail "renewal without an account URL"
+[ "$(account)" = "$before" ] || fail "another account: $(account) instead of $before"
 hwacme version | grep -q . || fail "version"
 hwacme token list --json | jq -e . >/dev/null || fail "token list"

@@ -1,0 +1,34 @@
+/* lookup.c -- finds entries of the configuration by name. */
+#include <string.h>
+
+#include "config.h"
+
+static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5 };
+
+#define GET(list, count)                                                             \
+	for (unsigned i = 0; i < config->count; i++)                                 \
+		if (config->list[i].name && strcmp(config->list[i].name, name) == 0) \
+			return &config->list[i];                                     \
+	return NULL
+
+const struct config_token *config_token_get(const struct config *config, const char *name)
+{
+	GET(tokens, token_count);
+}
+
+const struct config_authority *config_authority_get(const struct config *config, const char *name)
+{
+	GET(authorities, authority_count);
+}
+
+const struct config_policy *config_policy_get(const struct config *config, const char *name)
+{
+	if (!name)
+		return &POLICY_DEFAULT;
+	GET(policies, policy_count);
+}
+
+const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
+{
+	GET(certificates, certificate_count);
+}
