@@ -359,6 +359,7 @@ static enum rc erase(struct token_key *key, struct err *err)
 	/* The file is the key: a child process that inherited the handle must not erase it. */
 	if (TPM2(key->token)->owner != getpid())
 		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
+	tpm2_flush_copies(TPM2(key->token), &TPM2_KEY(key)->file.public);
 	return tpm2_file_erase(TPM2(key->token)->keys_dir, key->name.label, err);
 }
 

@@ -45,4 +45,11 @@ enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TP
 enum rc tpm2_read_public(struct tpm2_token *token, const struct tss2_key *key, TPM2B_PUBLIC *ret_public, struct err *err);
 bool tpm2_can_make(struct tpm2_token *token, enum key_type type);
 
+/* tpm2_reclaim.c: a TPM without a resource manager keeps what a killed process had loaded.  tpm2_reclaim() makes room
+ * when the TPM stayed full for TPM2_PATIENCE_MS: it flushes storage parents, which nobody keeps loaded, and copies of
+ * `ours` (may be NULL), a key not yet in service; true when there is room now.  Keys of others are left alone. */
+bool tpm2_reclaim(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
+/* Copies of a key that is about to be erased. */
+void tpm2_flush_copies(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
+
 #endif /* HWA_TPM2_H */

@@ -132,7 +132,12 @@ static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, enum key_t
 	return RC_OK;
 }
 
-enum rc tpm2_create(struct tpm2_token *token, enum key_type type, struct tss2_key *ret_key, struct err *err)
+static bool is_full(const struct err *why)
+{
+	return why->origin == ERR_TSS && (why->code & 0xfff) == TPM2_RC_OBJECT_MEMORY;
+}
+
+static enum rc create_once(struct tpm2_token *token, enum key_type type, struct tss2_key *ret_key, struct err *err)
 {
 	struct tss2_key key = { .empty_auth = true };
 	ESYS_TR parent = ESYS_TR_NONE;
@@ -150,8 +155,19 @@ enum rc tpm2_create(struct tpm2_token *token, enum key_type type, struct tss2_ke
 	return rc;
 }
 
-/* Loads a key; the parent is flushed at once, so that one object is in the TPM afterwards. */
-static enum rc key_load(struct tpm2_token *token, const struct tss2_key *key, ESYS_TR *ret_handle, struct err *err)
+enum rc tpm2_create(struct tpm2_token *token, enum key_type type, struct tss2_key *ret_key, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = create_once(token, type, ret_key, &why);
+
+	if (rc != RC_OK && is_full(&why) && tpm2_reclaim(token, NULL))
+		return create_once(token, type, ret_key, err);
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
+static enum rc load_once(struct tpm2_token *token, const struct tss2_key *key, ESYS_TR *ret_handle, struct err *err)
 {
 	ESYS_TR parent = ESYS_TR_NONE;
 	int64_t since = 0;
@@ -169,6 +185,19 @@ static enum rc key_load(struct tpm2_token *token, const struct tss2_key *key, ES
 	if (code != TSS2_RC_SUCCESS)
 		rc = tpm2_fail(token, err, code, "TPM2_Load");
 	parent_close(token, key->parent, &parent);
+	return rc;
+}
+
+/* Loads a key; the parent is flushed at once, so that one object is in the TPM afterwards. */
+static enum rc key_load(struct tpm2_token *token, const struct tss2_key *key, ESYS_TR *ret_handle, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = load_once(token, key, ret_handle, &why);
+
+	if (rc != RC_OK && is_full(&why) && tpm2_reclaim(token, &key->public))
+		return load_once(token, key, ret_handle, err);
+	if (rc != RC_OK && err)
+		*err = why;
 	return rc;
 }
 

@@ -89,6 +89,34 @@ static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for
 	token_close(token);
 }
 
+/* What a process killed between two commands leaves in a TPM without a resource manager. */
+static void leave_loaded(void)
+{
+	char command[700];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && export TPM2TOOLS_TCTI=%s && tpm2_createprimary -Q -C o -G ecc256:aes128cfb -c left.ctx -a "
+		 "'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt' >/dev/null 2>&1",
+		 swtpm.dir, swtpm.tcti);
+	assert_int_equal(system(command), 0);
+}
+
+static void what_killed_processes_left_loaded_is_flushed(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = contract_generate(token, KEY_EC_P256);
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		leave_loaded();
+	expect_signs(key);
+	struct token_key *another = contract_generate(token, KEY_EC_P256);
+	expect_no_object_left();
+	contract_drop(another);
+	contract_drop(key);
+	token_close(token);
+}
+
 static void a_key_is_there_after_the_tpm_was_restarted_under_us(void **state)
 {
 	struct token *token = open_it(&config);
@@ -190,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TOKEN_CONTRACT_TESTS,
 		cmocka_unit_test(no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for),
+		cmocka_unit_test(what_killed_processes_left_loaded_is_flushed),
 		cmocka_unit_test(a_key_is_there_after_the_tpm_was_restarted_under_us),
 		cmocka_unit_test(an_absent_tpm_is_named),
 		cmocka_unit_test(a_key_wrapped_by_another_tpm_is_refused),
