@@ -119,6 +119,9 @@ void token_key_free(struct token_key *key);
 enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
 enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
 		   struct err *err) HWA_CHECKED;
+/* What token_sign() asks of its arguments, for whoever calls the backend's sign itself. */
+enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+			 struct err *err) HWA_CHECKED;
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;

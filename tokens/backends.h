@@ -6,5 +6,6 @@
 
 extern const struct token_ops pkcs11_ops;
 extern const struct token_ops tpm2_ops;
+extern const struct token_ops remote_ops; /* opened by remote_open(), not by the configuration */
 
 #endif /* HWA_BACKENDS_H */

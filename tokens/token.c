@@ -111,8 +111,8 @@ static size_t hash_len(enum token_hash hash)
 	return hash == TOKEN_SHA384 ? 48 : hash == TOKEN_SHA512 ? 64 : 32;
 }
 
-static enum rc sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
-			  struct err *err)
+enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+			 struct err *err)
 {
 	if (hash > TOKEN_SHA512 || scheme > TOKEN_RSA_PSS)
 		return err_set(err, RC_BUG, "no such hash or signature scheme");
@@ -140,7 +140,7 @@ enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_h
 		   struct err *err)
 {
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	enum rc rc = sign_check(key, scheme, hash, digest, err);
+	enum rc rc = token_sign_check(key, scheme, hash, digest, err);
 
 	if (rc == RC_OK)
 		rc = key->ops->sign(key, scheme, hash, digest, &sig, err);

@@ -7,7 +7,7 @@
 static enum log_level threshold = LOG_INFO;
 
 static const char *const LEVEL_NAMES[] = { "error", "warning", "info", "debug" };
-static const char *const ORIGIN_NAMES[] = { "hwacme", "errno", "openssl", "curl", "tss", "pkcs11", "http", "acme" };
+static const char *const ORIGIN_NAMES[] = { "hwacme", "errno", "openssl", "curl", "tss", "pkcs11", "http", "acme", "keyd" };
 
 void log_set_level(enum log_level level)
 {

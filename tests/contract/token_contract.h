@@ -28,7 +28,9 @@
 struct token_fixture {
 	const char *name; /* "SoftHSM", "swtpm" */
 	const struct config_token *config;
-	const char *keys_dir;            /* private to the test, for backends that keep files */
+	const char *keys_dir; /* private to the test, for backends that keep files */
+	/* How it is opened; NULL: token_open() with the two above. */
+	enum rc (*open)(struct token **ret_token, struct err *err);
 	bool (*can)(enum key_type type); /* what the backend must be able to make here; not asked of it */
 	const char *secret;              /* must never be seen in a reference or an error; NULL: there is none */
 };

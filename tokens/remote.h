@@ -1,0 +1,37 @@
+/*
+ * remote.h -- tokens that live in keyd, seen by the engine as one more backend of token.h.
+ *
+ * A link is the engine's side of keyd: a few connections that callers share, a deadline
+ * for every call, and the way to start keyd anew when it died or hangs.  A call whose
+ * answer was lost is made once more on a new keyd; that fails with RC_RETRY.
+ * Safe to use from several threads; not in a child of the process that made it.
+ */
+#ifndef HWA_REMOTE_H
+#define HWA_REMOTE_H
+
+#include "config.h"
+#include "token.h"
+
+#define REMOTE_CONNECTIONS 4u /* callers served at once; a token has two sessions, and there are often two tokens */
+
+/* How a keyd is started and ended; called by one thread at a time. */
+struct remote_starter {
+	void *ctx;
+	/* A keyd that serves the other ends of these sockets. */
+	enum rc (*start)(void *ctx, int ret_fds[], unsigned count, struct err *err);
+	/* The last one, and hard: it may hang in a module. */
+	void (*kill)(void *ctx);
+};
+
+struct remote_link;
+/* Starts nothing yet: keyd is started by the first call. */
+enum rc remote_link_new(const struct remote_starter *starter, struct remote_link **ret_link, struct err *err) HWA_CHECKED;
+/* keyd ends by itself when its sockets are closed. */
+void remote_link_free(struct remote_link *link);
+
+/* The token of that name in the configuration; keyd opens it, and errors are those of token_open().  Borrows the name. */
+enum rc remote_open(struct remote_link *link, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(remote_link, struct remote_link *, remote_link_free);
+
+#endif /* HWA_REMOTE_H */
