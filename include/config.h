@@ -28,6 +28,7 @@ struct config_token {
 	char *module;      /* PKCS#11: path of the module; NULL for a TPM */
 	char *token_label; /* PKCS#11: token label */
 	struct config_secret pin;
+	bool network;  /* PKCS#11: the module reaches its HSM over the network */
 	char *tcti;    /* TPM 2.0: TCTI string; NULL for PKCS#11 */
 	unsigned line; /* where the entry begins in the file */
 };

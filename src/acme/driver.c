@@ -154,7 +154,7 @@ static bool ends_order(enum rc rc, const struct err *why)
 {
 	if (rc == RC_RETRY || rc == RC_RESOURCE || rc == RC_INPUT || rc == RC_BUG)
 		return false;
-	return why->origin != ERR_PKCS11 && why->origin != ERR_TSS && why->origin != ERR_CURL;
+	return !err_is_token(why) && why->origin != ERR_CURL;
 }
 
 enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before, struct err *err)

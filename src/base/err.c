@@ -55,3 +55,8 @@ enum rc err_wrap(struct err *err, enum rc rc, const char *fmt, ...)
 		snprintf(err->text + len, sizeof(err->text) - (size_t)len, ": %s", cause);
 	return err->rc;
 }
+
+int err_is_token(const struct err *err)
+{
+	return err->origin == ERR_PKCS11 || err->origin == ERR_TSS || err->origin == ERR_KEYD;
+}

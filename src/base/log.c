@@ -14,6 +14,11 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
+bool log_is_shown(enum log_level level)
+{
+	return level <= threshold;
+}
+
 void log_event(enum log_level level, const char *fmt, ...)
 {
 	char line[1024];

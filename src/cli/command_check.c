@@ -9,6 +9,7 @@
 #include "command.h"
 #include "log.h"
 #include "output.h"
+#include "sandbox.h"
 
 #define DISK_LOW (16u * 1024u * 1024u) /* bytes: a few thousand generations */
 
@@ -110,6 +111,7 @@ static void check_disk(struct check *check)
 enum exit_status command_check(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
+	AUTO(processes) struct processes *processes = NULL;
 	AUTO(store) struct store *store = NULL;
 	AUTO(keyring) struct keyring *keyring = NULL;
 	AUTO(json) json_t *rows = json_array();
@@ -117,17 +119,24 @@ enum exit_status command_check(const struct command_line *line)
 
 	if (!command_config(line, &config))
 		return EXIT_USAGE;
-	enum rc rc = store_open_readonly(config->state, &store, &err);
+	enum rc rc = processes_start(config, &processes, &err);
+	if (rc == RC_OK)
+		rc = store_open_readonly(config->state, &store, &err);
 	if (rc == RC_ABSENT)
 		rc = RC_OK;
 	if (rc == RC_OK)
-		rc = keyring_new(config, &keyring, &err);
+		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
+	if (rc == RC_OK)
+		rc = sandbox_engine(config, &err);
 	if (rc != RC_OK) {
 		log_failure("check", &err);
 		return EXIT_FAILED;
 	}
 	struct check check = { .line = line, .config = config, .keyring = keyring, .store = store, .rows = rows };
 	report(&check, "config", config->path, EXIT_USAGE, NULL, "understood");
+	report(&check, "sandbox", "engine", EXIT_FAILED, NULL,
+	       sandbox_has_landlock() ? "seccomp and Landlock"
+				      : "seccomp; this kernel has no Landlock, so files are not confined");
 	check_disk(&check);
 	check_tokens(&check);
 	check_custody(&check);

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "log.h"
 #include "output.h"
+#include "sandbox.h"
 
 static const char *result_name(enum renewal_result result)
 {
@@ -81,6 +82,7 @@ static enum exit_status renew_each(const struct command_line *line, const struct
 enum exit_status command_renew(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
+	AUTO(processes) struct processes *processes = NULL;
 	AUTO(store) struct store *store = NULL;
 	AUTO(keyring) struct keyring *keyring = NULL;
 	AUTO(authorities) struct authorities *authorities = NULL;
@@ -88,17 +90,23 @@ enum exit_status command_renew(const struct command_line *line)
 
 	if (!command_config(line, &config) || !command_names_known(line, config))
 		return EXIT_USAGE;
-	enum rc rc = store_open(config->state, &store, &err);
+	enum rc rc = processes_start(config, &processes, &err);
+	if (rc == RC_OK)
+		rc = store_open(config->state, &store, &err);
 	if (rc == RC_OK)
 		rc = store_lock(store, &err);
 	if (rc == RC_OK)
-		rc = keyring_new(config, &keyring, &err);
+		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
+	if (rc == RC_OK)
+		rc = sandbox_engine(config, &err);
 	if (rc == RC_OK)
 		rc = authorities_new(config, store, keyring, &authorities, &err);
 	if (rc != RC_OK) {
 		log_failure("renew", &err);
 		return EXIT_FAILED;
 	}
-	struct renewal_desk desk = { .config = config, .store = store, .keyring = keyring, .authorities = authorities };
+	struct renewal_desk desk = {
+		.config = config, .processes = processes, .store = store, .keyring = keyring, .authorities = authorities
+	};
 	return renew_each(line, &desk);
 }

@@ -128,6 +128,7 @@ static enum exit_status token_keys_command(const struct command_line *line, cons
 enum exit_status command_token(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
+	AUTO(processes) struct processes *processes = NULL;
 	AUTO(keyring) struct keyring *keyring = NULL;
 	struct err err = { 0 };
 	bool keys = line->word_count == 1 && strcmp(line->words[0], "keys") == 0;
@@ -138,7 +139,10 @@ enum exit_status command_token(const struct command_line *line)
 	}
 	if (!command_config(line, &config))
 		return EXIT_USAGE;
-	if (keyring_new(config, &keyring, &err) != RC_OK) {
+	enum rc rc = processes_start(config, &processes, &err);
+	if (rc == RC_OK)
+		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
+	if (rc != RC_OK) {
 		log_failure("token", &err);
 		return EXIT_FAILED;
 	}

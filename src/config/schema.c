@@ -24,6 +24,7 @@ static const cyaml_schema_field_t PKCS11[] = {
 	TEXT("module", NEEDED, schema_pkcs11, module),
 	TEXT("token", NEEDED, schema_pkcs11, token),
 	GROUP("pin", OPTIONAL, schema_pkcs11, pin, SECRET),
+	TEXT("network", OPTIONAL, schema_pkcs11, network),
 	CYAML_FIELD_END,
 };
 

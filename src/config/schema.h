@@ -16,7 +16,7 @@ struct schema_secret {
 	char *file, *credential, *env;
 };
 struct schema_pkcs11 {
-	char *module, *token;
+	char *module, *token, *network;
 	struct schema_secret *pin;
 };
 struct schema_tpm2 {

@@ -114,6 +114,8 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 		return RC_OK;
 	}
 	ret->token_label = TAKE(texts->pkcs11->token);
+	if (texts->pkcs11->network && !value_flag(texts->pkcs11->network, &ret->network))
+		return wrong(place, "pkcs11.network", texts->pkcs11->network, "write true or false");
 	rc = read_path(place, "pkcs11.module", &texts->pkcs11->module, &ret->module);
 	if (rc == RC_OK)
 		rc = read_secret(place, texts->pkcs11->pin, &ret->pin);

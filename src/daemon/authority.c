@@ -155,7 +155,7 @@ enum rc authorities_client(struct authorities *authorities, const char *name, in
 		session_close(session);
 		enum rc rc = session_open(authorities, &authorities->config->authorities[at], session, now, ret_by_token, &why);
 		if (rc != RC_OK) {
-			if (why.origin == ERR_PKCS11 || why.origin == ERR_TSS)
+			if (err_is_token(&why))
 				*ret_by_token = true;
 			session_close(session);
 			if (err)

@@ -12,20 +12,18 @@ struct ring {
 
 struct keyring {
 	const struct config *config;
-	char keys_dir[4096]; /* STATE/keys: wrapped TPM keys */
-	struct ring *rings;  /* one per config->tokens */
+	struct remote_link *keyd;
+	struct ring *rings; /* one per config->tokens */
 };
 
-enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err)
+enum rc keyring_new(const struct config *config, struct remote_link *keyd, struct keyring **ret_keyring, struct err *err)
 {
 	AUTO(keyring) struct keyring *keyring = calloc(1, sizeof(*keyring));
 
 	if (!keyring)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	keyring->config = config;
-	int len = snprintf(keyring->keys_dir, sizeof(keyring->keys_dir), "%s/keys", config->state);
-	if (len < 0 || (size_t)len >= sizeof(keyring->keys_dir))
-		return err_set(err, RC_INPUT, "state: the path is too long: %s", config->state);
+	keyring->keyd = keyd;
 	keyring->rings = calloc(config->token_count ? config->token_count : 1, sizeof(*keyring->rings));
 	if (!keyring->rings)
 		return err_set(err, RC_RESOURCE, "out of memory");
@@ -53,7 +51,7 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 		if (!ring->tried) {
 			ring->tried = true;
 			/* The failure is kept: whoever asks next is told the same, and the PIN is not sent again. */
-			(void)!token_open(&keyring->config->tokens[i], keyring->keys_dir, &ring->token, &ring->failure);
+			(void)!remote_open(keyring->keyd, keyring->config->tokens[i].name, &ring->token, &ring->failure);
 		}
 		if (!ring->token) {
 			if (err)

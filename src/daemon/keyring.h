@@ -8,12 +8,14 @@
 #define HWA_KEYRING_H
 
 #include "config.h"
+#include "remote.h"
 #include "store.h"
 #include "token.h"
 
 struct keyring;
-/* Borrows config. */
-enum rc keyring_new(const struct config *config, struct keyring **ret_keyring, struct err *err) HWA_CHECKED;
+/* Borrows both; the tokens are keyd's, at the other end of the link. */
+enum rc keyring_new(const struct config *config, struct remote_link *keyd, struct keyring **ret_keyring,
+		    struct err *err) HWA_CHECKED;
 void keyring_free(struct keyring *keyring); /* closes the tokens */
 
 /* The token stays the keyring's. */

@@ -9,7 +9,6 @@
 #include "certificate.h"
 #include "clock.h"
 #include "csr.h"
-#include "deploy.h"
 #include "driver.h"
 #include "log.h"
 
@@ -285,9 +284,9 @@ static enum rc step_order(struct renewal *renewal, struct err *err)
 	if (rc == RC_OK)
 		return RC_OK;
 	if (renewal->blame == BLAME_NOBODY)
-		renewal->blame = by_token || why.origin == ERR_PKCS11 || why.origin == ERR_TSS ? BLAME_TOKEN
-				 : why.origin == ERR_ERRNO                                     ? BLAME_LOCAL
-											       : BLAME_AUTHORITY;
+		renewal->blame = by_token || err_is_token(&why) ? BLAME_TOKEN
+				 : why.origin == ERR_ERRNO      ? BLAME_LOCAL
+								: BLAME_AUTHORITY;
 	if (err)
 		*err = why;
 	return rc;
@@ -331,12 +330,8 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 /* A failed hook is neither forgotten nor a reason to order again. */
 static enum rc step_deploy(struct renewal *renewal, struct err *err)
 {
-	char live[4096];
-	int len = snprintf(live, sizeof(live), "%s/live/%s", renewal->desk->config->state, renewal->record.name);
+	enum rc rc = processes_deploy(renewal->desk->processes, renewal->certificate, err);
 
-	if (len < 0 || (size_t)len >= sizeof(live))
-		return err_set(err, RC_INPUT, "state: the path is too long: %s", renewal->desk->config->state);
-	enum rc rc = deploy_run(renewal->certificate, live, err);
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_LOCAL;
 		return err_wrap(err, rc, "deploy hook (the certificate is live; the hook is tried again at the next run)");

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "keyring.h"
 #include "plan.h"
+#include "processes.h"
 #include "store.h"
 
 #define RENEWAL_PATIENCE 600 /* seconds one call waits for the CA in all, before it leaves the order for later */
@@ -18,6 +19,7 @@
 /* What a renewal works with; all borrowed. */
 struct renewal_desk {
 	const struct config *config;
+	struct processes *processes;
 	struct store *store;
 	struct keyring *keyring;
 	struct authorities *authorities;

@@ -175,6 +175,7 @@ static enum rc make_directories(const char *state_dir, struct err *err)
 enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)
 {
 	AUTO(store) struct store *store = NULL;
+	char journal[4200];
 	enum rc rc = make_directories(state_dir, err);
 
 	if (rc == RC_OK)
@@ -186,10 +187,19 @@ enum rc store_open(const char *state_dir, struct store **ret_store, struct err *
 	if (fd < 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", store->path, strerror(errno));
 	close(fd);
+	/* Its journal too is made now: in the engine's sandbox no file can be made beside the database. */
+	snprintf(journal, sizeof(journal), "%s-journal", store->path);
+	fd = open(journal, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", journal, strerror(errno));
+	close(fd);
 	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
 		return database_fail(store, err, "cannot open");
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	rc = database_run(store, "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;", err);
+	rc = database_run(store,
+			  "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA "
+			  "temp_store = MEMORY;",
+			  err);
 	if (rc == RC_OK)
 		rc = schema_check(store, true, err);
 	if (rc == RC_OK)

@@ -6,33 +6,42 @@
 
 #include <cmocka.h>
 
+#include "keyd_process.h"
 #include "keyring.h"
 #include "softhsm.h"
 
 static struct softhsm softhsm;
-static char label[] = "unit", wrong_pin[96];
+static char label[] = "unit", other_label[] = "other", wrong_pin[96];
 static struct config_token tokens[2];
 static struct config config = { .path = (char[]){ "hwacme.yaml" }, .tokens = tokens, .token_count = 2 };
+
+static struct keyd_process keyd = { .config = &config };
+static struct remote_link *engine_link;
 
 static int start(void **state)
 {
 	static char wrong[] = "wrong";
 
 	(void)state;
-	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0)
+	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(other_label) != 0)
 		return -1;
 	config.state = softhsm.dir;
 	tokens[0] = softhsm_config(&softhsm, label);
 	tokens[1] = tokens[0];
 	tokens[1].name = wrong;
+	/* Another token: where a session is logged in already, no PIN is looked at. */
+	tokens[1].token_label = other_label;
 	snprintf(wrong_pin, sizeof(wrong_pin), "%s/wrong", softhsm.dir);
 	tokens[1].pin = (struct config_secret){ SECRET_FILE, wrong_pin };
+	engine_link = keyd_process_link(&keyd);
 	return softhsm_write(wrong_pin, "00001111");
 }
 
 static int stop(void **state)
 {
 	(void)state;
+	remote_link_free(engine_link);
+	(void)keyd_process_end(&keyd);
 	softhsm_stop(&softhsm);
 	return 0;
 }
@@ -43,7 +52,7 @@ static void a_token_is_opened_once(void **state)
 	struct token *first = NULL, *second = NULL;
 
 	(void)state;
-	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(keyring_token(keyring, "hsm", &first, NULL), RC_OK);
 	assert_int_equal(keyring_token(keyring, "hsm", &second, NULL), RC_OK);
 	assert_ptr_equal(first, second);
@@ -56,7 +65,7 @@ static void a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhil
 	struct err first = { 0 }, second = { 0 };
 
 	(void)state;
-	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(keyring_token(keyring, "wrong", &token, &first), RC_DENIED);
 	assert_int_equal(softhsm_write(wrong_pin, SOFTHSM_PIN), 0);
 	assert_int_equal(keyring_token(keyring, "wrong", &token, &second), RC_DENIED);
@@ -77,7 +86,7 @@ static void a_reserved_key_is_made_once_and_found_again(void **state)
 	struct store_key key;
 
 	(void)state;
-	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(keyring_reserve("amf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(strncmp(key.name.label, "hwacme-amf-", 11), 0);
 	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_ABSENT);
@@ -94,7 +103,7 @@ static void a_token_that_is_not_configured_is_named(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(keyring_new(&config, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(keyring_token(keyring, "other", &token, &err), RC_ABSENT);
 	assert_non_null(strstr(err.text, "\"other\""));
 }

@@ -1,0 +1,256 @@
+/* spawner.c -- starts keyd and deploy hooks for an engine that may start nothing itself. */
+#include "spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "deploy.h"
+#include "keyd.h"
+#include "log.h"
+#include "sandbox.h"
+#include "wire.h"
+
+struct spawner {
+	const struct config *config;
+	int engine;
+	pid_t keyd; /* 0: none */
+};
+
+struct request {
+	struct spawner_message message;
+	int fds[SPAWNER_FDS_MAX];
+	unsigned fd_count;
+};
+
+static void fds_take(struct msghdr *header, struct request *ret)
+{
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
+			if (ret->fd_count < SPAWNER_FDS_MAX)
+				ret->fds[ret->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+/* False when the engine is gone. */
+static bool request_receive(int engine, struct request *ret)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(SPAWNER_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec piece = { .iov_base = &ret->message, .iov_len = sizeof(ret->message) };
+	struct msghdr header = {
+		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
+	ssize_t got;
+
+	*ret = (struct request){ .fd_count = 0 };
+	do {
+		got = recvmsg(engine, &header, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return false;
+	fds_take(&header, ret);
+	if (got != sizeof(ret->message))
+		ret->message.request = UINT32_MAX;
+	return true;
+}
+
+static void fds_close(const struct request *request)
+{
+	for (unsigned i = 0; i < request->fd_count; i++)
+		close(request->fds[i]);
+}
+
+/* A module's own words go nowhere, unless the operator wants to see everything (or a sanitizer has something to say). */
+static void output_silence(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+#ifndef __SANITIZE_ADDRESS__
+	if (!log_is_shown(LOG_DEBUG))
+		dup2(null, STDERR_FILENO);
+#endif
+	close(null);
+}
+
+static int keyd_main(const struct spawner *spawner, const struct request *request)
+{
+	struct err err = { 0 };
+
+	prctl(PR_SET_NAME, "hwacme-keyd");
+	/* With the spawner everything ends; a module that hangs must not outlive it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	enum rc rc = sandbox_keyd(spawner->config, &err);
+	if (rc == RC_OK) {
+		output_silence();
+		rc = keyd_serve(spawner->config, request->fds, request->fd_count, &err);
+	}
+	if (rc != RC_OK)
+		log_failure("keyd", &err);
+	return rc == RC_OK ? 0 : 1;
+}
+
+/* Signals as a program expects to find them. */
+static void signals_default(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void deploy_main(const struct config_certificate *certificate, const char *state, int answer)
+{
+	static struct wire wire;
+	struct err err = { 0 };
+	char live[4096];
+	int len = snprintf(live, sizeof(live), "%s/live/%s", state, certificate->name);
+
+	signals_default();
+	enum rc rc = len > 0 && (size_t)len < sizeof(live) ? deploy_run(certificate, live, &err)
+							   : err_set(&err, RC_INPUT, "state: the path is too long: %s", state);
+	wire_clear(&wire);
+	wire_put_err(&wire, rc, &err);
+	/* The engine may be gone by now; the hook has run all the same. */
+	(void)!wire_send(&wire, answer, NULL);
+}
+
+static void keyd_kill(struct spawner *spawner)
+{
+	if (!spawner->keyd)
+		return;
+	kill(spawner->keyd, SIGKILL);
+	waitpid(spawner->keyd, NULL, 0);
+	spawner->keyd = 0;
+}
+
+static void keyd_start(struct spawner *spawner, const struct request *request)
+{
+	keyd_kill(spawner);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(spawner->engine);
+		_exit(keyd_main(spawner, request));
+	}
+	/* Where there is no keyd the engine sees its sockets closed. */
+	spawner->keyd = pid > 0 ? pid : 0;
+}
+
+static void deploy_start(struct spawner *spawner, const struct request *request)
+{
+	const struct config *config = spawner->config;
+
+	if (request->fd_count != 1 || request->message.certificate >= config->certificate_count ||
+	    !config->certificates[request->message.certificate].deploy_run_count)
+		return;
+	if (fork() == 0) {
+		close(spawner->engine);
+		deploy_main(&config->certificates[request->message.certificate], config->state, request->fds[0]);
+		_exit(0);
+	}
+}
+
+/* Why keyd ended is worth a line: it is what an operator tells the vendor of a module. */
+static void children_reap(struct spawner *spawner)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != spawner->keyd)
+			continue;
+		spawner->keyd = 0;
+		if (WIFSIGNALED(status))
+			log_event(LOG_ERROR, "keyd (process %ld) was ended by signal %d", (long)pid, WTERMSIG(status));
+		else if (WEXITSTATUS(status) != 0)
+			log_event(LOG_ERROR, "keyd (process %ld) ended with status %d", (long)pid, WEXITSTATUS(status));
+	}
+}
+
+static void keyd_wait(struct spawner *spawner)
+{
+	int64_t deadline = clock_monotonic_ms() + SPAWNER_KEYD_STOP_MS;
+
+	for (children_reap(spawner); spawner->keyd && clock_monotonic_ms() < deadline; children_reap(spawner))
+		poll(NULL, 0, 2);
+	keyd_kill(spawner);
+}
+
+static void perform(struct spawner *spawner, const struct request *request)
+{
+	switch (request->message.request) {
+	case SPAWNER_START_KEYD: keyd_start(spawner, request); break;
+	case SPAWNER_KILL_KEYD: keyd_kill(spawner); break;
+	case SPAWNER_DEPLOY: deploy_start(spawner, request); break;
+	default: break;
+	}
+}
+
+/* A signal to the whole group, from a terminal or a service manager, is the engine's: keyd ends when the engine has. */
+static int signals_set(void)
+{
+	sigset_t child;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int spawner_serve(const struct config *config, int fd)
+{
+	struct spawner spawner = { .config = config, .engine = fd };
+	struct pollfd watched[2] = { { .fd = fd, .events = POLLIN }, { .fd = signals_set(), .events = POLLIN } };
+	struct signalfd_siginfo unread;
+
+	prctl(PR_SET_NAME, "hwacme-spawner");
+	for (;;) {
+		struct request request;
+
+		if (poll(watched, 2, -1) < 0 && errno != EINTR)
+			break;
+		while (read(watched[1].fd, &unread, sizeof(unread)) > 0)
+			;
+		children_reap(&spawner);
+		if (!(watched[0].revents & (POLLIN | POLLHUP | POLLERR)))
+			continue;
+		if (!request_receive(fd, &request))
+			break;
+		perform(&spawner, &request);
+		fds_close(&request);
+	}
+	keyd_wait(&spawner);
+	return 0;
+}
