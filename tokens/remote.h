@@ -21,6 +21,7 @@ struct remote_starter {
 	enum rc (*start)(void *ctx, int ret_fds[], unsigned count, struct err *err);
 	/* The last one, and hard: it may hang in a module. */
 	void (*kill)(void *ctx);
+	int64_t deadline_ms; /* of every call; 0: as KEYD_OPERATIONS says */
 };
 
 struct remote_link;

@@ -153,9 +153,8 @@ static bool answer_next(struct lane *lane, int64_t deadline, enum keyd_answer *r
 }
 
 /* True when keyd gave a whole answer, good or bad: *ret_rc is then the call's. */
-static bool exchange(struct lane *lane, const struct remote_call *call, enum rc *ret_rc, struct err *err)
+static bool exchange(struct lane *lane, const struct remote_call *call, int64_t deadline, enum rc *ret_rc, struct err *err)
 {
-	int64_t deadline = clock_monotonic_ms() + DEADLINES[call->operation];
 	enum keyd_answer kind = KEYD_ANSWER_KEY;
 	struct err unused;
 
@@ -179,6 +178,7 @@ static bool exchange(struct lane *lane, const struct remote_call *call, enum rc 
 
 enum rc remote_call(struct remote_link *link, struct remote_call *call, struct err *err)
 {
+	int64_t patience = link->starter.deadline_ms ? link->starter.deadline_ms : DEADLINES[call->operation];
 	struct err why = { 0 };
 
 	for (int attempt = 0; attempt < (call->is_once ? 1 : 2); attempt++) {
@@ -187,7 +187,7 @@ enum rc remote_call(struct remote_link *link, struct remote_call *call, struct e
 
 		if (rc != RC_OK)
 			return rc;
-		call->was_lost = !exchange(lane, call, &rc, &why);
+		call->was_lost = !exchange(lane, call, clock_monotonic_ms() + patience, &rc, &why);
 		lane_return(link, lane, call->was_lost);
 		if (!call->was_lost) {
 			if (rc != RC_OK && err)

@@ -1,0 +1,79 @@
+# Who has what: the module and the PIN are keyd's alone; keyd is killed again and again, and renewals go on.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+# The processes below $1 whose name is $2.
+named_below() {
+	local child
+	for child in $(pgrep -P "$1" || true); do
+		[ "$(cat "/proc/$child/comm" 2>/dev/null)" != "$2" ] || echo "$child"
+		named_below "$child" "$2"
+	done
+}
+maps_module() { grep -q "$(basename "$LAB_MODULE")" "/proc/$1/maps"; }
+
+lab_up
+lab_config
+"$HWACME" -c "$LAB/hwacme.yaml" renew >/dev/null 2>>"$LAB/hwacme.log"
+
+# A renewal that is held in its deploy hook can be looked at; the PIN comes from the environment.
+mkfifo "$LAB/hold"
+cat >"$LAB/hold.sh" <<-HOOK
+	#!/bin/sh
+	touch "$LAB/held"
+	read -r line <"$LAB/hold"
+HOOK
+chmod +x "$LAB/hold.sh"
+sed "s|pin: { file: $LAB/hsm.pin }|pin: { env: CANARY_PIN }|; s|run: \[[^]]*\]|run: [\"$LAB/hold.sh\"]|" "$LAB/hwacme.yaml" >"$LAB/held.yaml"
+grep -q CANARY_PIN "$LAB/held.yaml" && grep -q hold.sh "$LAB/held.yaml" || fail "the configuration was not changed"
+CANARY_PIN=$LAB_PIN "$HWACME" -c "$LAB/held.yaml" renew --force smf >/dev/null 2>>"$LAB/hwacme.log" &
+engine=$!
+lab_wait 30 "the hook" test -e "$LAB/held"
+spawner=$(pgrep -P $engine)
+keyd=$(named_below $engine hwacme-keyd)
+[ "$(wc -w <<<"$keyd")" = 1 ] || fail "keyd: $keyd"
+maps_module "$keyd" || fail "keyd has not loaded the module"
+for process in $engine $spawner; do
+	! maps_module $process || fail "process $process has loaded the module"
+done
+grep -q '^Seccomp:.*2$' /proc/$engine/status || fail "no seccomp in the engine"
+grep -q '^Seccomp:.*2$' "/proc/$keyd/status" || fail "no seccomp in keyd"
+! grep -q '^Seccomp:.*2$' "/proc/$spawner/status" || fail "the spawner's children would inherit its filter"
+for process in $engine $keyd; do
+	[ "$(stat -c %U "/proc/$process/fd" 2>/dev/null || echo root)" = root ] || fail "process $process can be dumped"
+done
+# The PIN is in no environment that the engine could read, on no command line, in no log.
+for file in /proc/$engine/environ /proc/$engine/cmdline "/proc/$keyd/cmdline" /proc/$spawner/cmdline; do
+	! tr '\0' '\n' <"$file" | grep -qF "$LAB_PIN" || fail "the PIN is in $file"
+done
+# keyd may be gone for good while nobody needs it: the renewal ends well.
+kill -9 "$keyd"
+echo go >"$LAB/hold"
+wait $engine || fail "the renewal failed after keyd was killed: $(tail -n 3 "$LAB/hwacme.log")"
+grep -q 'keyd (process [0-9]*) was ended by signal 9' "$LAB/hwacme.log" || fail "nobody said that keyd was killed"
+"$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/pebble.log" || fail "secrets on disk"
+
+# keyd killed at random through renewals: each costs a retry, none the renewal.
+kills=0
+progress() { grep -c 'info:' "$LAB/hwacme.log"; }
+moved_on() { [ "$(progress)" -gt "$2" ] || ! kill -0 "$1" 2>/dev/null; }
+for turn in 1 2 3 4 5 6; do
+	"$HWACME" -c "$LAB/hwacme.yaml" renew --force >/dev/null 2>>"$LAB/hwacme.log" &
+	engine=$!
+	while kill -0 $engine 2>/dev/null; do
+		sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+		keyd=$(named_below $engine hwacme-keyd)
+		before=$(progress)
+		[ -n "$keyd" ] && kill -9 $keyd 2>/dev/null && kills=$((kills + 1))
+		# One death in a call is survived, not two: the next comes when the renewal has moved on.
+		lab_wait 30 "the next step of the renewal" moved_on $engine "$before"
+	done
+	wait $engine || fail "turn $turn: exit $?: $(tail -n 5 "$LAB/hwacme.log")"
+done
+[ $kills -ge 6 ] || fail "keyd was killed $kills times only: the test tests nothing"
+echo "keyd was killed $kills times"
+# Nothing was lost and nothing is left.
+"$HWACME" -c "$LAB/hwacme.yaml" token keys --json >"$LAB/keys.json" 2>>"$LAB/hwacme.log" || fail "token keys: $(tail -n 3 "$LAB/hwacme.log")"
+owners=$(jq -r '.keys[].owner' "$LAB/keys.json")
+! grep -q nobody <<<"$owners" || fail "keys without an owner: $owners"
+[ -z "$(pgrep -f "$LAB/hwacme.yaml" || true)" ] || fail "processes are left: $(pgrep -af "$LAB/hwacme.yaml")"
