@@ -155,7 +155,7 @@ static void odd_requests_are_answered_with_an_error(void **state)
 {
 	static struct wire wire;
 	struct keyd_process other = { .config = &config };
-	int fds[1];
+	int fds[1] = { -1 };
 
 	(void)state;
 	assert_int_equal(keyd_process_start(&other, fds, 1, NULL), RC_OK);
