@@ -102,6 +102,9 @@ enum rc store_retired_drop(struct store *store, const struct token_key_name *nam
 /* Who owns this key: "certificate amf (live)", "account operator-ra"; RC_ABSENT: nobody. */
 enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err) HWA_CHECKED;
 
+/* A number of this state directory's own, never 0: part of the id of every key it reserves. */
+enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err) HWA_CHECKED;
+
 struct store_journal_line {
 	int64_t at;
 	char text[512];

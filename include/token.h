@@ -96,6 +96,9 @@ struct token_ops {
 	enum rc (*reference)(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 	/* Proof, bound to `nonce`, that the key lives in this hardware; NULL where the backend cannot give one. */
 	enum rc (*attest)(struct token_key *key, struct span nonce, struct buf *ret_statement, struct err *err);
+	/* Attributes are a claim: tries to get the key out, wrapped by another.  RC_OK: the token refused; RC_DENIED: it did not.
+	 * NULL where there is nothing to try. */
+	enum rc (*audit_try)(struct token_key *key, struct err *err);
 	/* For good; erasing what is already gone is RC_OK.  The handle must still be freed. */
 	enum rc (*erase)(struct token_key *key, struct err *err) HWA_CHECKED;
 };
@@ -124,10 +127,19 @@ enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, 
 			 struct err *err) HWA_CHECKED;
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
+enum rc token_audit_try(struct token_key *key, struct err *err) HWA_CHECKED;
 enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;
 
-/* A fresh random id, and the label "hwacme-OWNER-<id in hex>", cut to fit. */
-enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err) HWA_CHECKED;
+/*
+ * A fresh id, and the label "hwacme-OWNER-<id in hex>", the owner cut to fit.  The id is the unix time and the number of
+ * the state directory (store_instance(); 0: none), four bytes each, and eight random ones: so the age of a key,
+ * and whose it is in a token that several hosts use, can be told from the key alone.
+ */
+enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_key_name *ret_name, struct err *err) HWA_CHECKED;
+enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err) HWA_CHECKED; /* instance 0 */
+/* Is it called as token_key_name_make() calls keys?  Then what its id tells. */
+bool token_key_name_parse(const struct token_key_name *name, int64_t *ret_made_at, uint32_t *ret_instance);
+#define TOKEN_LABEL_PREFIX "hwacme-"
 
 AUTO_DEFINE(token, struct token *, token_close);
 AUTO_DEFINE(token_key, struct token_key *, token_key_free);

@@ -262,10 +262,21 @@ static enum rc do_erase(struct connection *connection, struct err *err)
 	return rc;
 }
 
+static enum rc do_audit(struct connection *connection, struct err *err)
+{
+	struct keyd_entry *entry = NULL;
+	enum rc rc = entry_take(connection, &entry, err);
+
+	if (rc == RC_OK && entry->key->ops->audit_try)
+		rc = entry->key->ops->audit_try(entry->key, err);
+	keyd_keys_give_back(connection->keyd->keys, entry);
+	return rc;
+}
+
 static enum rc (*const OPERATIONS[KEYD_OPERATION_COUNT])(struct connection *connection, struct err *err) = {
-	[KEYD_OPEN] = do_open,       [KEYD_INFO] = do_info,           [KEYD_GENERATE] = do_generate,
-	[KEYD_FIND] = do_find,       [KEYD_LIST] = do_list,           [KEYD_SIGN] = do_sign,
-	[KEYD_CUSTODY] = do_custody, [KEYD_REFERENCE] = do_reference, [KEYD_ERASE] = do_erase,
+	[KEYD_OPEN] = do_open,   [KEYD_INFO] = do_info,   [KEYD_GENERATE] = do_generate, [KEYD_FIND] = do_find,
+	[KEYD_LIST] = do_list,   [KEYD_SIGN] = do_sign,   [KEYD_CUSTODY] = do_custody,   [KEYD_REFERENCE] = do_reference,
+	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit,
 };
 
 /* False when there is nobody left to answer. */

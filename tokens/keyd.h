@@ -13,7 +13,6 @@
 #include "err.h"
 
 #define KEYD_CONNECTIONS_MAX 16 /* threads of keyd, one each */
-#define KEYD_LABEL_PREFIX    "hwacme-"
 
 /* X(enumerator, milliseconds the engine waits for the answer).  The first call on a token logs in, and a
  * TPM may need a minute to find an RSA key's primes. */

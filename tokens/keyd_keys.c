@@ -78,15 +78,12 @@ enum rc keyd_keys_token(struct keyd_keys *keys, const char *token, struct token 
 
 enum rc keyd_name_check(const struct token_key_name *name, struct err *err)
 {
-	char tail[2 * TOKEN_ID_LEN + 2] = "-";
-	size_t len = strnlen(name->label, sizeof(name->label)), prefix = strlen(KEYD_LABEL_PREFIX);
+	int64_t made_at;
+	uint32_t instance;
 
-	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
-		snprintf(tail + 1 + 2 * i, 3, "%02x", name->id[i]);
-	if (len == sizeof(name->label) || len < prefix + strlen(tail) || strncmp(name->label, KEYD_LABEL_PREFIX, prefix) != 0 ||
-	    strcmp(name->label + len - strlen(tail), tail) != 0)
+	if (!token_key_name_parse(name, &made_at, &instance))
 		return err_set_raw(err, RC_DENIED, ERR_KEYD, 0, "it is not a key of ours, which are called %sOWNER-<id>",
-				   KEYD_LABEL_PREFIX);
+				   TOKEN_LABEL_PREFIX);
 	return RC_OK;
 }
 

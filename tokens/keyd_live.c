@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keyd.h"
-
 #define REFERENCE_NAME "key.uri"
 
 /* Both ways in which a reference tells the id: "%ab%cd..." in a PKCS#11 URI, "abcd..." in the name of a TPM key file. */
@@ -56,9 +54,9 @@ static enum rc reference_check(int live, const char *certificate, const struct t
 /* "hwacme-OWNER-..." : is this name the owner, or cut short to it? */
 static bool may_own(const char *certificate, const char *label)
 {
-	size_t prefix = strlen(KEYD_LABEL_PREFIX), len = strlen(label);
+	size_t prefix = strlen(TOKEN_LABEL_PREFIX), len = strlen(label);
 
-	if (strncmp(label, KEYD_LABEL_PREFIX, prefix) != 0 || len < prefix + 1 + 2 * TOKEN_ID_LEN)
+	if (strncmp(label, TOKEN_LABEL_PREFIX, prefix) != 0 || len < prefix + 1 + 2 * TOKEN_ID_LEN)
 		return true;
 	size_t owner = len - prefix - 1 - 2 * TOKEN_ID_LEN;
 	return strncmp(certificate, label + prefix, owner) == 0;

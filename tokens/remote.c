@@ -280,6 +280,13 @@ static enum rc erase(struct token_key *key, struct err *err)
 	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
+static enum rc audit_try(struct token_key *key, struct err *err)
+{
+	struct question question = { .token = key->token, .name = &key->name };
+
+	return call(&question, KEYD_AUDIT, take_nothing, err);
+}
+
 const struct token_ops remote_ops = {
 	.scheme = "keyd",
 	.close = remote_close,
@@ -292,5 +299,6 @@ const struct token_ops remote_ops = {
 	.sign = sign,
 	.custody = custody,
 	.reference = reference,
+	.audit_try = audit_try,
 	.erase = erase,
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "spki.h"
 
 static const char LABEL_LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -174,6 +175,13 @@ enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "reference of");
 }
 
+enum rc token_audit_try(struct token_key *key, struct err *err)
+{
+	enum rc rc = key->ops->audit_try ? key->ops->audit_try(key, err) : RC_OK;
+
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "audit");
+}
+
 enum rc token_erase(struct token_key *key, struct err *err)
 {
 	enum rc rc = key->ops->erase(key, err);
@@ -181,20 +189,59 @@ enum rc token_erase(struct token_key *key, struct err *err)
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "erase");
 }
 
-enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err)
+static void number_put(uint8_t at[4], uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static uint32_t number_get(const uint8_t at[4])
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* "-" and the id in hex, as every label of ours ends. */
+static void label_tail(const uint8_t id[TOKEN_ID_LEN], char tail[2 * TOKEN_ID_LEN + 2])
+{
+	tail[0] = '-';
+	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
+		snprintf(tail + 1 + 2 * i, 3, "%02x", id[i]);
+}
+
+enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_key_name *ret_name, struct err *err)
 {
 	struct token_key_name name = { 0 };
-	char hex[2 * TOKEN_ID_LEN + 1];
-	/* "hwacme-" + owner + "-" + 32 digits must fit: the owner is cut, the id never. */
-	const int owner_max = TOKEN_LABEL_MAX - 1 - 7 - 1 - 2 * TOKEN_ID_LEN;
+	char tail[2 * TOKEN_ID_LEN + 2];
+	/* The owner is cut, the id never. */
+	const int owner_max = (int)(TOKEN_LABEL_MAX - sizeof(TOKEN_LABEL_PREFIX) - sizeof(tail) + 1);
 
-	if (RAND_bytes(name.id, sizeof(name.id)) != 1)
+	number_put(name.id, (uint32_t)clock_now());
+	number_put(name.id + 4, instance);
+	if (RAND_bytes(name.id + 8, TOKEN_ID_LEN - 8) != 1)
 		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "no random numbers");
-	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", name.id[i]);
-	snprintf(name.label, sizeof(name.label), "hwacme-%.*s-%s", owner_max, owner, hex);
+	label_tail(name.id, tail);
+	snprintf(name.label, sizeof(name.label), "%s%.*s%s", TOKEN_LABEL_PREFIX, owner_max, owner, tail);
 	enum rc rc = label_check(name.label, err);
 	if (rc == RC_OK)
 		*ret_name = name;
 	return rc;
+}
+
+enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err)
+{
+	return token_key_name_make(owner, 0, ret_name, err);
+}
+
+bool token_key_name_parse(const struct token_key_name *name, int64_t *ret_made_at, uint32_t *ret_instance)
+{
+	char tail[2 * TOKEN_ID_LEN + 2];
+	size_t len = strnlen(name->label, sizeof(name->label)), prefix = strlen(TOKEN_LABEL_PREFIX);
+
+	label_tail(name->id, tail);
+	if (len == sizeof(name->label) || len < prefix + strlen(tail) || strncmp(name->label, TOKEN_LABEL_PREFIX, prefix) != 0 ||
+	    strcmp(name->label + len - strlen(tail), tail) != 0)
+		return false;
+	*ret_made_at = number_get(name->id);
+	*ret_instance = number_get(name->id + 4);
+	return true;
 }

@@ -26,7 +26,8 @@ enum exit_status {
 struct command_line {
 	const char *config_path;
 	bool json, verbose, force;
-	char **words; /* what follows the command's name */
+	bool try_it, yes; /* token audit --try; token gc --yes */
+	char **words;     /* what follows the command's name */
 	int word_count;
 };
 

@@ -1,11 +1,10 @@
-/* command_token.c -- `hwacme token list|keys`: what the configured tokens are, can do and hold. */
+/* command_token.c -- `hwacme token list|keys|audit|gc`: opens what they share; and what the configured tokens are and can do. */
 #include <stdio.h>
 #include <string.h>
 
-#include "codec.h"
-#include "command.h"
 #include "log.h"
 #include "output.h"
+#include "token_desk.h"
 
 static void types_print(const struct token_info *info, char *text, size_t room)
 {
@@ -38,103 +37,57 @@ static void info_report(const struct config_token *token, const struct token_inf
 	printf("    PIN       %s\n    can make  %s\n", info->pin_state, types);
 }
 
-static enum exit_status token_list_command(const struct command_line *line, const struct config *config, struct keyring *keyring)
+static enum exit_status token_list_command(const struct token_desk *desk)
 {
 	AUTO(json) json_t *rows = json_array();
 	enum exit_status status = EXIT_DONE;
 
-	for (unsigned i = 0; i < config->token_count; i++) {
+	for (unsigned i = 0; i < desk->config->token_count; i++) {
+		const struct config_token *configured = &desk->config->tokens[i];
 		struct token *token;
 		struct token_info info;
 		struct err err = { 0 };
-		enum rc rc = keyring_token(keyring, config->tokens[i].name, &token, &err);
+		enum rc rc = keyring_token(desk->keyring, configured->name, &token, &err);
 
 		if (rc == RC_OK)
 			rc = token_info(token, &info, &err);
 		if (rc == RC_OK) {
-			info_report(&config->tokens[i], &info, rows, line->json);
+			info_report(configured, &info, rows, desk->line->json);
 			continue;
 		}
-		log_failure(config->tokens[i].name, &err);
-		json_array_append_new(rows, json_pack("{s:s, s:s}", "name", config->tokens[i].name, "error", err.text));
+		log_failure(configured->name, &err);
+		json_array_append_new(rows, json_pack("{s:s, s:s}", "name", configured->name, "error", err.text));
 		status = EXIT_TOKEN;
 	}
-	if (line->json)
+	if (desk->line->json)
 		output_json(json_pack("{s:O}", "tokens", rows));
 	return status;
 }
 
-struct keys_report {
-	const char *token;
-	struct store *store; /* NULL: nothing was ever stored */
-	json_t *rows;
-	bool json, all_held;
+static const struct {
+	const char *name;
+	enum exit_status (*run)(const struct token_desk *desk);
+} VERBS[] = {
+	{ "list", token_list_command },
+	{ "keys", token_keys_command },
+	{ "audit", token_audit_command },
+	{ "gc", token_gc_command },
 };
-
-static enum rc report_key(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
-{
-	struct keys_report *report = ctx;
-	AUTO(buf) struct buf id = BUF_MAX(2 * TOKEN_ID_LEN);
-	char owner[128] = "nobody known here";
-	enum rc rc = codec_hex(SPAN(key->name.id), &id, err);
-
-	if (rc != RC_OK)
-		return rc;
-	bool ours = report->store && store_key_owner(report->store, &key->name, owner, NULL) == RC_OK;
-	const char *type = key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type";
-	/* What others keep in a shared token is shown, and is not our failure. */
-	if (ours && !custody->held)
-		report->all_held = false;
-	if (report->json)
-		json_array_append_new(report->rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "token", report->token,
-							      "label", key->name.label, "id", buf_text(&id), "type", type,
-							      "owner", owner, "held", custody->held, "custody", custody->text));
-	else
-		printf("%s: \"%s\" %s, of %s\n    custody   %s%s\n", report->token, key->name.label, type, owner,
-		       custody->held ? "" : "NOT HELD: ", custody->text);
-	return RC_OK;
-}
-
-static enum exit_status token_keys_command(const struct command_line *line, const struct config *config, struct keyring *keyring)
-{
-	AUTO(json) json_t *rows = json_array();
-	AUTO(store) struct store *store = NULL;
-	enum exit_status status = EXIT_DONE;
-
-	/* Without a database every key is nobody's; that is a true answer. */
-	(void)!store_open_readonly(config->state, &store, NULL);
-	for (unsigned i = 0; i < config->token_count; i++) {
-		struct keys_report report = {
-			.token = config->tokens[i].name, .store = store, .rows = rows, .json = line->json, .all_held = true
-		};
-		struct token *token;
-		struct err err = { 0 };
-		enum rc rc = keyring_token(keyring, report.token, &token, &err);
-
-		if (rc == RC_OK)
-			rc = token_list(token, report_key, &report, &err);
-		if (rc != RC_OK) {
-			log_failure(report.token, &err);
-			status = EXIT_TOKEN;
-		} else if (!report.all_held) {
-			status = exit_first(status, EXIT_FAILED);
-		}
-	}
-	if (line->json)
-		output_json(json_pack("{s:O}", "keys", rows));
-	return status;
-}
 
 enum exit_status command_token(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
 	AUTO(processes) struct processes *processes = NULL;
 	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(store) struct store *store = NULL;
 	struct err err = { 0 };
-	bool keys = line->word_count == 1 && strcmp(line->words[0], "keys") == 0;
+	size_t verb = 0;
 
-	if (!keys && (line->word_count != 1 || strcmp(line->words[0], "list") != 0)) {
-		fputs("usage: hwacme token list|keys\n", stderr);
+	while (verb < sizeof(VERBS) / sizeof(VERBS[0]) &&
+	       (line->word_count != 1 || strcmp(line->words[0], VERBS[verb].name) != 0))
+		verb++;
+	if (verb == sizeof(VERBS) / sizeof(VERBS[0])) {
+		fputs("usage: hwacme token list|keys|audit [--try]|gc [--yes]\n", stderr);
 		return EXIT_USAGE;
 	}
 	if (!command_config(line, &config))
@@ -142,9 +95,12 @@ enum exit_status command_token(const struct command_line *line)
 	enum rc rc = processes_start(config, &processes, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
+	/* Without a database every key is nobody's; that is a true answer. */
+	if (rc == RC_OK && (rc = store_open_readonly(config->state, &store, &err)) == RC_ABSENT)
+		rc = RC_OK;
 	if (rc != RC_OK) {
 		log_failure("token", &err);
 		return EXIT_FAILED;
 	}
-	return keys ? token_keys_command(line, config, keyring) : token_list_command(line, config, keyring);
+	return VERBS[verb].run(&(struct token_desk){ .line = line, .config = config, .keyring = keyring, .store = store });
 }

@@ -21,7 +21,7 @@ static const struct command COMMANDS[] = {
 	{ "renew", "[NAME...] [--force]", "bring certificates up to date now; those never issued are enrolled", command_renew },
 	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
 	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
-	{ "token", "list|keys", "tokens and what they can do; keys, their custody and their owners", command_token },
+	{ "token", "list|keys|audit|gc", "tokens and what they can do; keys, custody, owners; keys nobody owns", command_token },
 	{ "version", "", "this program's version", command_version },
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
@@ -41,6 +41,8 @@ static void help(FILE *out)
 	      "  -c, --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
 	      "      --json          one JSON document on standard output\n"
 	      "      --force         renew: now, although not due\n"
+	      "      --try           token audit: attempts to wrap each key, which must be refused\n"
+	      "      --yes           token gc: erases without asking\n"
 	      "  -v, --verbose       more on standard error\n"
 	      "  -h, --help          this text\n\n"
 	      "exit status: 0 done; 1 something failed; 2 usage or configuration; 3 token unavailable or PIN\n"
@@ -72,6 +74,7 @@ int cli_main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
 		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
+		{ "try", no_argument, NULL, 't' },          { "yes", no_argument, NULL, 'y' },
 		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
@@ -83,6 +86,8 @@ int cli_main(int argc, char **argv)
 		case 'c': line.config_path = optarg; break;
 		case 'j': line.json = true; break;
 		case 'f': line.force = true; break;
+		case 't': line.try_it = true; break;
+		case 'y': line.yes = true; break;
 		case 'v': line.verbose = true; break;
 		case 'h': help(stdout); return EXIT_DONE;
 		default: fputs("hwacme --help shows the commands and options\n", stderr); return EXIT_USAGE;
@@ -97,8 +102,8 @@ int cli_main(int argc, char **argv)
 		fprintf(stderr, "hwacme: no command \"%s\"; hwacme --help lists them\n", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (line.force && command->run != command_renew) {
-		fprintf(stderr, "hwacme: --force goes with renew only\n");
+	if ((line.force && command->run != command_renew) || ((line.try_it || line.yes) && command->run != command_token)) {
+		fputs("hwacme: --force goes with renew, --try with token audit, --yes with token gc\n", stderr);
 		return EXIT_USAGE;
 	}
 	line.words = argv + optind + 1;

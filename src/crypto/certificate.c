@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "fingerprint.h"
 
 #define CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
 
@@ -198,7 +199,7 @@ static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rule
 
 static void facts_fill(X509 *leaf, struct certificate_facts *facts)
 {
-	uint8_t digest[32];
+	unsigned char *der = NULL;
 	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
 	char *hex = number ? BN_bn2hex(number) : NULL;
 
@@ -207,9 +208,9 @@ static void facts_fill(X509 *leaf, struct certificate_facts *facts)
 	snprintf(facts->serial, sizeof(facts->serial), "%s", hex ? hex : "");
 	OPENSSL_free(hex);
 	BN_free(number);
-	if (X509_digest(leaf, EVP_sha256(), digest, NULL) == 1)
-		for (size_t i = 0; i < sizeof(digest); i++)
-			snprintf(facts->fingerprint + 2 * i, 3, "%02x", digest[i]);
+	int len = i2d_X509(leaf, &der);
+	fingerprint_print(span_of(der, len > 0 ? (size_t)len : 0), facts->fingerprint);
+	OPENSSL_free(der);
 }
 
 static enum rc pem_print(STACK_OF(X509) * stack, int from, int to, struct buf *ret_pem, struct err *err)

@@ -88,11 +88,15 @@ enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key
 	return token_generate(token, &key->name, key->type, ret_key, err);
 }
 
-enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now, struct store_key *ret_key,
-			struct err *err)
+enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,
+			struct store_key *ret_key, struct err *err)
 {
 	struct store_key key = { .type = wanted->type, .created_at = now };
-	enum rc rc = token_key_name_new(owner, &key.name, err);
+	uint32_t instance = 0;
+	enum rc rc = store_instance(store, &instance, err);
+
+	if (rc == RC_OK)
+		rc = token_key_name_make(owner, instance, &key.name, err);
 
 	if (rc != RC_OK)
 		return rc;

@@ -27,8 +27,8 @@ enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struc
 enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 				 struct err *err) HWA_CHECKED;
 /* A new key's name, to be stored before the key is made. */
-enum rc keyring_reserve(const char *owner, const struct config_key *wanted, int64_t now, struct store_key *ret_key,
-			struct err *err) HWA_CHECKED;
+enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,
+			struct store_key *ret_key, struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(keyring, struct keyring *, keyring_free);
 

@@ -9,33 +9,7 @@
 
 #include "database.h"
 
-#define SCHEMA_VERSION 1
-#define BUSY_MS        5000
-
-static const char SCHEMA[] =
-	"CREATE TABLE certificate (name TEXT PRIMARY KEY, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
-	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER "
-	"NOT NULL,"
-	" not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL, serial TEXT NOT NULL,"
-	" fingerprint TEXT NOT NULL, authority TEXT NOT NULL, names TEXT NOT NULL, custody TEXT NOT NULL,"
-	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER "
-	"NOT NULL,"
-	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url "
-	"TEXT NOT NULL,"
-	" finalize_url TEXT NOT NULL, certificate_url TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
-	" peer_retry_at INTEGER NOT NULL,"
-	" failed_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT;"
-	"CREATE TABLE account (authority TEXT PRIMARY KEY, directory TEXT NOT NULL, token TEXT NOT NULL, label TEXT NOT NULL,"
-	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) "
-	"STRICT;"
-	"CREATE TABLE retired (token TEXT NOT NULL, label TEXT NOT NULL, id BLOB PRIMARY KEY, type INTEGER NOT NULL, made_at "
-	"INTEGER NOT NULL,"
-	" certificate TEXT NOT NULL, erase_at INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX retired_erase_at ON retired (erase_at);"
-	"CREATE TABLE journal (number INTEGER PRIMARY KEY, certificate TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) "
-	"STRICT;"
-	"CREATE INDEX journal_certificate ON journal (certificate, number);"
-	"PRAGMA user_version = 1;";
+#define BUSY_MS 5000
 
 #define X(name, text) text,
 static const char *const STATE_NAMES[] = { CERTIFICATE_STATES(X) };
@@ -100,35 +74,6 @@ void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key)
 		memcpy(ret_key->name.id, sqlite3_column_blob(statement, at + 2), TOKEN_ID_LEN);
 	ret_key->type = (enum key_type)sqlite3_column_int(statement, at + 3);
 	ret_key->created_at = sqlite3_column_int64(statement, at + 4);
-}
-
-static enum rc schema_check(struct store *store, bool create, struct err *err)
-{
-	AUTO(statement) sqlite3_stmt *statement = NULL;
-	enum rc rc = database_prepare(store, "PRAGMA user_version", &statement, err);
-
-	if (rc != RC_OK)
-		return rc;
-	if (sqlite3_step(statement) != SQLITE_ROW)
-		return database_fail(store, err, "cannot read");
-	int version = sqlite3_column_int(statement, 0);
-	if (version == SCHEMA_VERSION)
-		return RC_OK;
-	if (version != 0)
-		return err_set(err, RC_INPUT, "%s was written by a newer hwacme (schema %d, this one knows %d)", store->path,
-			       version, SCHEMA_VERSION);
-	if (!create)
-		return err_set(err, RC_ABSENT, "%s is empty", store->path);
-	sqlite3_reset(statement);
-	/* Whole or not at all: a process killed here leaves an empty database. */
-	rc = database_run(store, "BEGIN IMMEDIATE", err);
-	if (rc == RC_OK)
-		rc = database_run(store, SCHEMA, err);
-	if (rc == RC_OK)
-		rc = database_run(store, "COMMIT", err);
-	if (rc != RC_OK)
-		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
 }
 
 static enum rc store_new(const char *state_dir, struct store **ret_store, struct err *err)
@@ -201,7 +146,7 @@ enum rc store_open(const char *state_dir, struct store **ret_store, struct err *
 			  "temp_store = MEMORY;",
 			  err);
 	if (rc == RC_OK)
-		rc = schema_check(store, true, err);
+		rc = database_schema(store, true, err);
 	if (rc == RC_OK)
 		*ret_store = TAKE(store);
 	return rc;
@@ -220,7 +165,7 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
 		return database_fail(store, err, "cannot open");
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	rc = schema_check(store, false, err);
+	rc = database_schema(store, false, err);
 	if (rc == RC_OK)
 		*ret_store = TAKE(store);
 	return rc;

@@ -83,11 +83,13 @@ static void a_reserved_key_is_made_once_and_found_again(void **state)
 	AUTO(token_key) struct token_key *again = NULL;
 	char token[] = "hsm";
 	const struct config_key wanted = { .token = token, .type = KEY_EC_P256 };
+	AUTO(store) struct store *store = NULL;
 	struct store_key key;
 
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
-	assert_int_equal(keyring_reserve("amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(store, "amf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(strncmp(key.name.label, "hwacme-amf-", 11), 0);
 	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_ABSENT);
 	assert_int_equal(keyring_find_or_generate(keyring, &key, &made, NULL), RC_OK);

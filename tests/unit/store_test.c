@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include "store.h"
@@ -180,6 +181,44 @@ static void two_do_not_work_at_once(void **state)
 	assert_int_equal(store_lock(two, &err), RC_OK);
 }
 
+/* What the first version wrote: the same tables without the number. */
+static void make_it_old(void)
+{
+	char path[96];
+	sqlite3 *database = NULL;
+
+	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
+	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database, "DROP TABLE instance; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(database);
+}
+
+static void a_database_of_an_earlier_version_is_brought_up_to_date(void **state)
+{
+	struct store_certificate record = { .name = "old", .state = CERT_NEW }, again;
+	struct store *store = open_it();
+	uint32_t first = 0, second = 0, third = 0;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(store_instance(store, &first, NULL), RC_OK);
+	assert_int_not_equal(first, 0);
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+	store_close(store);
+	make_it_old();
+	assert_int_equal(store_open_readonly(state_dir, &store, &err), RC_INPUT);
+	assert_non_null(strstr(err.text, "older"));
+	store = open_it();
+	assert_int_equal(store_instance(store, &second, NULL), RC_OK);
+	assert_int_not_equal(second, 0);
+	assert_int_equal(store_certificate_load(store, "old", &again, NULL), RC_OK);
+	store_close(store);
+	store = open_it();
+	assert_int_equal(store_instance(store, &third, NULL), RC_OK);
+	assert_int_equal(second, third);
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +228,7 @@ int main(void)
 		cmocka_unit_test(an_account_is_kept_with_its_key),
 		cmocka_unit_test(the_journal_is_newest_first),
 		cmocka_unit_test(two_do_not_work_at_once),
+		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

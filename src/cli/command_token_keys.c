@@ -1,0 +1,113 @@
+/* command_token_keys.c -- `hwacme token keys`: every key of every token, whose it is, how old, and how it is kept. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "codec.h"
+#include "fingerprint.h"
+#include "log.h"
+#include "token_desk.h"
+
+struct walk {
+	const struct token_desk *desk;
+	const char *token;
+	uint32_t instance; /* 0: nothing was ever stored */
+	token_desk_fn *each;
+	void *ctx;
+};
+
+static enum rc key_listed(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	const struct walk *walk = ctx;
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	struct token_desk_key seen = { .token = walk->token, .name = key->name, .type = key->type, .custody = *custody };
+	uint32_t instance = 0;
+
+	if (walk->desk->store && store_key_owner(walk->desk->store, &key->name, seen.owner, NULL) != RC_OK)
+		seen.owner[0] = '\0';
+	bool is_named = token_key_name_parse(&key->name, &seen.made_at, &instance);
+	/* Several hosts may use one token: a key that another one reserved is none of ours. */
+	seen.is_ours = seen.owner[0] || (is_named && walk->instance && instance == walk->instance);
+	if (key->type < KEY_TYPE_COUNT && key->ops->public_key(key, &spki, NULL) == RC_OK)
+		fingerprint_print(buf_span(&spki), seen.fingerprint);
+	return walk->each(walk->ctx, &seen, err);
+}
+
+enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *each, void *ctx)
+{
+	struct walk walk = { .desk = desk, .each = each, .ctx = ctx };
+	enum exit_status status = EXIT_DONE;
+	struct err err = { 0 };
+
+	if (desk->store && store_instance(desk->store, &walk.instance, &err) != RC_OK) {
+		log_failure("token", &err);
+		return EXIT_FAILED;
+	}
+	for (unsigned i = 0; i < desk->config->token_count; i++) {
+		struct token *token;
+
+		walk.token = desk->config->tokens[i].name;
+		enum rc rc = keyring_token(desk->keyring, walk.token, &token, &err);
+		if (rc == RC_OK)
+			rc = token_list(token, key_listed, &walk, &err);
+		if (rc == RC_OK)
+			continue;
+		log_failure(walk.token, &err);
+		status = EXIT_TOKEN;
+	}
+	return status;
+}
+
+json_t *token_desk_json(const struct token_desk_key *key)
+{
+	AUTO(buf) struct buf id = BUF_MAX(2 * TOKEN_ID_LEN);
+
+	if (codec_hex(SPAN(key->name.id), &id, NULL) != RC_OK)
+		return NULL;
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:b, s:s}", "token", key->token, "label", key->name.label,
+			 "id", buf_text(&id), "type", key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type",
+			 "owner", output_text(key->owner), "ours", key->is_ours, "made_at", output_time(key->made_at),
+			 "public_key_sha256", output_text(key->fingerprint), "held", key->custody.held, "custody",
+			 key->custody.text);
+}
+
+struct report {
+	const struct token_desk *desk;
+	json_t *rows;
+	bool all_held;
+};
+
+static enum rc report_key(void *ctx, const struct token_desk_key *key, struct err *err)
+{
+	struct report *report = ctx;
+	char age[CLOCK_TEXT_MAX];
+
+	(void)err;
+	/* What others keep in a shared token is shown, and is not our failure. */
+	if (key->is_ours && !key->custody.held)
+		report->all_held = false;
+	if (report->desk->line->json) {
+		json_array_append_new(report->rows, token_desk_json(key));
+		return RC_OK;
+	}
+	printf("%s: \"%s\" %s, of %s\n", key->token, key->name.label,
+	       key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type",
+	       key->owner[0]  ? key->owner
+	       : key->is_ours ? "no record here any more"
+			      : "nobody known here");
+	if (key->made_at)
+		printf("    age       %s\n", clock_print_duration(clock_now() - key->made_at, age));
+	printf("    custody   %s%s\n", key->custody.held ? "" : "NOT HELD: ", key->custody.text);
+	return RC_OK;
+}
+
+enum exit_status token_keys_command(const struct token_desk *desk)
+{
+	AUTO(json) json_t *rows = json_array();
+	struct report report = { .desk = desk, .rows = rows, .all_held = true };
+	enum exit_status status = token_desk_each(desk, report_key, &report);
+
+	if (desk->line->json)
+		output_json(json_pack("{s:O}", "keys", rows));
+	return report.all_held ? status : exit_first(status, EXIT_FAILED);
+}

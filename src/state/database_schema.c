@@ -1,0 +1,97 @@
+/* database_schema.c -- the tables of STATE/hwacme.db, and how a database of an earlier version is brought up to date. */
+#include "database.h"
+
+/* One step a version, never changed once released; each ends by saying which version it made. */
+static const char *const STEPS[] = {
+	"CREATE TABLE certificate (name TEXT PRIMARY KEY, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
+	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER "
+	"NOT NULL,"
+	" not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, issued_at INTEGER NOT NULL, serial TEXT NOT NULL,"
+	" fingerprint TEXT NOT NULL, authority TEXT NOT NULL, names TEXT NOT NULL, custody TEXT NOT NULL,"
+	" next_token TEXT NOT NULL, next_label TEXT NOT NULL, next_id BLOB NOT NULL, next_type INTEGER NOT NULL, next_at INTEGER "
+	"NOT NULL,"
+	" next_generation INTEGER NOT NULL, phase TEXT NOT NULL, polls INTEGER NOT NULL, expires_at INTEGER NOT NULL, order_url "
+	"TEXT NOT NULL,"
+	" finalize_url TEXT NOT NULL, certificate_url TEXT NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
+	" peer_retry_at INTEGER NOT NULL,"
+	" failed_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT;"
+	"CREATE TABLE account (authority TEXT PRIMARY KEY, directory TEXT NOT NULL, token TEXT NOT NULL, label TEXT NOT NULL,"
+	" id BLOB NOT NULL, type INTEGER NOT NULL, made_at INTEGER NOT NULL, url TEXT NOT NULL, created_at INTEGER NOT NULL) "
+	"STRICT;"
+	"CREATE TABLE retired (token TEXT NOT NULL, label TEXT NOT NULL, id BLOB PRIMARY KEY, type INTEGER NOT NULL, made_at "
+	"INTEGER NOT NULL,"
+	" certificate TEXT NOT NULL, erase_at INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX retired_erase_at ON retired (erase_at);"
+	"CREATE TABLE journal (number INTEGER PRIMARY KEY, certificate TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL) "
+	"STRICT;"
+	"CREATE INDEX journal_certificate ON journal (certificate, number);"
+	"PRAGMA user_version = 1;",
+	/* Tells our keys from those of another hwacme in a token that both use. */
+	"CREATE TABLE instance (number INTEGER NOT NULL) STRICT;"
+	"INSERT INTO instance VALUES ((random() & 4294967295) | 1);"
+	"PRAGMA user_version = 2;",
+};
+#define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
+
+static enum rc version_read(struct store *store, int *ret_version, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *statement = NULL;
+	enum rc rc = database_prepare(store, "PRAGMA user_version", &statement, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	*ret_version = sqlite3_column_int(statement, 0);
+	return RC_OK;
+}
+
+/* Whole or not at all: a process killed here leaves the version it found. */
+static enum rc upgrade(struct store *store, struct err *err)
+{
+	int version = 0;
+	enum rc rc = database_run(store, "BEGIN IMMEDIATE", err);
+
+	if (rc != RC_OK)
+		return rc;
+	/* Another process may have been first. */
+	rc = version_read(store, &version, err);
+	for (; rc == RC_OK && version < SCHEMA_VERSION; version++)
+		rc = database_run(store, STEPS[version], err);
+	if (rc == RC_OK)
+		rc = database_run(store, "COMMIT", err);
+	if (rc != RC_OK)
+		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+enum rc database_schema(struct store *store, bool may_write, struct err *err)
+{
+	int version = 0;
+	enum rc rc = version_read(store, &version, err);
+
+	if (rc != RC_OK || version == SCHEMA_VERSION)
+		return rc;
+	if (version < 0 || version > SCHEMA_VERSION)
+		return err_set(err, RC_INPUT, "%s was written by a newer hwacme (schema %d, this one knows %d)", store->path,
+			       version, SCHEMA_VERSION);
+	if (may_write)
+		return upgrade(store, err);
+	if (version == 0)
+		return err_set(err, RC_ABSENT, "%s is empty", store->path);
+	return err_set(err, RC_INPUT, "%s was written by an older hwacme (schema %d); `hwacme renew` brings it up to date",
+		       store->path, version);
+}
+
+enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *statement = NULL;
+	enum rc rc = database_prepare(store, "SELECT number FROM instance", &statement, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	*ret_instance = (uint32_t)sqlite3_column_int64(statement, 0);
+	return RC_OK;
+}

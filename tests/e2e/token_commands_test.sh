@@ -1,0 +1,55 @@
+# token keys, audit and gc: whose a key is, how it is kept, and that nobody's keys go only when they are ours and old enough.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+pkcs11() { pkcs11-tool --module "$LAB_MODULE" --token-label nf-appliance --login --pin "$LAB_PIN" "$@" >/dev/null 2>&1; }
+# make_key LABEL-OWNER SECONDS-OLD INSTANCE: a key called as ours, made by other means.
+make_key() {
+	local id
+	id=$(printf '%08x%08x0123456789abcdef' $(($(date +%s) - $2)) "$3")
+	pkcs11 --keypairgen --key-type EC:prime256v1 --sensitive --label "hwacme-$1-$id" --id "$id" || fail "pkcs11-tool"
+}
+
+lab_up
+lab_config
+got=0
+hwacme token gc --yes >/dev/null || got=$?
+[ $got = 1 ] || fail "gc without a database: exit $got"
+hwacme renew >/dev/null
+instance=$(python3 -c "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT number FROM instance').fetchone()[0])" "$LAB/state/hwacme.db")
+
+hwacme token audit >"$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
+grep -q '^3 keys looked at, 0 failed; 0 of others' "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
+hwacme token audit --try --json | jq -e '.failed == 0 and .looked_at == 3 and all(.keys[]; .passed and (.public_key_sha256 | length == 64))' >/dev/null || fail "audit --try --json"
+hwacme token keys --json | jq -e 'all(.keys[]; .owner != null and .ours and .held)' >/dev/null || fail "keys"
+
+make_key lost 7200 "$instance"    # ours, old, of nobody: goes
+make_key fresh 60 "$instance"     # ours, but perhaps of something that is just happening
+make_key remote 7200 77           # of another host that shares the token
+pkcs11 --keypairgen --key-type EC:prime256v1 --label somebody-else --id 01 || fail "pkcs11-tool"
+hwacme token keys | grep -A1 '"hwacme-lost-' | grep -q 'age *2h' || fail "no age: $(hwacme token keys)"
+got=0
+hwacme token gc </dev/null >"$LAB/gc" || got=$?
+[ $got = 1 ] && grep -q '^1 key of ours without an owner' "$LAB/gc" || fail "gc without a terminal: exit $got: $(cat "$LAB/gc")"
+hwacme token keys | grep -q hwacme-lost- || fail "gc erased without being told to"
+hwacme token gc --yes --json | jq -e '.keys | length == 1 and .[0].erased' >/dev/null || fail "gc --yes: $(tail -n 2 "$LAB/hwacme.log")"
+for label in hwacme-fresh- hwacme-remote- somebody-else; do
+	hwacme token keys | grep -q -- "$label" || fail "$label is gone"
+done
+! hwacme token keys | grep -q hwacme-lost- || fail "the orphan is still there"
+# The keys in use are in use.
+hwacme renew --force >/dev/null || fail "renewal after gc"
+# A key of ours that could leave the token fails the audit, and is told.
+make_key open 7200 "$instance"
+label=$(hwacme token keys | grep -o 'hwacme-open-[0-9a-f]*')
+id=${label##*-}
+pkcs11 --delete-object --type privkey --id "$id" || fail "pkcs11-tool"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -outform DER -out "$LAB/open.der" 2>/dev/null
+pkcs11 --write-object "$LAB/open.der" --type privkey --id "$id" --label "$label" --extractable || fail "pkcs11-tool"
+rm "$LAB/open.der"
+got=0
+hwacme token audit >"$LAB/audit" || got=$?
+[ $got = 1 ] || fail "audit of an exportable key: exit $got: $(cat "$LAB/audit")"
+grep -q "^BAD .*hwacme-open-" "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
+"$HWACME" -c "$LAB/hwacme.yaml" renew --yes >/dev/null 2>&1 && fail "--yes for renew" || [ $? = 2 ] || fail "--yes for renew"
