@@ -27,8 +27,8 @@ static const char *const STEPS[] = {
 	"CREATE INDEX journal_certificate ON journal (certificate, number);"
 	"PRAGMA user_version = 1;",
 	/* Tells our keys from those of another hwacme in a token that both use. */
-	"CREATE TABLE instance (number INTEGER NOT NULL) STRICT;"
-	"INSERT INTO instance VALUES ((random() & 4294967295) | 1);"
+	"CREATE TABLE instance (number BLOB NOT NULL) STRICT;"
+	"INSERT INTO instance VALUES (randomblob(4));"
 	"PRAGMA user_version = 2;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
@@ -92,6 +92,11 @@ enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *
 		return rc;
 	if (sqlite3_step(statement) != SQLITE_ROW)
 		return database_fail(store, err, "cannot read");
-	*ret_instance = (uint32_t)sqlite3_column_int64(statement, 0);
+	const uint8_t *number = sqlite3_column_blob(statement, 0);
+	if (sqlite3_column_bytes(statement, 0) != 4)
+		return err_set(err, RC_RESOURCE, "%s: its number is damaged", store->path);
+	*ret_instance = (uint32_t)number[0] << 24 | (uint32_t)number[1] << 16 | (uint32_t)number[2] << 8 | number[3];
+	/* 0 is nobody's. */
+	*ret_instance += *ret_instance == 0;
 	return RC_OK;
 }

@@ -17,7 +17,7 @@ got=0
 hwacme token gc --yes >/dev/null || got=$?
 [ $got = 1 ] || fail "gc without a database: exit $got"
 hwacme renew >/dev/null
-instance=$(python3 -c "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT number FROM instance').fetchone()[0])" "$LAB/state/hwacme.db")
+instance=$(python3 -c "import sqlite3, sys; print(int.from_bytes(sqlite3.connect(sys.argv[1]).execute('SELECT number FROM instance').fetchone()[0], 'big'))" "$LAB/state/hwacme.db")
 
 hwacme token audit >"$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
 grep -q '^3 keys looked at, 0 failed; 0 of others' "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
