@@ -87,30 +87,20 @@ static struct span ec_point(struct span value, size_t point_len)
 	return value;
 }
 
-/* What else CKA_EC_PARAMS may say for Ed25519: a PrintableString, and an older object identifier (PKCS#11 3.0, 2.3.10). */
-static const struct {
-	const char *params;
-	size_t len;
-	enum key_type type;
-} CURVE_ALIASES[] = {
-	{ "\x13\x0c"
-	  "edwards25519",
-	  14, KEY_ED25519 },
-	{ "\x06\x09\x2b\x06\x01\x04\x01\xda\x47\x0f\x01", 11, KEY_ED25519 },
-};
-
 static enum key_type curve_of(CK_KEY_TYPE key_type, struct span params)
 {
+	/* PKCS#11 3.0, 2.3.10: for Ed25519 a name may stand in the place of the identifier, as a PrintableString. */
+	static const char name[] = "\x13\x0c"
+				   "edwards25519";
+
+	if (key_type == CKK_EC_EDWARDS && span_equal(params, span_text(name)))
+		return KEY_ED25519;
 	for (int i = 0; i < KEY_TYPE_COUNT; i++) {
 		enum key_type type = (enum key_type)i;
 
 		if (pkcs11_family(type)->key_type == key_type && span_equal(params, key_type_oid(type)))
 			return type;
 	}
-	for (size_t i = 0; i < sizeof(CURVE_ALIASES) / sizeof(CURVE_ALIASES[0]); i++)
-		if (pkcs11_family(CURVE_ALIASES[i].type)->key_type == key_type &&
-		    span_equal(params, span_of(CURVE_ALIASES[i].params, CURVE_ALIASES[i].len)))
-			return CURVE_ALIASES[i].type;
 	return KEY_TYPE_COUNT;
 }
 
