@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "jws_algorithm.h"
 #include "key_type.h"
 #include "scope.h"
 
@@ -44,6 +45,7 @@ struct config_authority {
 	unsigned contact_count;
 	bool terms_agreed;
 	struct config_key account_key;
+	enum jws_algorithm account_algorithm; /* fits account_key.type, or JWS_BY_KEY_TYPE */
 	unsigned line;
 };
 

@@ -30,15 +30,8 @@
 #define TOKEN_ID_LEN        16  /* CKA_ID: random, known to the store before the key exists */
 #define TOKEN_SIG_MAX       512 /* RSA 4096 */
 #define TOKEN_SPKI_MAX      1024
+#define TOKEN_MESSAGE_MAX   (64u * 1024u) /* what Ed25519 signs is not hashed first */
 #define TOKEN_REFERENCE_MAX 8192
-
-enum token_scheme {
-	TOKEN_ECDSA,     /* r || s, each of field size, leading zeros kept (RFC 7518, 3.4) */
-	TOKEN_RSA_PKCS1, /* RSASSA-PKCS1-v1_5 */
-	TOKEN_RSA_PSS,   /* salt as long as the hash (RFC 7518, 3.5) */
-};
-
-enum token_hash { TOKEN_SHA256, TOKEN_SHA384, TOKEN_SHA512 };
 
 /* How a key is called: the id finds it, the label is for people and file names. */
 struct token_key_name {
@@ -89,7 +82,8 @@ struct token_ops {
 	void (*key_free)(struct token_key *key);
 	/* SubjectPublicKeyInfo, DER. */
 	enum rc (*public_key)(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
-	enum rc (*sign)(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+	/* `input` is the digest; for TOKEN_EDDSA the message, of at most TOKEN_MESSAGE_MAX. */
+	enum rc (*sign)(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
 			struct buf *ret_sig, struct err *err) HWA_CHECKED;
 	enum rc (*custody)(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 	/* What a server loads as its key file (PEM: TSS2 PRIVATE KEY or PKCS#11 URI) and the URI; never a secret. */
@@ -105,9 +99,9 @@ struct token_ops {
 
 /*
  * What callers use (tokens/token.c).  token_open() picks the backend by the
- * configuration.  token_sign() hashes nothing, and verifies what the token signed
- * with the public key before it returns it: a stale TPM handle can sign with
- * another key and report success.
+ * configuration.  token_sign() hashes nothing (token_sign_message() does, where the
+ * scheme has a hash), and verifies what the token signed with the public key before
+ * it returns it: a stale TPM handle can sign with another key and report success.
  */
 enum rc token_open(const struct config_token *config, const char *keys_dir, struct token **ret_token,
 		   struct err *err) HWA_CHECKED;
@@ -120,10 +114,12 @@ enum rc token_find(struct token *token, const struct token_key_name *name, struc
 enum rc token_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 void token_key_free(struct token_key *key);
 enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
-enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
+enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input, struct buf *ret_sig,
 		   struct err *err) HWA_CHECKED;
+enum rc token_sign_message(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span message,
+			   struct buf *ret_sig, struct err *err) HWA_CHECKED;
 /* What token_sign() asks of its arguments, for whoever calls the backend's sign itself. */
-enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
 			 struct err *err) HWA_CHECKED;
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;

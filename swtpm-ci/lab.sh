@@ -129,7 +129,7 @@ lab_config() {
 	    roots: $LAB/roots.pem
 	    contact: ["mailto:noc@example.org"]
 	    terms-agreed: true
-	    account-key: { token: ${LAB_ACCOUNT_TOKEN:-hsm}, type: ${3:-ec-p256} }
+	    account-key: { token: ${LAB_ACCOUNT_TOKEN:-hsm}, type: ${3:-ec-p256}${LAB_ACCOUNT_ALGORITHM:+, algorithm: $LAB_ACCOUNT_ALGORITHM} }
 	policies:
 	  - name: sba
 	    renew-after: 66%

@@ -196,17 +196,17 @@ static enum rc do_sign(struct connection *connection, struct err *err)
 
 	subject_get(&connection->request, true, &subject);
 	uint64_t scheme = wire_get_number(&connection->request, 1), hash = wire_get_number(&connection->request, 1);
-	struct span digest = wire_get_bytes(&connection->request, WIRE_MESSAGE_MAX);
+	struct span input = wire_get_bytes(&connection->request, TOKEN_MESSAGE_MAX);
 	enum rc rc = request_check(&connection->request, err);
 	if (rc == RC_OK)
 		rc = keyd_keys_take(connection->keyd->keys, subject.token, &subject.name, &entry, err);
 	if (rc != RC_OK)
 		return rc;
 	/* The engine checks too, for itself; what it sends is not believed here. */
-	rc = token_sign_check(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, digest, err);
+	rc = token_sign_check(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, input, err);
 	/* What the token signed is verified by the engine, which needs it; once is enough. */
 	if (rc == RC_OK)
-		rc = entry->key->ops->sign(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, digest, &sig, err);
+		rc = entry->key->ops->sign(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, input, &sig, err);
 	if (rc == RC_OK)
 		wire_put_bytes(&connection->answer, buf_span(&sig));
 	keyd_keys_give_back(connection->keyd->keys, entry);

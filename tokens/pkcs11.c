@@ -120,13 +120,13 @@ static const CK_RSA_PKCS_PSS_PARAMS PSS[] = {
 	[TOKEN_SHA512] = { CKM_SHA512, CKG_MGF1_SHA512, 64 },
 };
 
-static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token_hash hash, struct span digest,
+static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token_hash hash, struct span given,
 		    struct buf *ret_sig, struct err *err)
 {
 	struct pkcs11_token *token = PKCS11(base->token);
 	CK_RSA_PKCS_PSS_PARAMS pss = PSS[hash];
-	CK_MECHANISM mechanism = { scheme == TOKEN_ECDSA ? CKM_ECDSA : CKM_RSA_PKCS, NULL, 0 };
-	AUTO(buf) struct buf input = BUF_MAX(128); /* DigestInfo with SHA-512 is 83 */
+	CK_MECHANISM mechanism = { pkcs11_family(base->type)->sign, NULL, 0 };
+	AUTO(buf) struct buf input = BUF_MAX(TOKEN_MESSAGE_MAX);
 	CK_BYTE sig[TOKEN_SIG_MAX];
 	CK_ULONG sig_len = sizeof(sig);
 	enum rc rc = pkcs11_owned(base->token, err);
@@ -136,7 +136,7 @@ static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token
 	if (rc == RC_OK && scheme == TOKEN_RSA_PKCS1)
 		rc = buf_append(&input, SPAN(DIGEST_INFO[hash]), err);
 	if (rc == RC_OK)
-		rc = buf_append(&input, digest, err);
+		rc = buf_append(&input, given, err);
 	if (rc != RC_OK)
 		return rc;
 	CK_RV rv = token->call->C_SignInit(token->session, &mechanism, PKCS11_KEY(base)->private_key);

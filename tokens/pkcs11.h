@@ -55,7 +55,12 @@ enum rc pkcs11_info(struct token *token, struct token_info *ret_info, struct err
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function);
 const char *pkcs11_rv_name(CK_RV rv);
 
-/* pkcs11_object.c: finding objects and reading their attributes */
+/* pkcs11_object.c: what PKCS#11 calls a family of keys; finding objects and reading their attributes */
+struct pkcs11_family {
+	CK_KEY_TYPE key_type;
+	CK_MECHANISM_TYPE generate, sign;
+};
+const struct pkcs11_family *pkcs11_family(enum key_type type);
 /* `id` and `label` may be NULL: any. */
 enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
 			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err) HWA_CHECKED;

@@ -36,13 +36,10 @@ static CK_ULONG private_template(CK_ATTRIBUTE *attribute, size_t step, const str
 
 static CK_RV generate_pair(struct pkcs11_token *token, const struct token_key_name *name, enum key_type type)
 {
-	static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
-	static const uint8_t p384[] = { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 };
 	static const uint8_t exponent[] = { 0x01, 0x00, 0x01 };
 	CK_ULONG bits = key_type_bits(type);
-	bool is_ec = key_type_is_ec(type);
-	struct span curve = type == KEY_EC_P384 ? SPAN(p384) : SPAN(p256);
-	CK_MECHANISM mechanism = { is_ec ? CKM_EC_KEY_PAIR_GEN : CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	struct span curve = key_type_oid(type);
+	CK_MECHANISM mechanism = { pkcs11_family(type)->generate, NULL, 0 };
 	CK_ATTRIBUTE public_key[6] = {
 		{ CKA_TOKEN, &yes, sizeof(yes) },
 		{ CKA_VERIFY, &yes, sizeof(yes) },
@@ -52,7 +49,7 @@ static CK_RV generate_pair(struct pkcs11_token *token, const struct token_key_na
 	CK_ULONG public_count = 4;
 	CK_RV rv = CKR_FUNCTION_FAILED;
 
-	if (is_ec) {
+	if (curve.len) {
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len };
 	} else {
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_MODULUS_BITS, &bits, sizeof(bits) };

@@ -18,6 +18,17 @@ void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room
 			*at = '?';
 }
 
+const struct pkcs11_family *pkcs11_family(enum key_type type)
+{
+	static const struct pkcs11_family families[] = {
+		[FAMILY_EC] = { CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA },
+		[FAMILY_RSA] = { CKK_RSA, CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_PKCS },
+		[FAMILY_ED25519] = { CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA },
+	};
+
+	return &families[key_type_family(type)];
+}
+
 enum rc pkcs11_find_objects(struct pkcs11_token *token, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
 			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err)
 {
@@ -76,23 +87,40 @@ static struct span ec_point(struct span value, size_t point_len)
 	return value;
 }
 
-static enum rc ec_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE public_key, struct buf *ret_spki, struct err *err)
+static enum key_type curve_of(CK_KEY_TYPE key_type, struct span params)
+{
+	/* PKCS#11 3.0, 2.3.10: for Ed25519 a name may stand in the place of the identifier, as a PrintableString. */
+	static const char name[] = "\x13\x0c"
+				   "edwards25519";
+
+	if (key_type == CKK_EC_EDWARDS && span_equal(params, span_text(name)))
+		return KEY_ED25519;
+	for (int i = 0; i < KEY_TYPE_COUNT; i++) {
+		enum key_type type = (enum key_type)i;
+
+		if (pkcs11_family(type)->key_type == key_type && span_equal(params, key_type_oid(type)))
+			return type;
+	}
+	return KEY_TYPE_COUNT;
+}
+
+static enum rc curve_spki(struct pkcs11_token *token, CK_KEY_TYPE key_type, CK_OBJECT_HANDLE public_key, struct buf *ret_spki,
+			  struct err *err)
 {
 	AUTO(buf) struct buf point = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
 	AUTO(buf) struct buf params = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
-	static const uint8_t p384[] = { 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22 };
 	enum rc rc = pkcs11_attribute(token, public_key, CKA_EC_PARAMS, &params, err);
 
 	if (rc == RC_OK)
 		rc = pkcs11_attribute(token, public_key, CKA_EC_POINT, &point, err);
 	if (rc != RC_OK)
 		return rc;
-	if (span_equal(buf_span(&params), SPAN(p256)))
-		return spki_from_ec(KEY_EC_P256, ec_point(buf_span(&point), 65), ret_spki, err);
-	if (span_equal(buf_span(&params), SPAN(p384)))
-		return spki_from_ec(KEY_EC_P384, ec_point(buf_span(&point), 97), ret_spki, err);
-	return err_set(err, RC_INPUT, "its curve is none of ours");
+	enum key_type type = curve_of(key_type, buf_span(&params));
+	if (type == KEY_TYPE_COUNT)
+		return err_set(err, RC_INPUT, "its curve is none of ours");
+	if (type == KEY_ED25519)
+		return spki_from_ed25519(ec_point(buf_span(&point), key_type_width(type)), ret_spki, err);
+	return spki_from_ec(type, ec_point(buf_span(&point), 1 + 2 * key_type_width(type)), ret_spki, err);
 }
 
 static enum rc rsa_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE public_key, struct buf *ret_spki, struct err *err)
@@ -122,17 +150,17 @@ enum rc pkcs11_object_spki(struct pkcs11_token *token, CK_OBJECT_HANDLE private_
 	if (type.len != sizeof(key_type) || id_len != TOKEN_ID_LEN)
 		return err_set(err, RC_INPUT, "it is not a key of ours");
 	memcpy(&key_type, type.at, sizeof(key_type));
-	/* An RSA private key carries its public half; an EC one does not everywhere. */
+	/* An RSA private key carries its public half; one on a curve does not everywhere. */
 	if (key_type == CKK_RSA)
 		return rsa_spki(token, private_key, ret_spki, err);
+	if (key_type != CKK_EC && key_type != CKK_EC_EDWARDS)
+		return err_set(err, RC_INPUT, "its key type 0x%lx is none of ours", key_type);
 	rc = pkcs11_find_objects(token, CKO_PUBLIC_KEY, id, NULL, &public_key, 1, &count, err);
 	if (rc != RC_OK)
 		return rc;
 	if (count == 0)
 		return err_set(err, RC_ABSENT, "its public key object is missing from the token");
-	if (key_type == CKK_EC)
-		return ec_spki(token, public_key, ret_spki, err);
-	return err_set(err, RC_INPUT, "its key type 0x%lx is none of ours", key_type);
+	return curve_spki(token, key_type, public_key, ret_spki, err);
 }
 
 /* What invariant I2 asks of a key; an attribute the module does not know counts against it. */

@@ -68,12 +68,11 @@ void pkcs11_close(struct token *base)
 static bool can_generate(struct pkcs11_token *token, enum key_type type)
 {
 	CK_MECHANISM_INFO info;
-	CK_MECHANISM_TYPE generate = key_type_is_ec(type) ? CKM_EC_KEY_PAIR_GEN : CKM_RSA_PKCS_KEY_PAIR_GEN;
-	CK_MECHANISM_TYPE sign = key_type_is_ec(type) ? CKM_ECDSA : CKM_RSA_PKCS;
+	const struct pkcs11_family *family = pkcs11_family(type);
 	unsigned bits = key_type_bits(type);
 
-	if (token->call->C_GetMechanismInfo(token->slot, sign, &info) != CKR_OK ||
-	    token->call->C_GetMechanismInfo(token->slot, generate, &info) != CKR_OK)
+	if (token->call->C_GetMechanismInfo(token->slot, family->sign, &info) != CKR_OK ||
+	    token->call->C_GetMechanismInfo(token->slot, family->generate, &info) != CKR_OK)
 		return false;
 	return info.ulMinKeySize <= bits && (info.ulMaxKeySize == 0 || bits <= info.ulMaxKeySize);
 }

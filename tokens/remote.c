@@ -26,7 +26,7 @@ struct question {
 	const struct token_key_name *name; /* NULL: about the token */
 	enum token_scheme scheme;
 	enum token_hash hash;
-	struct span digest;
+	struct span input; /* to be signed */
 	enum key_type type;
 	enum keyd_operation operation; /* as it stands in the call */
 	struct token_key **ret_key;
@@ -52,7 +52,7 @@ static void ask(void *ctx, struct wire *request)
 		return;
 	wire_put_number(request, question->scheme, 1);
 	wire_put_number(request, question->hash, 1);
-	wire_put_bytes(request, question->digest);
+	wire_put_bytes(request, question->input);
 }
 
 static enum rc odd(struct err *err)
@@ -234,11 +234,11 @@ static enum rc take_bytes(void *ctx, enum keyd_answer kind, struct wire *answer,
 	return rc;
 }
 
-static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
-		    struct buf *ret_sig, struct err *err)
+static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input, struct buf *ret_sig,
+		    struct err *err)
 {
 	struct question question = {
-		.token = key->token, .name = &key->name, .scheme = scheme, .hash = hash, .digest = digest, .ret_first = ret_sig
+		.token = key->token, .name = &key->name, .scheme = scheme, .hash = hash, .input = input, .ret_first = ret_sig
 	};
 
 	return call(&question, KEYD_SIGN, take_bytes, err);

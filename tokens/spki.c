@@ -11,21 +11,18 @@
 #include <string.h>
 
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
+AUTO_DEFINE(md_ctx, EVP_MD_CTX *, EVP_MD_CTX_free);
 AUTO_DEFINE(pkey_ctx, EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 AUTO_DEFINE(param_bld, OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free);
 AUTO_DEFINE(params, OSSL_PARAM *, OSSL_PARAM_free);
 AUTO_DEFINE(bignum, BIGNUM *, BN_free);
 AUTO_DEFINE(ecdsa, ECDSA_SIG *, ECDSA_SIG_free);
 
-static enum rc spki_build(const char *algorithm, OSSL_PARAM *params, struct buf *ret_spki, struct err *err)
+static enum rc spki_encode(const EVP_PKEY *pkey, struct buf *ret_spki, struct err *err)
 {
-	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
-	AUTO(pkey) EVP_PKEY *pkey = NULL;
 	unsigned char *der = NULL;
-
-	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "the token's public key is not a valid %s key", algorithm);
 	int len = i2d_PUBKEY(pkey, &der);
+
 	if (len <= 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "the public key cannot be encoded");
 	enum rc rc = buf_append(ret_spki, span_of(der, (size_t)len), err);
@@ -33,15 +30,25 @@ static enum rc spki_build(const char *algorithm, OSSL_PARAM *params, struct buf 
 	return rc;
 }
 
+static enum rc spki_build(const char *algorithm, OSSL_PARAM *params, struct buf *ret_spki, struct err *err)
+{
+	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
+	AUTO(pkey) EVP_PKEY *pkey = NULL;
+
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "the token's public key is not a valid %s key", algorithm);
+	return spki_encode(pkey, ret_spki, err);
+}
+
 enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki, struct err *err)
 {
-	const char *group = type == KEY_EC_P384 ? "P-384" : "P-256";
+	const char *group = key_type_group(type);
 
-	if (!key_type_is_ec(type))
+	if (key_type_family(type) != FAMILY_EC)
 		return err_set(err, RC_BUG, "%s is no elliptic curve", key_type_name(type));
 	/* SEC 1, 2.3.3: OpenSSL would take compressed points and the one at infinity too. */
-	if (point.len != 1 + 2 * key_type_bits(type) / 8 || point.at[0] != 0x04)
-		return err_set(err, RC_PROTOCOL, "the token's public key is not an uncompressed point of %s", group);
+	if (point.len != 1 + 2 * key_type_width(type) || point.at[0] != 0x04)
+		return err_set(err, RC_PROTOCOL, "the token's public key is not an uncompressed point of %s", key_type_crv(type));
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)group, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.at, point.len),
@@ -49,6 +56,17 @@ enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki
 	};
 
 	return spki_build("EC", params, ret_spki, err);
+}
+
+enum rc spki_from_ed25519(struct span point, struct buf *ret_spki, struct err *err)
+{
+	AUTO(pkey) EVP_PKEY *pkey = NULL;
+
+	if (point.len == key_type_width(KEY_ED25519))
+		pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point.at, point.len);
+	if (!pkey)
+		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "the token's public key is not a valid Ed25519 key");
+	return spki_encode(pkey, ret_spki, err);
 }
 
 enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret_spki, struct err *err)
@@ -82,27 +100,28 @@ static EVP_PKEY *spki_load(struct span spki)
 	return pkey;
 }
 
+static bool is_of_type(const EVP_PKEY *pkey, enum key_type type)
+{
+	char group[32] = "";
+
+	switch (key_type_family(type)) {
+	case FAMILY_RSA: return EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) == (int)key_type_bits(type);
+	case FAMILY_EC:
+		return EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1 &&
+		       strcmp(group, key_type_group(type)) == 0;
+	case FAMILY_ED25519: return EVP_PKEY_is_a(pkey, key_type_group(type));
+	}
+	return false;
+}
+
 enum key_type spki_key_type(struct span spki)
 {
 	AUTO(pkey) EVP_PKEY *pkey = spki_load(spki);
-	char group[32] = "";
 
-	if (!pkey)
-		return KEY_TYPE_COUNT;
-	if (EVP_PKEY_is_a(pkey, "RSA")) {
-		int bits = EVP_PKEY_get_bits(pkey);
-		return bits == 2048 ? KEY_RSA_2048 : bits == 3072 ? KEY_RSA_3072 : KEY_TYPE_COUNT;
-	}
-	if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1)
-		return KEY_TYPE_COUNT;
-	if (strcmp(group, "prime256v1") == 0)
-		return KEY_EC_P256;
-	return strcmp(group, "secp384r1") == 0 ? KEY_EC_P384 : KEY_TYPE_COUNT;
-}
-
-static const EVP_MD *hash_md(enum token_hash hash)
-{
-	return hash == TOKEN_SHA384 ? EVP_sha384() : hash == TOKEN_SHA512 ? EVP_sha512() : EVP_sha256();
+	for (int type = 0; pkey && type < KEY_TYPE_COUNT; type++)
+		if (is_of_type(pkey, (enum key_type)type))
+			return (enum key_type)type;
+	return KEY_TYPE_COUNT;
 }
 
 /* r || s to the DER that OpenSSL verifies. */
@@ -126,13 +145,37 @@ static enum rc ecdsa_der(struct span sig, struct buf *ret_der, struct err *err)
 	return rc;
 }
 
-enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest, struct span sig,
+static enum rc signature_refused(struct err *err)
+{
+	return err_set(err, RC_RETRY, "the token's signature does not verify with the key's public half; it is not used");
+}
+
+static enum rc signature_unfit(struct err *err)
+{
+	return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "this key cannot make such a signature");
+}
+
+/* RFC 8032, 5.1.7: over the message; there is no digest to hand over. */
+static enum rc eddsa_verify(EVP_PKEY *pkey, struct span message, struct span sig, struct err *err)
+{
+	AUTO(md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (!EVP_PKEY_is_a(pkey, "ED25519") || !ctx || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
+		return signature_unfit(err);
+	return EVP_DigestVerify(ctx, sig.at, sig.len, message.at, message.len) == 1 ? RC_OK : signature_refused(err);
+}
+
+enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span input, struct span sig,
 		    struct err *err)
 {
 	AUTO(pkey) EVP_PKEY *pkey = spki_load(spki);
+
+	if (pkey && scheme == TOKEN_EDDSA)
+		return eddsa_verify(pkey, input, sig, err);
 	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = pkey ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
 	AUTO(buf) struct buf der = BUF_MAX(TOKEN_SIG_MAX);
-	bool fits = ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_signature_md(ctx, hash_md(hash)) == 1;
+	const EVP_MD *md = hash == TOKEN_HASH_NONE ? NULL : EVP_get_digestbyname(token_hash_name(hash));
+	bool fits = ctx && md && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_signature_md(ctx, md) == 1;
 
 	if (fits && scheme == TOKEN_ECDSA) {
 		enum rc rc = ecdsa_der(sig, &der, err);
@@ -146,8 +189,6 @@ enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash 
 		fits = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
 	}
 	if (!fits)
-		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "this key cannot make such a signature");
-	if (EVP_PKEY_verify(ctx, sig.at, sig.len, digest.at, digest.len) != 1)
-		return err_set(err, RC_RETRY, "the token's signature does not verify with the key's public half; it is not used");
-	return RC_OK;
+		return signature_unfit(err);
+	return EVP_PKEY_verify(ctx, sig.at, sig.len, input.at, input.len) == 1 ? RC_OK : signature_refused(err);
 }

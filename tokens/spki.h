@@ -7,11 +7,13 @@
 
 /* `point` is 0x04 || X || Y, both of field width (SEC 1, 2.3.3); it must lie on the curve. */
 enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki, struct err *err) HWA_CHECKED;
+/* The 32 octets of RFC 8032, 5.1.2. */
+enum rc spki_from_ed25519(struct span point, struct buf *ret_spki, struct err *err) HWA_CHECKED;
 enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret_spki, struct err *err) HWA_CHECKED;
 /* KEY_TYPE_COUNT when it is none of ours. */
 enum key_type spki_key_type(struct span spki);
-/* RC_RETRY when the signature is not this key's. */
-enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span digest, struct span sig,
+/* `input` as token_sign() has it; RC_RETRY when the signature is not this key's. */
+enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span input, struct span sig,
 		    struct err *err) HWA_CHECKED;
 
 #endif /* HWA_SPKI_H */

@@ -1,6 +1,7 @@
 /* token.c -- what every caller goes through: picks the backend, checks arguments, and verifies what a token signed. */
 #include "token.h"
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,49 +108,59 @@ enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "public key of");
 }
 
-static size_t hash_len(enum token_hash hash)
-{
-	return hash == TOKEN_SHA384 ? 48 : hash == TOKEN_SHA512 ? 64 : 32;
-}
-
-enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
 			 struct err *err)
 {
-	if (hash > TOKEN_SHA512 || scheme > TOKEN_RSA_PSS)
+	if (hash > TOKEN_SHA512 || scheme > TOKEN_EDDSA)
 		return err_set(err, RC_BUG, "no such hash or signature scheme");
-	if (digest.len != hash_len(hash))
-		return err_set(err, RC_BUG, "a digest of %zu bytes where %zu belong", digest.len, hash_len(hash));
-	if (key->type >= KEY_TYPE_COUNT || !!key_type_is_ec(key->type) != (scheme == TOKEN_ECDSA))
+	if (scheme == TOKEN_EDDSA && input.len > TOKEN_MESSAGE_MAX)
+		return err_set(err, RC_BUG, "a message of %zu bytes; at most %u are signed", input.len, TOKEN_MESSAGE_MAX);
+	if (scheme != TOKEN_EDDSA && input.len != token_hash_len(hash))
+		return err_set(err, RC_BUG, "a digest of %zu bytes where %zu belong", input.len, token_hash_len(hash));
+	if (!key_type_signs(key->type, scheme, hash))
 		return err_set(err, RC_INPUT, "it is %s and cannot make such a signature", key_type_name(key->type));
 	return RC_OK;
 }
 
 /* A stale TPM handle can sign with another key and report success: nothing unverified leaves here. */
-static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
 			   struct span sig, struct err *err)
 {
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
-	size_t width = (scheme == TOKEN_ECDSA ? 2 : 1) * key_type_bits(key->type) / 8;
+	size_t len = key_type_signature_len(key->type);
 
-	if (sig.len != width)
-		return err_set(err, RC_RETRY, "the token answered %zu bytes where a signature has %zu", sig.len, width);
+	if (sig.len != len)
+		return err_set(err, RC_RETRY, "the token answered %zu bytes where a signature has %zu", sig.len, len);
 	enum rc rc = key->ops->public_key(key, &spki, err);
-	return rc == RC_OK ? spki_verify(buf_span(&spki), scheme, hash, digest, sig, err) : rc;
+	return rc == RC_OK ? spki_verify(buf_span(&spki), scheme, hash, input, sig, err) : rc;
 }
 
-enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
+enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input, struct buf *ret_sig,
 		   struct err *err)
 {
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	enum rc rc = token_sign_check(key, scheme, hash, digest, err);
+	enum rc rc = token_sign_check(key, scheme, hash, input, err);
 
 	if (rc == RC_OK)
-		rc = key->ops->sign(key, scheme, hash, digest, &sig, err);
+		rc = key->ops->sign(key, scheme, hash, input, &sig, err);
 	if (rc == RC_OK)
-		rc = sign_verify(key, scheme, hash, digest, buf_span(&sig), err);
+		rc = sign_verify(key, scheme, hash, input, buf_span(&sig), err);
 	if (rc == RC_OK)
 		rc = buf_append(ret_sig, buf_span(&sig), err);
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "sign with");
+}
+
+enum rc token_sign_message(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span message,
+			   struct buf *ret_sig, struct err *err)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	size_t len = 0;
+
+	if (hash == TOKEN_HASH_NONE)
+		return token_sign(key, scheme, hash, message, ret_sig, err);
+	if (EVP_Q_digest(NULL, token_hash_name(hash), NULL, message.at, message.len, digest, &len) != 1)
+		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "%s failed", token_hash_name(hash));
+	return token_sign(key, scheme, hash, span_of(digest, len), ret_sig, err);
 }
 
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err)

@@ -107,6 +107,14 @@ static enum rc tpm2_info(struct token *base, struct token_info *ret_info, struct
 	return rc;
 }
 
+static enum key_type curve_of(TPM2_ECC_CURVE curve)
+{
+	for (int type = 0; type < KEY_TYPE_COUNT; type++)
+		if (key_type_family((enum key_type)type) == FAMILY_EC && tpm2_curve((enum key_type)type) == curve)
+			return (enum key_type)type;
+	return KEY_TYPE_COUNT;
+}
+
 static enum rc public_spki(const TPMT_PUBLIC *area, struct buf *ret_spki, struct err *err)
 {
 	if (area->type == TPM2_ALG_RSA) {
@@ -116,17 +124,16 @@ static enum rc public_spki(const TPMT_PUBLIC *area, struct buf *ret_spki, struct
 
 		return spki_from_rsa(span_of(area->unique.rsa.buffer, area->unique.rsa.size), SPAN(exponent), ret_spki, err);
 	}
-	bool wide = area->parameters.eccDetail.curveID == TPM2_ECC_NIST_P384;
-	size_t width = wide ? 48 : 32;
 	const TPMS_ECC_POINT *point = &area->unique.ecc;
-	uint8_t octets[1 + 2 * 48] = { 0x04 };
+	uint8_t octets[1 + 2 * EC_WIDTH_MAX] = { 0x04 };
+	enum key_type type = area->type == TPM2_ALG_ECC ? curve_of(area->parameters.eccDetail.curveID) : KEY_TYPE_COUNT;
+	size_t width = type < KEY_TYPE_COUNT ? key_type_width(type) : 0;
 
-	if (area->type != TPM2_ALG_ECC || (!wide && area->parameters.eccDetail.curveID != TPM2_ECC_NIST_P256) ||
-	    point->x.size > width || point->y.size > width)
+	if (type == KEY_TYPE_COUNT || point->x.size > width || point->y.size > width)
 		return err_set(err, RC_INPUT, "its type is none of ours");
 	memcpy(octets + 1 + width - point->x.size, point->x.buffer, point->x.size);
 	memcpy(octets + 1 + 2 * width - point->y.size, point->y.buffer, point->y.size);
-	return spki_from_ec(wide ? KEY_EC_P384 : KEY_EC_P256, span_of(octets, 1 + 2 * width), ret_spki, err);
+	return spki_from_ec(type, span_of(octets, 1 + 2 * width), ret_spki, err);
 }
 
 /* What invariant I2 asks, of the attributes that the TPM itself reports for the loaded key. */
@@ -311,7 +318,7 @@ static enum rc public_key(struct token_key *key, struct buf *ret_spki, struct er
 /* The specification lets r and s be shorter than the field; JWS does not. */
 static enum rc ecdsa_pair(const TPMS_SIGNATURE_ECC *pair, size_t width, struct buf *ret_sig, struct err *err)
 {
-	uint8_t octets[2 * 48] = { 0 };
+	uint8_t octets[2 * EC_WIDTH_MAX] = { 0 };
 
 	if (pair->signatureR.size > width || pair->signatureS.size > width)
 		return err_set_raw(err, RC_RETRY, ERR_TSS, 0, "TPM2_Sign: a signature wider than the curve");
@@ -340,7 +347,7 @@ static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_
 	if (rc != RC_OK)
 		return rc;
 	if (scheme == TOKEN_ECDSA)
-		return ecdsa_pair(&sig.signature.ecdsa, key_type_bits(key->type) / 8, ret_sig, err);
+		return ecdsa_pair(&sig.signature.ecdsa, key_type_width(key->type), ret_sig, err);
 	const TPM2B_PUBLIC_KEY_RSA *octets = &sig.signature.rsassa.sig; /* rsapss has the same shape */
 	return buf_append(ret_sig, span_of(octets->buffer, octets->size), err);
 }

@@ -44,6 +44,8 @@ enum rc tpm2_sign(struct tpm2_token *token, const struct tss2_key *key, const TP
 /* Loads the key and reads its public area back from the TPM. */
 enum rc tpm2_read_public(struct tpm2_token *token, const struct tss2_key *key, TPM2B_PUBLIC *ret_public, struct err *err);
 bool tpm2_can_make(struct tpm2_token *token, enum key_type type);
+/* TPM2_ECC_NONE for what is no curve, or none a TPM knows. */
+TPM2_ECC_CURVE tpm2_curve(enum key_type type);
 
 /* tpm2_reclaim.c: a TPM without a resource manager keeps what a killed process had loaded.  tpm2_reclaim() makes room
  * when the TPM stayed full for TPM2_PATIENCE_MS: it flushes storage parents, which nobody keeps loaded, and copies of

@@ -23,16 +23,27 @@ static const TPM2B_PUBLIC OWNER_PRIMARY = {
 	},
 };
 
+TPM2_ECC_CURVE tpm2_curve(enum key_type type)
+{
+	static const TPM2_ECC_CURVE curves[KEY_TYPE_COUNT] = {
+		[KEY_EC_P256] = TPM2_ECC_NIST_P256,
+		[KEY_EC_P384] = TPM2_ECC_NIST_P384,
+		[KEY_EC_P521] = TPM2_ECC_NIST_P521,
+	};
+
+	return curves[type];
+}
+
 /* Scheme NULL: TLS needs PSS and PKCS#1 of the same RSA key. */
 static TPMT_PUBLIC key_template(enum key_type type)
 {
 	TPMT_PUBLIC area = { .nameAlg = TPM2_ALG_SHA256, .objectAttributes = KEY_ATTRIBUTES };
 
-	if (key_type_is_ec(type)) {
+	if (key_type_family(type) == FAMILY_EC) {
 		area.type = TPM2_ALG_ECC;
 		area.parameters.eccDetail.symmetric.algorithm = TPM2_ALG_NULL;
 		area.parameters.eccDetail.scheme.scheme = TPM2_ALG_NULL;
-		area.parameters.eccDetail.curveID = type == KEY_EC_P384 ? TPM2_ECC_NIST_P384 : TPM2_ECC_NIST_P256;
+		area.parameters.eccDetail.curveID = tpm2_curve(type);
 		area.parameters.eccDetail.kdf.scheme = TPM2_ALG_NULL;
 	} else {
 		area.type = TPM2_ALG_RSA;
@@ -45,6 +56,8 @@ static TPMT_PUBLIC key_template(enum key_type type)
 
 bool tpm2_can_make(struct tpm2_token *token, enum key_type type)
 {
+	if (key_type_family(type) == FAMILY_ED25519)
+		return false; /* TPM 2.0, part 2 has no number for its curve */
 	TPMT_PUBLIC area = key_template(type);
 	TPMT_PUBLIC_PARMS parameters = { .type = area.type, .parameters = area.parameters };
 
@@ -158,6 +171,9 @@ static enum rc create_once(struct tpm2_token *token, enum key_type type, struct 
 enum rc tpm2_create(struct tpm2_token *token, enum key_type type, struct tss2_key *ret_key, struct err *err)
 {
 	struct err why = { 0 };
+
+	if (key_type_family(type) == FAMILY_ED25519)
+		return err_set_raw(err, RC_INPUT, ERR_TSS, 0, "a TPM cannot make this kind of key");
 	enum rc rc = create_once(token, type, ret_key, &why);
 
 	if (rc != RC_OK && is_full(&why) && tpm2_reclaim(token, NULL))

@@ -11,6 +11,7 @@
 struct client {
 	struct http *http;
 	struct token_key *key;
+	enum jws_algorithm algorithm;
 	char directory_url[HTTP_URL_MAX];
 	size_t origin_len; /* of directory_url: https://host:port */
 	bool known;        /* the directory was fetched */
@@ -122,6 +123,11 @@ void client_set_account(struct client *client, const char *account_url)
 	snprintf(client->account, sizeof(client->account), "%s", account_url);
 }
 
+void client_set_algorithm(struct client *client, enum jws_algorithm algorithm)
+{
+	client->algorithm = algorithm;
+}
+
 const char *client_account(const struct client *client)
 {
 	return client->account;
@@ -195,7 +201,9 @@ static enum rc refusal(const struct http_response *response, struct err *err)
 		for (size_t i = 0; i < sizeof(PROBLEMS) / sizeof(PROBLEMS[0]) && rc != RC_ABSENT; i++)
 			if (strcmp(problem.type, PROBLEMS[i].type) == 0)
 				rc = PROBLEMS[i].rc;
-		rc = err_set_raw(err, rc, ERR_ACME, response->status, "the CA answers %s: %s", problem.type, problem.detail);
+		/* RFC 8555, 6.2: the answer to an algorithm it does not take lists those it does. */
+		rc = err_set_raw(err, rc, ERR_ACME, response->status, "the CA answers %s: %s%s%s", problem.type, problem.detail,
+				 problem.algorithms[0] ? "; it takes " : "", problem.algorithms);
 	}
 	if (err)
 		err->retry_at = response->retry_at;
@@ -214,7 +222,9 @@ static enum rc post_once(struct client *client, const char *url, const char *non
 			 struct http_response *ret_response, struct err *err)
 {
 	AUTO(buf) struct buf jws = BUF_MAX(JWS_MAX);
-	struct jws_header header = { .kid = client->account[0] ? client->account : NULL, .nonce = nonce, .url = url };
+	struct jws_header header = {
+		.kid = client->account[0] ? client->account : NULL, .nonce = nonce, .url = url, .algorithm = client->algorithm
+	};
 	enum rc rc = jws_sign(client->key, &header, payload, &jws, err);
 
 	if (rc != RC_OK)

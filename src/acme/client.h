@@ -5,6 +5,7 @@
 #define HWA_CLIENT_H
 
 #include "http.h"
+#include "jws_algorithm.h"
 #include "token.h"
 
 #define CLIENT_NONCES_MAX    16
@@ -22,7 +23,9 @@ enum client_resource { CLIENT_NEW_NONCE, CLIENT_NEW_ACCOUNT, CLIENT_NEW_ORDER, C
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err) HWA_CHECKED;
 const char *client_terms_of_service(const struct client *client);        /* "" when the server names none */
 void client_set_account(struct client *client, const char *account_url); /* our kid from now on */
-const char *client_account(const struct client *client);                 /* "" before */
+/* Requests are signed so; without it by the type of the key. */
+void client_set_algorithm(struct client *client, enum jws_algorithm algorithm);
+const char *client_account(const struct client *client); /* "" before */
 struct token_key *client_account_key(const struct client *client);
 
 /*

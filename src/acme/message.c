@@ -96,6 +96,23 @@ static void text_tame(char *text)
 			*at = ' ';
 }
 
+/* As many as fit: it is for people to read. */
+static void algorithms_fill(const json_t *list, struct message_problem *ret)
+{
+	size_t index, used = 0;
+	const json_t *entry;
+
+	json_array_foreach(list, index, entry)
+	{
+		const char *name = json_string_value(entry);
+		size_t need = name ? strlen(name) + 2 : 0;
+
+		if (name && used + need < sizeof(ret->algorithms))
+			used += (size_t)snprintf(ret->algorithms + used, need + 1, "%s%s", used ? ", " : "", name);
+	}
+	text_tame(ret->algorithms);
+}
+
 static void problem_fill(const json_t *object, struct message_problem *ret)
 {
 	const char *type = json_string_value(json_object_get(object, "type"));
@@ -110,6 +127,8 @@ static void problem_fill(const json_t *object, struct message_problem *ret)
 	snprintf(ret->detail, sizeof(ret->detail), "%s%s%s", detail ? detail : "", more ? "; " : "", more ? more : "");
 	text_tame(ret->type);
 	text_tame(ret->detail);
+	if (strcmp(ret->type, "badSignatureAlgorithm") == 0)
+		algorithms_fill(json_object_get(object, "algorithms"), ret);
 }
 
 bool message_problem_parse(struct span json, struct message_problem *ret)

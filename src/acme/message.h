@@ -19,8 +19,9 @@ struct message_directory {
 
 /* A problem document (RFC 7807); control characters replaced. */
 struct message_problem {
-	char type[96];    /* without urn:ietf:params:acme:error: */
-	char detail[256]; /* with the first subproblem's, when there are any */
+	char type[96];        /* without urn:ietf:params:acme:error: */
+	char detail[256];     /* with the first subproblem's, when there are any */
+	char algorithms[128]; /* of badSignatureAlgorithm: "ES256, RS256"; "" when it lists none (RFC 8555, 6.2) */
 };
 
 struct message_order {

@@ -43,6 +43,7 @@ static const cyaml_schema_field_t TOKEN[] = {
 static const cyaml_schema_field_t ACCOUNT_KEY[] = {
 	TEXT("token", NEEDED, schema_account_key, token),
 	TEXT("type", NEEDED, schema_account_key, type),
+	TEXT("algorithm", OPTIONAL, schema_account_key, algorithm),
 	CYAML_FIELD_END,
 };
 

@@ -28,7 +28,7 @@ struct schema_token {
 	struct schema_tpm2 *tpm2;
 };
 struct schema_account_key {
-	char *token, *type;
+	char *token, *type, *algorithm;
 };
 struct schema_key {
 	char *token, *type, *rotate;

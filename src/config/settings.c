@@ -80,6 +80,22 @@ static enum rc read_key_type(const struct place *place, const char *option, cons
 	return wrong(place, option, text, instead);
 }
 
+static enum rc read_algorithm(const struct place *place, const char *text, enum key_type type, enum jws_algorithm *ret)
+{
+	char instead[160];
+	int used = snprintf(instead, sizeof(instead), "a key of type %s signs with", key_type_name(type));
+
+	*ret = text ? jws_algorithm_parse(text) : JWS_BY_KEY_TYPE;
+	if (!text || jws_algorithm_fits(*ret, type))
+		return RC_OK;
+	for (int i = JWS_BY_KEY_TYPE + 1; i < JWS_ALGORITHM_COUNT; i++)
+		if (jws_algorithm_fits((enum jws_algorithm)i, type))
+			used += snprintf(instead + used, sizeof(instead) - (size_t)used, " %s,",
+					 jws_algorithm_name((enum jws_algorithm)i));
+	snprintf(instead + used, sizeof(instead) - (size_t)used, " write one of these, or leave it out");
+	return wrong(place, "account-key.algorithm", text, instead);
+}
+
 static enum rc read_secret(const struct place *place, struct schema_secret *texts, struct config_secret *ret)
 {
 	if (!texts)
@@ -146,6 +162,8 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 		rc = wrong(place, "terms-agreed", texts->terms_agreed, "write true or false");
 	if (rc == RC_OK)
 		rc = read_key_type(place, "account-key.type", texts->account_key->type, &ret->account_key.type);
+	if (rc == RC_OK)
+		rc = read_algorithm(place, texts->account_key->algorithm, ret->account_key.type, &ret->account_algorithm);
 	if (rc != RC_OK)
 		return rc;
 	for (unsigned i = 0; i < texts->contact_count; i++)

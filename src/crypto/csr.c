@@ -61,15 +61,17 @@ static enum rc add_names(X509_REQ *request, char *const *list, unsigned count, s
 	return RC_OK;
 }
 
+/* RSA has NULL parameters (RFC 4055, 5), ECDSA and Ed25519 none (RFC 5758, 3.2;
+ * RFC 8410, 3: one identifier for the key and its signature). */
 static bool set_algorithm(X509_REQ *request, enum key_type type)
 {
 	AUTO(algor) X509_ALGOR *algorithm = X509_ALGOR_new();
-	int nid = !key_type_is_ec(type) ? NID_sha256WithRSAEncryption
-		  : type == KEY_EC_P384 ? NID_ecdsa_with_SHA384
-					: NID_ecdsa_with_SHA256;
+	const char *hash = token_hash_name(key_type_hash(type));
+	int key = EVP_PKEY_get_base_id(X509_REQ_get0_pubkey(request)), signature = key;
+	int parameters = key_type_family(type) == FAMILY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF;
 
-	return algorithm &&
-	       X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), key_type_is_ec(type) ? V_ASN1_UNDEF : V_ASN1_NULL, NULL) == 1 &&
+	return algorithm && (!hash || OBJ_find_sigid_by_algs(&signature, OBJ_txt2nid(hash), key) == 1) &&
+	       X509_ALGOR_set0(algorithm, OBJ_nid2obj(signature), parameters, NULL) == 1 &&
 	       X509_REQ_set1_signature_algo(request, algorithm) == 1;
 }
 
@@ -108,22 +110,18 @@ static enum rc set_signature(X509_REQ *request, struct span sig, struct err *err
 
 static enum rc request_sign(X509_REQ *request, struct token_key *key, struct err *err)
 {
-	bool is_ec = key_type_is_ec(key->type), wide = key->type == KEY_EC_P384;
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 	AUTO(buf) struct buf der = BUF_MAX(TOKEN_SIG_MAX + 16);
-	uint8_t digest[EVP_MAX_MD_SIZE];
+	enum token_scheme scheme = key_type_scheme(key->type);
 	unsigned char *tbs = NULL;
-	unsigned digest_len = 0;
-
 	int len = set_algorithm(request, key->type) ? i2d_re_X509_REQ_tbs(request, &tbs) : -1;
-	bool hashed = len > 0 && EVP_Digest(tbs, (size_t)len, digest, &digest_len, wide ? EVP_sha384() : EVP_sha256(), NULL) == 1;
-	OPENSSL_free(tbs);
-	if (!hashed)
+
+	if (len <= 0)
 		return out_of_memory(err);
-	enum rc rc = token_sign(key, is_ec ? TOKEN_ECDSA : TOKEN_RSA_PKCS1, wide ? TOKEN_SHA384 : TOKEN_SHA256,
-				span_of(digest, digest_len), &sig, err);
+	enum rc rc = token_sign_message(key, scheme, key_type_hash(key->type), span_of(tbs, (size_t)len), &sig, err);
+	OPENSSL_free(tbs);
 	if (rc == RC_OK)
-		rc = is_ec ? sig_der(buf_span(&sig), &der, err) : buf_append(&der, buf_span(&sig), err);
+		rc = scheme == TOKEN_ECDSA ? sig_der(buf_span(&sig), &der, err) : buf_append(&der, buf_span(&sig), err);
 	return rc == RC_OK ? set_signature(request, buf_span(&der), err) : rc;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codec.h"
+#include "key_type.h"
 
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(bignum, BIGNUM *, BN_free);
@@ -26,44 +27,75 @@ static enum rc number_print(const EVP_PKEY *pkey, const char *parameter, size_t 
 	return codec_base64url(span_of(octets, len), ret_text, err);
 }
 
-static enum rc ec_print(const EVP_PKEY *pkey, struct buf *ret_json, struct err *err)
+static enum rc ec_print(const EVP_PKEY *pkey, enum key_type type, struct buf *ret_json, struct err *err)
 {
-	char group[32] = "";
 	AUTO(buf) struct buf x = BUF_MAX(JWK_MAX);
 	AUTO(buf) struct buf y = BUF_MAX(JWK_MAX);
+	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_X, key_type_width(type), &x, err);
 
-	EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL);
-	bool wide = strcmp(group, "secp384r1") == 0;
-	if (!wide && strcmp(group, "prime256v1") != 0)
-		return err_set(err, RC_INPUT, "curve \"%s\" has no JWK form here", group);
-	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_X, wide ? 48 : 32, &x, err);
 	if (rc == RC_OK)
-		rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, wide ? 48 : 32, &y, err);
+		rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key_type_width(type), &y, err);
 	if (rc != RC_OK)
 		return rc;
-	return buf_print(ret_json, err, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", wide ? "P-384" : "P-256",
+	return buf_print(ret_json, err, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", key_type_crv(type),
 			 buf_text(&x), buf_text(&y));
+}
+
+/* RFC 8037, 2: an octet key pair. */
+static enum rc okp_print(const EVP_PKEY *pkey, struct buf *ret_json, struct err *err)
+{
+	AUTO(buf) struct buf x = BUF_MAX(JWK_MAX);
+	uint8_t octets[32];
+	size_t len = sizeof(octets);
+
+	if (EVP_PKEY_get_raw_public_key(pkey, octets, &len) != 1 || len != sizeof(octets))
+		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "the Ed25519 key has no public half");
+	enum rc rc = codec_base64url(SPAN(octets), &x, err);
+	if (rc != RC_OK)
+		return rc;
+	return buf_print(ret_json, err, "{\"crv\":\"%s\",\"kty\":\"OKP\",\"x\":\"%s\"}", key_type_crv(KEY_ED25519), buf_text(&x));
+}
+
+static enum rc rsa_print(const EVP_PKEY *pkey, struct buf *ret_json, struct err *err)
+{
+	AUTO(buf) struct buf n = BUF_MAX(JWK_MAX);
+	AUTO(buf) struct buf e = BUF_MAX(JWK_MAX);
+	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_N, 0, &n, err);
+
+	if (rc == RC_OK)
+		rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_E, 0, &e, err);
+	if (rc != RC_OK)
+		return rc;
+	return buf_print(ret_json, err, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", buf_text(&e), buf_text(&n));
+}
+
+/* An elliptic curve by the name OpenSSL gives it, else KEY_TYPE_COUNT. */
+static enum key_type curve_of(const EVP_PKEY *pkey)
+{
+	char group[32] = "";
+
+	EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL);
+	for (int type = 0; type < KEY_TYPE_COUNT; type++)
+		if (key_type_family((enum key_type)type) == FAMILY_EC && strcmp(group, key_type_group((enum key_type)type)) == 0)
+			return (enum key_type)type;
+	return KEY_TYPE_COUNT;
 }
 
 enum rc jwk_print(struct span spki, struct buf *ret_json, struct err *err)
 {
 	const unsigned char *at = spki.at;
 	AUTO(pkey) EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)spki.len);
-	AUTO(buf) struct buf n = BUF_MAX(JWK_MAX);
-	AUTO(buf) struct buf e = BUF_MAX(JWK_MAX);
 
 	if (!pkey)
 		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "not a public key");
-	if (EVP_PKEY_is_a(pkey, "EC"))
-		return ec_print(pkey, ret_json, err);
-	if (!EVP_PKEY_is_a(pkey, "RSA"))
+	if (EVP_PKEY_is_a(pkey, "RSA"))
+		return rsa_print(pkey, ret_json, err);
+	if (EVP_PKEY_is_a(pkey, "ED25519"))
+		return okp_print(pkey, ret_json, err);
+	enum key_type curve = EVP_PKEY_is_a(pkey, "EC") ? curve_of(pkey) : KEY_TYPE_COUNT;
+	if (curve == KEY_TYPE_COUNT)
 		return err_set(err, RC_INPUT, "this kind of key has no JWK form here");
-	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_N, 0, &n, err);
-	if (rc == RC_OK)
-		rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_E, 0, &e, err);
-	if (rc != RC_OK)
-		return rc;
-	return buf_print(ret_json, err, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", buf_text(&e), buf_text(&n));
+	return ec_print(pkey, curve, ret_json, err);
 }
 
 enum rc jwk_thumbprint(struct span spki, struct buf *ret_text, struct err *err)

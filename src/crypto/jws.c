@@ -2,33 +2,16 @@
 #include "jws.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 
 #include "codec.h"
 #include "jwk.h"
 
 AUTO_DEFINE(json, json_t *, json_decref);
 
-/* RFC 7518, 3.1: one algorithm a key type. */
-static const struct {
-	const char *name;
-	enum token_scheme scheme;
-	enum token_hash hash;
-} ALGORITHMS[KEY_TYPE_COUNT] = {
-	[KEY_EC_P256] = { "ES256", TOKEN_ECDSA, TOKEN_SHA256 },
-	[KEY_EC_P384] = { "ES384", TOKEN_ECDSA, TOKEN_SHA384 },
-	[KEY_RSA_2048] = { "RS256", TOKEN_RSA_PKCS1, TOKEN_SHA256 },
-	[KEY_RSA_3072] = { "RS256", TOKEN_RSA_PKCS1, TOKEN_SHA256 },
-};
-
-const char *jws_alg_name(enum key_type type)
+static enum rc header_print(struct token_key *key, enum jws_algorithm algorithm, const struct jws_header *header,
+			    struct buf *ret_json, struct err *err)
 {
-	return type < KEY_TYPE_COUNT ? ALGORITHMS[type].name : "none";
-}
-
-static enum rc header_print(struct token_key *key, const struct jws_header *header, struct buf *ret_json, struct err *err)
-{
-	AUTO(json) json_t *object = json_pack("{s:s, s:s}", "alg", jws_alg_name(key->type), "url", header->url);
+	AUTO(json) json_t *object = json_pack("{s:s, s:s}", "alg", jws_algorithm_name(algorithm), "url", header->url);
 
 	if (object && header->nonce)
 		json_object_set_new(object, "nonce", json_string(header->nonce));
@@ -52,18 +35,6 @@ static enum rc header_print(struct token_key *key, const struct jws_header *head
 	return rc;
 }
 
-/* RFC 7515, 5.1: the signature is over BASE64URL(header) "." BASE64URL(payload). */
-static enum rc input_sign(struct token_key *key, struct span input, struct buf *ret_sig, struct err *err)
-{
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	const EVP_MD *md = ALGORITHMS[key->type].hash == TOKEN_SHA384 ? EVP_sha384() : EVP_sha256();
-
-	if (EVP_Digest(input.at, input.len, digest, &len, md, NULL) != 1)
-		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "the hash failed");
-	return token_sign(key, ALGORITHMS[key->type].scheme, ALGORITHMS[key->type].hash, span_of(digest, len), ret_sig, err);
-}
-
 enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct span payload, struct buf *ret_json,
 		 struct err *err)
 {
@@ -72,9 +43,10 @@ enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct 
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 	AUTO(buf) struct buf sig_text = BUF_MAX(2 * TOKEN_SIG_MAX);
 
-	if (key->type >= KEY_TYPE_COUNT)
-		return err_set(err, RC_INPUT, "this kind of key cannot sign ACME requests");
-	enum rc rc = header_print(key, header, &json, err);
+	enum jws_algorithm algorithm = jws_algorithm_for(header->algorithm, key->type);
+	if (!jws_algorithm_fits(algorithm, key->type))
+		return err_set(err, RC_INPUT, "a key of type %s cannot sign ACME requests this way", key_type_name(key->type));
+	enum rc rc = header_print(key, algorithm, header, &json, err);
 	if (rc == RC_OK)
 		rc = codec_base64url(buf_span(&json), &input, err);
 	size_t protected_len = input.len;
@@ -82,8 +54,10 @@ enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct 
 		rc = buf_append(&input, span_text("."), err);
 	if (rc == RC_OK)
 		rc = codec_base64url(payload, &input, err);
+	/* RFC 7515, 5.1: the signature is over BASE64URL(header) "." BASE64URL(payload). */
 	if (rc == RC_OK)
-		rc = input_sign(key, buf_span(&input), &sig, err);
+		rc = token_sign_message(key, jws_algorithm_scheme(algorithm), jws_algorithm_hash(algorithm), buf_span(&input),
+					&sig, err);
 	if (rc == RC_OK)
 		rc = codec_base64url(buf_span(&sig), &sig_text, err);
 	if (rc != RC_OK)

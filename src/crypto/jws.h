@@ -3,6 +3,7 @@
 #define HWA_JWS_H
 
 #include "bytes.h"
+#include "jws_algorithm.h"
 #include "token.h"
 
 #define JWS_MAX (64u * 1024u)
@@ -11,11 +12,11 @@ struct jws_header {
 	const char *kid; /* the account URL, or NULL: the public key is sent as "jwk" */
 	const char *nonce;
 	const char *url;
+	enum jws_algorithm algorithm; /* 0: by the key's type */
 };
 
-/* ES256, ES384 or RS256 by the key's type.  An empty payload is POST-as-GET (RFC 8555, 6.3). */
+/* RC_INPUT when the algorithm does not fit the key.  An empty payload is POST-as-GET (RFC 8555, 6.3). */
 enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct span payload, struct buf *ret_json,
 		 struct err *err) HWA_CHECKED;
-const char *jws_alg_name(enum key_type type);
 
 #endif /* HWA_JWS_H */

@@ -123,6 +123,7 @@ static enum rc session_open(struct authorities *authorities, const struct config
 		rc = client_new(session->http, session->key, authority->directory, &session->client, err);
 	if (rc != RC_OK)
 		return rc;
+	client_set_algorithm(session->client, authority->account_algorithm);
 	if (account.url[0]) {
 		client_set_account(session->client, account.url);
 		return RC_OK;

@@ -68,17 +68,17 @@ static CK_SLOT_ID raw_slot(CK_FUNCTION_LIST *call, const char *wanted)
 }
 
 /* A key as some other program would make it, under the login of the open token. */
-static void raw_generate(const struct token_key_name *name, CK_BBOOL extractable)
+static void raw_generate_on(CK_MECHANISM_TYPE generate, struct span curve, const struct token_key_name *name,
+			    CK_BBOOL extractable)
 {
-	static uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
 	CK_FUNCTION_LIST *call = raw_module();
 	CK_SESSION_HANDLE session;
 	CK_OBJECT_HANDLE public_object, private_object;
 	CK_BBOOL yes = CK_TRUE;
-	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_MECHANISM mechanism = { generate, NULL, 0 };
 	void *id = (void *)(uintptr_t)name->id, *text = (void *)(uintptr_t)name->label;
 	CK_ATTRIBUTE public_key[] = { { CKA_TOKEN, &yes, 1 },
-				      { CKA_EC_PARAMS, p256, sizeof(p256) },
+				      { CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len },
 				      { CKA_ID, id, TOKEN_ID_LEN },
 				      { CKA_LABEL, text, strlen(name->label) } };
 	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 },
@@ -95,6 +95,11 @@ static void raw_generate(const struct token_key_name *name, CK_BBOOL extractable
 		call->C_GenerateKeyPair(session, &mechanism, public_key, 4, private_key, 7, &public_object, &private_object),
 		CKR_OK);
 	assert_int_equal(call->C_CloseSession(session), CKR_OK);
+}
+
+static void raw_generate(const struct token_key_name *name, CK_BBOOL extractable)
+{
+	raw_generate_on(CKM_EC_KEY_PAIR_GEN, key_type_oid(KEY_EC_P256), name, extractable);
 }
 
 static CK_ULONG raw_destroy(const struct token_key_name *name)
@@ -164,6 +169,24 @@ static void a_second_key_with_the_same_label_is_refused(void **state)
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &other, &err), RC_INPUT, &err, "generate");
 	assert_non_null(strstr(err.text, "label"));
 	assert_int_equal(raw_destroy(&name), 0);
+	contract_drop(key);
+	token_close(token);
+}
+
+/* PKCS#11 3.0, 2.3.10: CKA_EC_PARAMS is an object identifier or, as here, a PrintableString. */
+static void an_ed25519_key_whose_curve_is_given_by_name_is_known(void **state)
+{
+	static const char curve[] = { 0x13, 0x0c, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9' };
+	struct token *token = contract_open(*state);
+	struct token_key_name name;
+	struct token_key *key = NULL;
+	struct err err = { 0 };
+
+	contract_expect(token_key_name_new("by-name", &name, &err), RC_OK, &err, "name");
+	raw_generate_on(CKM_EC_EDWARDS_KEY_PAIR_GEN, SPAN(curve), &name, CK_FALSE);
+	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find");
+	assert_int_equal(key->type, KEY_ED25519);
+	contract_sign_as_usual(key);
 	contract_drop(key);
 	token_close(token);
 }
@@ -365,6 +388,7 @@ int main(void)
 		TOKEN_CONTRACT_TESTS,
 		cmocka_unit_test(an_exportable_key_is_refused_but_listed),
 		cmocka_unit_test(a_second_key_with_the_same_label_is_refused),
+		cmocka_unit_test(an_ed25519_key_whose_curve_is_given_by_name_is_known),
 		cmocka_unit_test(erase_leaves_no_public_key_behind),
 		cmocka_unit_test(a_missing_module_is_absent_and_named),
 		cmocka_unit_test(a_missing_token_is_absent_and_those_present_are_named),

@@ -38,8 +38,10 @@ struct token_fixture {
 /* token_contract.c */
 #define TOKEN_CONTRACT_TESTS                                                                                                   \
 	cmocka_unit_test(info_tells_which_key_types_it_can_make),                                                              \
-		cmocka_unit_test(a_key_is_found_again_after_the_token_was_closed),                                             \
-		cmocka_unit_test(every_signature_verifies_with_openssl), cmocka_unit_test(custody_is_held_and_told_in_words),  \
+		cmocka_unit_test(every_type_of_key_is_found_again_and_signs_what_openssl_verifies),                            \
+		cmocka_unit_test(a_type_the_token_does_not_have_is_refused),                                                   \
+		cmocka_unit_test(ed25519_signs_messages_of_any_length_up_to_the_greatest),                                     \
+		cmocka_unit_test(leading_zeros_of_a_signature_are_kept), cmocka_unit_test(custody_is_held_and_told_in_words),  \
 		cmocka_unit_test(list_shows_each_key_once_with_its_custody),                                                   \
 		cmocka_unit_test(list_stops_when_the_caller_says_so), cmocka_unit_test(an_unknown_id_is_absent),               \
 		cmocka_unit_test(a_label_that_is_no_file_name_is_refused),                                                     \

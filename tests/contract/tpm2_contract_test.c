@@ -10,8 +10,8 @@ static struct config_token config;
 
 static bool can(enum key_type type)
 {
-	(void)type;
-	return true; /* swtpm 0.7 makes all of ours */
+	/* libtpms has no RSA beyond 3072 bits, and TPM 2.0 no Ed25519. */
+	return type != KEY_RSA_4096 && type != KEY_ED25519;
 }
 
 static struct token_fixture fixture = { .name = "TPM 2.0 on swtpm", .config = &config, .can = can };

@@ -40,6 +40,7 @@ done <<-TABLE
 	order-other-name identifier
 	order-deep order|JSON
 	server-error 500
+	other-algorithm it takes EdDSA, RS256
 	chain-key CERTIFICATE
 	chain-text CERTIFICATE
 	chain-other-leaf key

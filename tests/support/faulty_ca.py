@@ -32,6 +32,12 @@ FAULTS = {
     "order-other-name": (lambda p: p == "/order-plz", None, {}, lambda b: b.replace(b"amf.", b"xyz.")),
     "order-deep": (lambda p: p == "/order-plz", None, {}, lambda b: b"[" * 100000),
     "server-error": (lambda p: p == "/order-plz", 500, {"Content-Type": "text/plain"}, lambda b: b"oops"),
+    "other-algorithm": (
+        lambda p: p == "/order-plz",
+        400,
+        {"Content-Type": "application/problem+json"},
+        lambda b: b'{"type":"urn:ietf:params:acme:error:badSignatureAlgorithm","detail":"no","algorithms":["EdDSA","RS256"]}',
+    ),
     "come-back": (lambda p: p == "/order-plz", 503, {"Content-Type": "text/plain", "Retry-After": "3600"}, lambda b: b"busy"),
     "chain-key": (is_chain, None, {}, lambda b: b + BLOCK.format("PRIVATE" + " KEY").encode()),
     "chain-text": (is_chain, None, {}, lambda b: b"hello\n" + b),

@@ -115,6 +115,28 @@ static void a_good_file_is_understood(void **state)
 	assert_int_equal(config_policy_get(config, NULL)->margin, 86400);
 }
 
+static void an_account_key_signs_with_the_algorithm_of_its_type_or_another_that_fits(void **state)
+{
+	static const struct {
+		const char *line;
+		enum jws_algorithm algorithm;
+	} cases[] = {
+		{ "    account-key: { token: hsm, type: rsa-4096, algorithm: PS256 }", JWS_PS256 },
+		{ "    account-key: { token: hsm, type: ed25519, algorithm: EdDSA }", JWS_EDDSA },
+		{ "    account-key: { token: hsm, type: ec-p521 }", JWS_BY_KEY_TYPE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(config) struct config *config = NULL;
+		struct err err = { 0 };
+
+		if (load_with(12, cases[i].line, &config, &err) != RC_OK)
+			fail_msg("%s", err.text);
+		assert_int_equal(config_authority_get(config, "ra")->account_algorithm, cases[i].algorithm);
+	}
+}
+
 static void an_unknown_option_is_told_what_was_meant(void **state)
 {
 	(void)state;
@@ -148,6 +170,10 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(10, "    contact: [noc]", "mailto:");
 	expect_refused(11, "    terms-agreed: yes", "true or false");
 	expect_refused(12, "    account-key: { token: hsm, type: ec-p999 }", "ec-p384");
+	expect_refused(12, "    account-key: { token: hsm, type: rsa-2048, algorithm: ES256 }",
+		       "a key of type rsa-2048 signs with RS256, RS384, RS512, PS256, write one of these");
+	expect_refused(12, "    account-key: { token: hsm, type: ec-p384, algorithm: ES256 }", "signs with ES384, write");
+	expect_refused(12, "    account-key: { token: hsm, type: ec-p256, algorithm: es256 }", "signs with ES256, write");
 	expect_refused(15, "    renew-after: 100%", "1% to 99%");
 	expect_refused(16, "    preauthorized: 2w", "weeks");
 	expect_refused(16, "    preauthorized: 10h", "margin");
@@ -206,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_understood),
+		cmocka_unit_test(an_account_key_signs_with_the_algorithm_of_its_type_or_another_that_fits),
 		cmocka_unit_test(an_unknown_option_is_told_what_was_meant),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(a_missing_option_is_named),

@@ -17,6 +17,16 @@ static char *NAMES[] = { FIRST, SECOND };
 
 static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state)
 {
+	static const int signatures[KEY_TYPE_COUNT] = {
+		[KEY_EC_P256] = NID_ecdsa_with_SHA256,
+		[KEY_EC_P384] = NID_ecdsa_with_SHA384,
+		[KEY_EC_P521] = NID_ecdsa_with_SHA512,
+		[KEY_RSA_2048] = NID_sha256WithRSAEncryption,
+		[KEY_RSA_3072] = NID_sha256WithRSAEncryption,
+		[KEY_RSA_4096] = NID_sha256WithRSAEncryption,
+		[KEY_ED25519] = NID_ED25519,
+	};
+
 	(void)state;
 	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
 		struct token_key *key = soft_token_key((enum key_type)type);
@@ -28,6 +38,13 @@ static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state
 		assert_non_null(request);
 		assert_ptr_equal(at, der.at + der.len);
 		assert_int_equal(X509_REQ_verify(request, X509_REQ_get0_pubkey(request)), 1);
+		const X509_ALGOR *algorithm;
+		int parameters;
+		X509_REQ_get0_signature(request, NULL, &algorithm);
+		X509_ALGOR_get0(NULL, &parameters, NULL, algorithm);
+		assert_int_equal(X509_REQ_get_signature_nid(request), signatures[type]);
+		/* NULL for RSA (RFC 4055, 5); for the others none at all (RFC 5758, 3.2; RFC 8410, 3). */
+		assert_int_equal(parameters, key_type_family((enum key_type)type) == FAMILY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF);
 		assert_int_equal(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), 0);
 		X509_REQ_free(request);
 		token_key_free(key);

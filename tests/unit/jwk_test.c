@@ -74,6 +74,44 @@ static void coordinates_keep_their_leading_zeros(void **state)
 	}
 }
 
+static void coordinates_of_p_521_have_66_octets(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		AUTO(buf) struct buf json = BUF_MAX(JWK_MAX);
+		EVP_PKEY *pkey = EVP_EC_gen("P-521");
+		unsigned char *der = NULL;
+		int len = i2d_PUBKEY(pkey, &der);
+
+		assert_int_equal(jwk_print(span_of(der, (size_t)len), &json, NULL), RC_OK);
+		assert_int_equal(strncmp(buf_text(&json), "{\"crv\":\"P-521\",\"kty\":\"EC\",\"x\":\"A", 32), 0);
+		assert_int_equal(json.len, 31 + 88 + 7 + 88 + 2);
+		OPENSSL_free(der);
+		EVP_PKEY_free(pkey);
+	}
+}
+
+/* RFC 8037, A.2 and A.3. */
+static void the_thumbprint_of_rfc_8037_a_3(void **state)
+{
+	AUTO(buf) struct buf x = BUF_MAX(64);
+	AUTO(buf) struct buf json = BUF_MAX(JWK_MAX);
+	AUTO(buf) struct buf text = BUF_MAX(128);
+	unsigned char *der = NULL;
+
+	(void)state;
+	assert_int_equal(codec_base64url_decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", &x, NULL), RC_OK);
+	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.at, x.len);
+	int len = i2d_PUBKEY(pkey, &der);
+	assert_int_equal(jwk_print(span_of(der, (size_t)len), &json, NULL), RC_OK);
+	assert_string_equal(buf_text(&json),
+			    "{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}");
+	assert_int_equal(jwk_thumbprint(span_of(der, (size_t)len), &text, NULL), RC_OK);
+	assert_string_equal(buf_text(&text), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+	OPENSSL_free(der);
+	EVP_PKEY_free(pkey);
+}
+
 static void what_is_no_public_key_is_refused(void **state)
 {
 	AUTO(buf) struct buf json = BUF_MAX(JWK_MAX);
@@ -87,8 +125,8 @@ static void what_is_no_public_key_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_thumbprint_of_rfc_7638_3_1),
-		cmocka_unit_test(coordinates_keep_their_leading_zeros),
+		cmocka_unit_test(the_thumbprint_of_rfc_7638_3_1),      cmocka_unit_test(coordinates_keep_their_leading_zeros),
+		cmocka_unit_test(coordinates_of_p_521_have_66_octets), cmocka_unit_test(the_thumbprint_of_rfc_8037_a_3),
 		cmocka_unit_test(what_is_no_public_key_is_refused),
 	};
 

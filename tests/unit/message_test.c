@@ -139,6 +139,27 @@ static void a_problem_is_shown_without_control_characters(void **state)
 	assert_false(message_problem_parse(span_text("<html>"), &problem));
 }
 
+/* RFC 8555, 6.2. */
+static void a_refused_algorithm_comes_with_those_the_server_takes(void **state)
+{
+	struct message_problem problem;
+	char many[4096] = "{\"type\":\"urn:ietf:params:acme:error:badSignatureAlgorithm\",\"algorithms\":[\"\\u001bX\"";
+
+	(void)state;
+	assert_true(message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:badSignatureAlgorithm\","
+						    "\"detail\":\"no\",\"algorithms\":[\"ES256\",7,\"RS256\"]}"),
+					  &problem));
+	assert_string_equal(problem.algorithms, "ES256, RS256");
+	assert_true(
+		message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:badSignatureAlgorithm\"}"), &problem));
+	assert_string_equal(problem.algorithms, "");
+	for (int i = 0; i < 100; i++)
+		strcat(many, ",\"algorithm-of-many-letters\"");
+	assert_true(message_problem_parse(span_text(strcat(many, "]}")), &problem));
+	assert_true(strlen(problem.algorithms) > 60);
+	assert_null(strchr(problem.algorithms, 0x1b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +169,7 @@ int main(void)
 		cmocka_unit_test(a_directory_needs_three_https_urls),
 		cmocka_unit_test(an_authorization_tells_its_challenges),
 		cmocka_unit_test(a_problem_is_shown_without_control_characters),
+		cmocka_unit_test(a_refused_algorithm_comes_with_those_the_server_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,13 +40,13 @@ static void an_ec_point_becomes_what_openssl_writes_itself(void **state)
 	static const struct {
 		enum key_type type;
 		const char *group;
-	} kinds[] = { { KEY_EC_P256, "P-256" }, { KEY_EC_P384, "P-384" } };
+	} kinds[] = { { KEY_EC_P256, "P-256" }, { KEY_EC_P384, "P-384" }, { KEY_EC_P521, "P-521" } };
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		AUTO(evp_pkey) EVP_PKEY *pkey = EVP_EC_gen(kinds[i].group);
 		AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
-		uint8_t point[128];
+		uint8_t point[160];
 		size_t len = point_of(pkey, point, sizeof(point));
 
 		assert_int_equal(spki_from_ec(kinds[i].type, span_of(point, len), &spki, NULL), RC_OK);
@@ -117,15 +117,50 @@ static void an_unsound_rsa_key_is_refused(void **state)
 
 static void what_is_none_of_ours_has_no_type(void **state)
 {
-	AUTO(evp_pkey) EVP_PKEY *pkey = EVP_EC_gen("P-521");
-	unsigned char *der = NULL;
-	int len = i2d_PUBKEY(pkey, &der);
+	EVP_PKEY *others[] = { EVP_EC_gen("secp256k1"), EVP_PKEY_Q_keygen(NULL, NULL, "ED448"), EVP_RSA_gen(1024u) };
 
 	(void)state;
-	assert_int_equal(spki_key_type(span_of(der, (size_t)len)), KEY_TYPE_COUNT);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		unsigned char *der = NULL;
+		int len = i2d_PUBKEY(others[i], &der);
+
+		assert_int_equal(spki_key_type(span_of(der, (size_t)len)), KEY_TYPE_COUNT);
+		OPENSSL_free(der);
+		EVP_PKEY_free(others[i]);
+	}
+	AUTO(evp_pkey) EVP_PKEY *ours = EVP_EC_gen("P-256");
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(ours, &der);
+	assert_int_equal(spki_key_type(span_of(der, (size_t)len)), KEY_EC_P256);
 	assert_int_equal(spki_key_type(span_of(der, (size_t)len - 1)), KEY_TYPE_COUNT);
 	assert_int_equal(spki_key_type(span_of("", 0)), KEY_TYPE_COUNT);
 	OPENSSL_free(der);
+}
+
+/* RFC 8032, 7.1, test 3: public key, message, signature. */
+static void an_ed25519_signature_is_good_for_its_own_message(void **state)
+{
+	static const uint8_t point[] = { 0xfc, 0x51, 0xcd, 0x8e, 0x62, 0x18, 0xa1, 0xa3, 0x8d, 0xa4, 0x7e,
+					 0xd0, 0x02, 0x30, 0xf0, 0x58, 0x08, 0x16, 0xed, 0x13, 0xba, 0x33,
+					 0x03, 0xac, 0x5d, 0xeb, 0x91, 0x15, 0x48, 0x90, 0x80, 0x25 };
+	static const uint8_t message[] = { 0xaf, 0x82 }, other[] = { 0xaf, 0x83 };
+	uint8_t sig[] = { 0x62, 0x91, 0xd6, 0x57, 0xde, 0xec, 0x24, 0x02, 0x48, 0x27, 0xe6, 0x9c, 0x3a, 0xbe, 0x01, 0xa3,
+			  0x0c, 0xe5, 0x48, 0xa2, 0x84, 0x74, 0x3a, 0x44, 0x5e, 0x36, 0x80, 0xd7, 0xdb, 0x5a, 0xc3, 0xac,
+			  0x18, 0xff, 0x9b, 0x53, 0x8d, 0x16, 0xf2, 0x90, 0xae, 0x67, 0xf7, 0x60, 0x98, 0x4d, 0xc6, 0x59,
+			  0x4a, 0x7c, 0x15, 0xe9, 0x71, 0x6e, 0xd2, 0x8d, 0xc0, 0x27, 0xbe, 0xce, 0xea, 0x1e, 0xc4, 0x0a };
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(spki_from_ed25519(span_of(point, 31), &spki, &err), RC_PROTOCOL);
+	assert_int_equal(spki_from_ed25519(span_of(NULL, 0), &spki, &err), RC_PROTOCOL);
+	assert_int_equal(spki_from_ed25519(SPAN(point), &spki, &err), RC_OK);
+	assert_int_equal(spki_key_type(buf_span(&spki)), KEY_ED25519);
+	assert_int_equal(spki_verify(buf_span(&spki), TOKEN_EDDSA, TOKEN_HASH_NONE, SPAN(message), SPAN(sig), &err), RC_OK);
+	assert_int_equal(spki_verify(buf_span(&spki), TOKEN_EDDSA, TOKEN_HASH_NONE, SPAN(other), SPAN(sig), &err), RC_RETRY);
+	assert_int_equal(spki_verify(buf_span(&spki), TOKEN_ECDSA, TOKEN_HASH_NONE, SPAN(message), SPAN(sig), &err), RC_INPUT);
+	sig[63] ^= 1;
+	assert_int_equal(spki_verify(buf_span(&spki), TOKEN_EDDSA, TOKEN_HASH_NONE, SPAN(message), SPAN(sig), &err), RC_RETRY);
 }
 
 static void rsa_sign(EVP_PKEY *pkey, int padding, const uint8_t digest[32], uint8_t sig[256])
@@ -189,6 +224,7 @@ int main(void)
 		cmocka_unit_test(an_rsa_modulus_becomes_what_openssl_writes_itself),
 		cmocka_unit_test(an_unsound_rsa_key_is_refused),
 		cmocka_unit_test(what_is_none_of_ours_has_no_type),
+		cmocka_unit_test(an_ed25519_signature_is_good_for_its_own_message),
 		cmocka_unit_test(an_rsa_signature_is_good_for_its_own_scheme_digest_and_key),
 		cmocka_unit_test(an_ecdsa_signature_of_zeros_or_halves_is_refused),
 	};
