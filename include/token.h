@@ -62,6 +62,7 @@ struct token_key {
 	struct token *token;
 	struct token_key_name name;
 	enum key_type type;
+	struct spki_key *checker; /* of tokens/token.c alone: the public key, ready to verify with */
 };
 
 /* Called once per key by list(); RC_OK to go on. */

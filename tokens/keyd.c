@@ -7,6 +7,7 @@
 
 #include "keyd_keys.h"
 #include "keyd_live.h"
+#include "keyd_message.h"
 #include "wire.h"
 
 struct keyd {
@@ -204,6 +205,8 @@ static enum rc do_sign(struct connection *connection, struct err *err)
 		return rc;
 	/* The engine checks too, for itself; what it sends is not believed here. */
 	rc = token_sign_check(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, input, err);
+	if (rc == RC_OK && scheme == TOKEN_EDDSA)
+		rc = keyd_message_check(input, err);
 	/* What the token signed is verified by the engine, which needs it; once is enough. */
 	if (rc == RC_OK)
 		rc = entry->key->ops->sign(entry->key, (enum token_scheme)scheme, (enum token_hash)hash, input, &sig, err);

@@ -165,14 +165,39 @@ static enum rc eddsa_verify(EVP_PKEY *pkey, struct span message, struct span sig
 	return EVP_DigestVerify(ctx, sig.at, sig.len, message.at, message.len) == 1 ? RC_OK : signature_refused(err);
 }
 
-enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span input, struct span sig,
-		    struct err *err)
-{
-	AUTO(pkey) EVP_PKEY *pkey = spki_load(spki);
+struct spki_key {
+	EVP_PKEY *pkey;
+};
 
-	if (pkey && scheme == TOKEN_EDDSA)
-		return eddsa_verify(pkey, input, sig, err);
-	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = pkey ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
+enum rc spki_key_load(struct span spki, struct spki_key **ret_key, struct err *err)
+{
+	struct spki_key *key = calloc(1, sizeof(*key));
+
+	if (!key)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	key->pkey = spki_load(spki);
+	if (!key->pkey) {
+		free(key);
+		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "its public key is none that OpenSSL knows");
+	}
+	*ret_key = key;
+	return RC_OK;
+}
+
+void spki_key_free(struct spki_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->pkey);
+	free(key);
+}
+
+enum rc spki_key_verify(const struct spki_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
+			struct span sig, struct err *err)
+{
+	if (scheme == TOKEN_EDDSA)
+		return eddsa_verify(key->pkey, input, sig, err);
+	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
 	AUTO(buf) struct buf der = BUF_MAX(TOKEN_SIG_MAX);
 	const EVP_MD *md = hash == TOKEN_HASH_NONE ? NULL : EVP_get_digestbyname(token_hash_name(hash));
 	bool fits = ctx && md && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_signature_md(ctx, md) == 1;
@@ -191,4 +216,14 @@ enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash 
 	if (!fits)
 		return signature_unfit(err);
 	return EVP_PKEY_verify(ctx, sig.at, sig.len, input.at, input.len) == 1 ? RC_OK : signature_refused(err);
+}
+
+enum rc spki_verify(struct span spki, enum token_scheme scheme, enum token_hash hash, struct span input, struct span sig,
+		    struct err *err)
+{
+	AUTO(spki_key) struct spki_key *key = NULL;
+
+	if (spki_key_load(spki, &key, NULL) != RC_OK)
+		return signature_unfit(err);
+	return spki_key_verify(key, scheme, hash, input, sig, err);
 }

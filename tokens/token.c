@@ -59,15 +59,29 @@ static enum rc label_check(const char *label, struct err *err)
 	return RC_OK;
 }
 
+/* Read once for all the signatures to come. */
+static enum rc checker_make(struct token_key *key, struct err *err)
+{
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	enum rc rc = key->ops->public_key(key, &spki, err);
+
+	return rc == RC_OK ? spki_key_load(buf_span(&spki), &key->checker, err) : rc;
+}
+
 enum rc token_generate(struct token *token, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
 		       struct err *err)
 {
+	AUTO(token_key) struct token_key *key = NULL;
 	enum rc rc = label_check(name->label, err);
 
 	if (rc == RC_OK && type >= KEY_TYPE_COUNT)
 		rc = err_set(err, RC_INPUT, "no such key type");
 	if (rc == RC_OK)
-		rc = token->ops->generate(token, name, type, ret_key, err);
+		rc = token->ops->generate(token, name, type, &key, err);
+	if (rc == RC_OK)
+		rc = checker_make(key, err);
+	if (rc == RC_OK)
+		*ret_key = TAKE(key);
 	return rc == RC_OK
 		       ? RC_OK
 		       : err_wrap(err, rc, "token \"%s\": generate %s key \"%s\"", token->name, key_type_name(type), name->label);
@@ -75,10 +89,15 @@ enum rc token_generate(struct token *token, const struct token_key_name *name, e
 
 enum rc token_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key, struct err *err)
 {
+	AUTO(token_key) struct token_key *key = NULL;
 	enum rc rc = label_check(name->label, err);
 
 	if (rc == RC_OK)
-		rc = token->ops->find(token, name, ret_key, err);
+		rc = token->ops->find(token, name, &key, err);
+	if (rc == RC_OK)
+		rc = checker_make(key, err);
+	if (rc == RC_OK)
+		*ret_key = TAKE(key);
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "token \"%s\": key \"%s\"", token->name, name->label);
 }
 
@@ -91,8 +110,10 @@ enum rc token_list(struct token *token, token_list_fn *each, void *ctx, struct e
 
 void token_key_free(struct token_key *key)
 {
-	if (key)
-		key->ops->key_free(key);
+	if (!key)
+		return;
+	spki_key_free(key->checker);
+	key->ops->key_free(key);
 }
 
 /* Where it happened, in front of what happened. */
@@ -126,13 +147,13 @@ enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, 
 static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input,
 			   struct span sig, struct err *err)
 {
-	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	size_t len = key_type_signature_len(key->type);
 
 	if (sig.len != len)
 		return err_set(err, RC_RETRY, "the token answered %zu bytes where a signature has %zu", sig.len, len);
-	enum rc rc = key->ops->public_key(key, &spki, err);
-	return rc == RC_OK ? spki_verify(buf_span(&spki), scheme, hash, input, sig, err) : rc;
+	if (!key->checker)
+		return err_set(err, RC_BUG, "a key that was not found or generated here");
+	return spki_key_verify(key->checker, scheme, hash, input, sig, err);
 }
 
 enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input, struct buf *ret_sig,

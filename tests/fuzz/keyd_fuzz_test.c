@@ -20,7 +20,7 @@
 #include "token.h"
 #include "wire.h"
 
-#define ROUNDS_DEFAULT 60000u
+#define ROUNDS_DEFAULT 15000u
 
 static struct softhsm softhsm;
 static char label[] = "fuzz", token_name[] = "hsm";
