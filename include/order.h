@@ -18,21 +18,23 @@
 #include "err.h"
 
 #define ORDER_URL_MAX      1024
-#define ORDER_POLL_DEFAULT 3   /* seconds between polls when the CA sends no Retry-After */
+#define ORDER_PAUSE_FIRST  50  /* milliseconds before the second look when the CA sends no Retry-After; then four times as long */
+#define ORDER_POLL_DEFAULT 3   /* seconds between looks at the most, then */
 #define ORDER_POLLS_MAX    200 /* polls without progress before the order is given up */
 
 /* X(name, phase to go back to when the answer was lost or we were restarted) */
-#define ORDER_PHASES(X)                                                                             \
-	X(START, START)    /* newOrder not sent, or its answer lost: at most one order abandoned */ \
-	X(AUTHORIZE, POLL) /* the order may have become ready meanwhile: ask first */               \
-	X(FINALIZE, POLL)  /* the CSR may have arrived: ask first */                                \
-	X(POLL, POLL)                                                                               \
-	X(FETCH, FETCH)                                                                             \
-	X(DONE, DONE)                                                                               \
+#define ORDER_PHASES(X)                                                                                  \
+	X(START, START)    /* newOrder not sent, or its answer lost: at most one order abandoned */      \
+	X(AUTHORIZE, POLL) /* the order may have become ready meanwhile: ask first */                    \
+	X(VALIDATE, POLL)  /* answers are out and the CA looks; after a restart they are not any more */ \
+	X(FINALIZE, POLL)  /* the CSR may have arrived: ask first */                                     \
+	X(POLL, POLL)                                                                                    \
+	X(FETCH, FETCH)                                                                                  \
+	X(DONE, DONE)                                                                                    \
 	X(FAILED, FAILED) /* the caller runs the wait timer, then a new order with the same key */
 
 #define ORDER_STATUSES(X) X(PENDING) X(READY) X(PROCESSING) X(VALID) X(INVALID)
-#define ORDER_ACTIONS(X)  X(SUBMIT) X(SOLVE) X(SEND_CSR) X(ASK) X(DOWNLOAD) X(STOP)
+#define ORDER_ACTIONS(X)  X(SUBMIT) X(SOLVE) X(WATCH) X(SEND_CSR) X(ASK) X(DOWNLOAD) X(STOP)
 
 #define X(name, back) ORDER_##name,
 enum order_phase { ORDER_PHASES(X) ORDER_PHASE_COUNT };
@@ -49,6 +51,7 @@ struct order {
 	enum order_phase phase;
 	unsigned polls;          /* without progress */
 	int64_t expires_at;      /* as last said by the CA, re-read on every answer; 0: unknown */
+	int64_t not_before;      /* the wait under way (unix time): nothing is asked of the CA earlier; 0: none */
 	char url[ORDER_URL_MAX]; /* "" until known */
 	char finalize_url[ORDER_URL_MAX];
 	char certificate_url[ORDER_URL_MAX];
@@ -63,15 +66,17 @@ struct order_event {
 	enum rc rc;
 	enum order_status status;
 	int64_t retry_at; /* Retry-After as unix time; 0: not said */
+	unsigned waiting; /* after SOLVE and WATCH: authorisations whose answer is out and which are not valid yet */
 };
 
-/* What to do next, and not before when (unix time; 0: now). */
+/* What to do next, and not before when (unix time; 0: now) and how long (milliseconds, under a second). */
 struct order_next {
 	enum order_action action;
 	int64_t not_before;
+	unsigned pause_ms;
 };
 
-/* Changes order->phase and ->polls only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here. */
+/* Changes order->phase, ->polls and ->not_before only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here. */
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
 		   struct err *err) HWA_CHECKED;
 

@@ -1,4 +1,4 @@
-/* authorization.c -- prepares answers for all pending authorisations, tells the CA, and watches until they are valid. */
+/* authorization.c -- prepares answers for all pending authorisations, tells the CA, and looks how it gets on. */
 #include "authorization.h"
 
 #include <stdio.h>
@@ -9,15 +9,19 @@
 #include "codec.h"
 #include "jwk.h"
 
-#define POLL_SECONDS 1 /* between looks when the CA does not say */
-
 /* One pending authorisation and the answer we put out for it. */
 struct pending {
-	const char *url;
+	char url[HTTP_URL_MAX];
 	const struct challenge_ops *ops;
 	struct challenge_answer *answer;
 	char challenge_url[HTTP_URL_MAX];
-	bool done;
+	bool is_announced, done;
+};
+
+struct authorizations {
+	struct client *client;
+	unsigned count;
+	struct pending *pending;
 };
 
 static enum rc authorization_fetch(struct client *client, const char *url, struct message_authorization *ret,
@@ -91,6 +95,7 @@ static enum rc answer_begin(struct client *client, const struct config_certifica
 		if (rc != RC_OK)
 			return rc;
 		pending->ops = ops;
+		pending->is_announced = challenge->is_processing;
 		snprintf(pending->challenge_url, sizeof(pending->challenge_url), "%s", challenge->url);
 		return RC_OK;
 	}
@@ -117,58 +122,113 @@ static enum rc prepare(struct client *client, const struct config_certificate *c
 }
 
 /* RFC 8555, 7.5.1: the response object of http-01 is empty; the answer to it tells nothing we rely on. */
-static enum rc announce(struct client *client, const struct pending *pending, struct err *err)
+static enum rc announce(struct client *client, const struct pending *pending, int64_t *ret_retry_at, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	enum rc rc = client_post(client, pending->challenge_url, span_text("{}"), NULL, &response, err);
 
+	*ret_retry_at = response.retry_at;
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "challenge %s", pending->challenge_url);
 }
 
-static enum rc watch(struct client *client, struct pending *pending, int64_t give_up_at, struct err *err)
+static void retry_at_latest(struct authorizations_state *state, int64_t retry_at)
 {
-	struct message_authorization authorization;
+	if (retry_at > state->retry_at)
+		state->retry_at = retry_at;
+}
 
-	while (!pending->done) {
-		int64_t retry_at = 0;
-		enum rc rc = authorization_fetch(client, pending->url, &authorization, &retry_at, err);
+void authorizations_free(struct authorizations *authorizations)
+{
+	if (!authorizations)
+		return;
+	for (unsigned i = 0; i < authorizations->count; i++)
+		if (authorizations->pending[i].answer)
+			authorizations->pending[i].ops->end(authorizations->pending[i].answer);
+	free(authorizations->pending);
+	free(authorizations);
+}
 
-		if (rc != RC_OK)
-			return rc;
-		if (authorization.status == AUTHORIZATION_DEAD)
-			return failed(&authorization, err);
-		pending->done = authorization.status == AUTHORIZATION_VALID;
-		if (pending->done)
-			break;
-		int64_t next = retry_at ? retry_at : clock_now() + POLL_SECONDS;
-		if (next > give_up_at || (authorization.expires_at && next > authorization.expires_at))
-			return err_set(err, RC_RETRY, "the CA has not validated %s in time", authorization.identifier);
-		if (!clock_wait_until(next, AUTHORIZATION_PATIENCE * 1000))
-			return err_set(err, RC_RETRY, "interrupted while the CA validates %s", authorization.identifier);
+static enum rc authorizations_new(struct client *client, const struct message_order *order,
+				  struct authorizations **ret_authorizations, struct err *err)
+{
+	struct authorizations *authorizations = calloc(1, sizeof(*authorizations));
+
+	if (authorizations)
+		authorizations->pending = calloc(order->authorization_count + 1u, sizeof(struct pending));
+	if (!authorizations || !authorizations->pending) {
+		free(authorizations);
+		return err_set(err, RC_RESOURCE, "out of memory");
 	}
+	authorizations->client = client;
+	authorizations->count = order->authorization_count;
+	for (unsigned i = 0; i < order->authorization_count; i++)
+		snprintf(authorizations->pending[i].url, HTTP_URL_MAX, "%s", order->authorizations[i]);
+	*ret_authorizations = authorizations;
 	return RC_OK;
 }
 
-enum rc authorizations_complete(struct client *client, const struct config_certificate *certificate,
-				const struct message_order *order, struct err *err)
+enum rc authorizations_begin(struct client *client, const struct config_certificate *certificate,
+			     const struct message_order *order, struct authorizations **ret_authorizations,
+			     struct authorizations_state *ret_state, struct err *err)
 {
-	struct pending *pending = calloc(order->authorization_count + 1, sizeof(*pending));
-	int64_t give_up_at = clock_now() + AUTHORIZATION_PATIENCE;
-	enum rc rc = pending ? RC_OK : err_set(err, RC_RESOURCE, "out of memory");
+	AUTO(authorizations) struct authorizations *authorizations = NULL;
+	struct authorizations_state state = { 0 };
+	enum rc rc = authorizations_new(client, order, &authorizations, err);
 
-	for (unsigned i = 0; i < order->authorization_count && rc == RC_OK; i++) {
-		pending[i].url = order->authorizations[i];
-		rc = prepare(client, certificate, &pending[i], err);
-	}
+	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
+		rc = prepare(client, certificate, &authorizations->pending[i], err);
 	/* RFC 8555, 8.2: nothing is announced before every answer can be seen. */
-	for (unsigned i = 0; i < order->authorization_count && rc == RC_OK; i++)
-		if (!pending[i].done)
-			rc = announce(client, &pending[i], err);
-	for (unsigned i = 0; i < order->authorization_count && rc == RC_OK; i++)
-		rc = watch(client, &pending[i], give_up_at, err);
-	for (unsigned i = 0; pending && i < order->authorization_count; i++)
-		if (pending[i].answer)
-			pending[i].ops->end(pending[i].answer);
-	free(pending);
+	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++) {
+		struct pending *pending = &authorizations->pending[i];
+		int64_t retry_at = 0;
+
+		if (pending->done)
+			continue;
+		state.waiting++;
+		if (!pending->is_announced)
+			rc = announce(client, pending, &retry_at, err);
+		retry_at_latest(&state, retry_at);
+	}
+	if (rc != RC_OK)
+		return rc;
+	*ret_state = state;
+	*ret_authorizations = TAKE(authorizations);
+	return RC_OK;
+}
+
+static enum rc look(struct authorizations *authorizations, struct pending *pending, int64_t now,
+		    struct authorizations_state *state, struct err *err)
+{
+	struct message_authorization authorization;
+	int64_t retry_at = 0;
+	enum rc rc = authorization_fetch(authorizations->client, pending->url, &authorization, &retry_at, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (authorization.status == AUTHORIZATION_DEAD)
+		return failed(&authorization, err);
+	pending->done = authorization.status == AUTHORIZATION_VALID;
+	if (pending->done)
+		return RC_OK;
+	/* TR 33.776, 6.9.1.1: the time may be updated by the server; what counts is what it said last. */
+	if (authorization.expires_at && now >= authorization.expires_at)
+		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s expired before the CA had validated it",
+				   authorization.identifier);
+	state->waiting++;
+	retry_at_latest(state, retry_at);
+	return RC_OK;
+}
+
+enum rc authorizations_look(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
+			    struct err *err)
+{
+	struct authorizations_state state = { 0 };
+	enum rc rc = RC_OK;
+
+	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
+		if (!authorizations->pending[i].done)
+			rc = look(authorizations, &authorizations->pending[i], now, &state, err);
+	if (rc == RC_OK)
+		*ret_state = state;
 	return rc;
 }

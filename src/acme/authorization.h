@@ -1,19 +1,37 @@
-/* authorization.h -- makes every authorisation of an order valid (RFC 8555, 7.5); a valid one is never touched. */
+/*
+ * authorization.h -- makes every authorisation of an order valid (RFC 8555, 7.5); a valid one is never touched.
+ *
+ * Nobody waits here: answers are put out, the CA is told, and whoever comes back looks
+ * once at each authorisation that is still open.  Answers live as long as the struct.
+ */
 #ifndef HWA_AUTHORIZATION_H
 #define HWA_AUTHORIZATION_H
 
 #include "client.h"
 #include "config.h"
 #include "message.h"
+#include "scope.h"
 
-#define AUTHORIZATION_PATIENCE 120 /* seconds for the CA to validate all challenges of an order */
+struct authorizations; /* those of one order that are not valid yet, and their answers */
+
+/* What is still open, and when the CA wants to be asked again. */
+struct authorizations_state {
+	unsigned waiting;
+	int64_t retry_at; /* 0: it did not say */
+};
 
 /*
- * Answers the pending ones and waits until they are valid.
- * RC_DENIED with the CA's words when one fails; RC_INPUT when none of the offered
- * challenge types is configured; RC_RETRY when the CA takes too long.
+ * Reads the authorisations of the order, prepares an answer for each pending one, and tells the CA when all can be seen.
+ * RC_DENIED with the CA's words when one is no longer valid; RC_INPUT when none of the offered challenge types is configured.
  */
-enum rc authorizations_complete(struct client *client, const struct config_certificate *certificate,
-				const struct message_order *order, struct err *err) HWA_CHECKED;
+enum rc authorizations_begin(struct client *client, const struct config_certificate *certificate,
+			     const struct message_order *order, struct authorizations **ret_authorizations,
+			     struct authorizations_state *ret_state, struct err *err) HWA_CHECKED;
+/* Looks once at each that is open; RC_DENIED with the CA's words when one failed, or expired before it was valid. */
+enum rc authorizations_look(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
+			    struct err *err) HWA_CHECKED;
+void authorizations_free(struct authorizations *authorizations); /* takes the answers away */
+
+AUTO_DEFINE(authorizations, struct authorizations *, authorizations_free);
 
 #endif /* HWA_AUTHORIZATION_H */

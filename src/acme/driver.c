@@ -15,7 +15,9 @@ struct driver {
 	struct order *order;
 	struct driver_hooks hooks;
 	struct order_next next;
+	int64_t now;                 /* of the step under way */
 	struct message_order answer; /* the CA's last word about the order */
+	struct authorizations *open; /* answers that are out; NULL: none */
 };
 
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
@@ -35,6 +37,7 @@ void driver_free(struct driver *driver)
 {
 	if (!driver)
 		return;
+	authorizations_free(driver->open);
 	message_order_clear(&driver->answer);
 	free(driver);
 }
@@ -100,10 +103,23 @@ static enum rc do_solve(struct driver *driver, struct order_event *ret_event, st
 		rc = do_ask(driver, ret_event, err);
 	if (rc == RC_OK && driver->answer.authorization_count == 0)
 		rc = err_set(err, RC_PROTOCOL, "the order is pending, but has no authorizations");
+	struct authorizations_state state = { 0 };
 	if (rc == RC_OK)
-		rc = authorizations_complete(driver->client, driver->certificate, &driver->answer, err);
-	/* All are valid: the order's own status is asked for at once. */
+		rc = authorizations_begin(driver->client, driver->certificate, &driver->answer, &driver->open, &state, err);
 	ret_event->status = ORDER_IS_PENDING;
+	ret_event->waiting = state.waiting;
+	ret_event->retry_at = state.retry_at;
+	return rc;
+}
+
+static enum rc do_watch(struct driver *driver, struct order_event *ret_event, struct err *err)
+{
+	struct authorizations_state state = { 0 };
+	enum rc rc = authorizations_look(driver->open, driver->now, &state, err);
+
+	ret_event->status = ORDER_IS_PENDING;
+	ret_event->waiting = state.waiting;
+	ret_event->retry_at = state.retry_at;
 	return rc;
 }
 
@@ -143,7 +159,8 @@ static const struct {
 	const char *before, *after; /* for the journal; NULL: not worth a line */
 } ACTIONS[ORDER_ACTION_COUNT] = {
 	[ORDER_DO_SUBMIT] = { do_submit, "ordering", "order accepted" },
-	[ORDER_DO_SOLVE] = { do_solve, NULL, "authorised" },
+	[ORDER_DO_SOLVE] = { do_solve, NULL, NULL },
+	[ORDER_DO_WATCH] = { do_watch, NULL, NULL },
 	[ORDER_DO_SEND_CSR] = { do_send_csr, "sending the CSR", "CSR accepted" },
 	[ORDER_DO_ASK] = { do_ask, NULL, NULL },
 	[ORDER_DO_DOWNLOAD] = { do_download, NULL, "certificate downloaded" },
@@ -157,34 +174,57 @@ static bool ends_order(enum rc rc, const struct err *why)
 	return !err_is_token(why) && why->origin != ERR_CURL;
 }
 
-enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before, struct err *err)
+/* What the journal says after a step. */
+static const char *event_after(enum order_action action, const struct order *order)
+{
+	bool solved = action == ORDER_DO_SOLVE || action == ORDER_DO_WATCH;
+
+	if (solved)
+		return order->phase == ORDER_VALIDATE ? action == ORDER_DO_SOLVE ? "challenges answered" : NULL : "authorised";
+	return ACTIONS[action].after;
+}
+
+/* Answers stay out as long as the CA may look at them, and no longer. */
+static void answers_end(struct driver *driver)
+{
+	if (driver->order->phase == ORDER_VALIDATE)
+		return;
+	authorizations_free(driver->open);
+	driver->open = NULL;
+}
+
+enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_wait, struct err *err)
 {
 	enum order_action action = driver->next.action;
 	struct order_event event = { .rc = RC_OK };
 	struct err why = { 0 }, unused = { 0 };
 
-	*ret_not_before = 0;
+	*ret_wait = (struct driver_wait){ 0 };
 	if (action == ORDER_DO_STOP)
 		return err_set(err, RC_BUG, "the order is over");
 	if (driver->next.not_before > now) {
-		*ret_not_before = driver->next.not_before;
+		ret_wait->until = driver->next.not_before;
 		return RC_OK;
 	}
 	enum rc rc = ACTIONS[action].before ? driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].before, err)
 					    : RC_OK;
 	if (rc != RC_OK)
 		return rc;
+	driver->now = now;
 	rc = ACTIONS[action].perform(driver, &event, &why);
 	if (rc != RC_OK) {
 		event.rc = ends_order(rc, &why) ? RC_DENIED : RC_RETRY;
 		(void)!order_step(driver->order, &event, now, &driver->next, &unused);
+		answers_end(driver);
 		(void)!driver->hooks.save(driver->hooks.ctx, driver->order, NULL, NULL);
 		if (err)
 			*err = why;
 		return rc;
 	}
 	enum rc stepped = order_step(driver->order, &event, now, &driver->next, err);
-	rc = driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].after, stepped == RC_OK ? err : NULL);
-	*ret_not_before = driver->next.not_before;
+	answers_end(driver);
+	rc = driver->hooks.save(driver->hooks.ctx, driver->order, event_after(action, driver->order),
+				stepped == RC_OK ? err : NULL);
+	*ret_wait = (struct driver_wait){ .until = driver->next.not_before, .pause_ms = driver->next.pause_ms };
 	return stepped != RC_OK ? stepped : rc;
 }

@@ -1,8 +1,8 @@
 /*
  * driver.h -- performs what order_step() decides: one call, one step, its outcome stored before the next.
  *
- * Nobody sleeps here except for a challenge that is being validated: a step that must
- * wait says until when, and the caller comes back.
+ * Nobody sleeps here: a step that must wait says until when, the wait is stored with
+ * the order, and the caller comes back.  Challenge answers are out while the driver lives.
  */
 #ifndef HWA_DRIVER_H
 #define HWA_DRIVER_H
@@ -28,13 +28,19 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 		   const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err) HWA_CHECKED;
 void driver_free(struct driver *driver);
 
+/* Nothing is to be done before both are over. */
+struct driver_wait {
+	int64_t until;     /* unix time; 0: now */
+	unsigned pause_ms; /* under a second */
+};
+
 /*
  * Performs the next action, when it is time for it.
- * RC_OK: look at order->phase (DONE: the chain was accepted) and *ret_not_before (0: at once).
+ * RC_OK: look at order->phase (DONE: the chain was accepted) and at *ret_wait.
  * Otherwise the order came to an end or cannot go on now: err says why; order->phase is FAILED when a new
  * order is needed, and a phase to resume from otherwise.
  */
-enum rc driver_step(struct driver *driver, int64_t now, int64_t *ret_not_before, struct err *err) HWA_CHECKED;
+enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_wait, struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(driver, struct driver *, driver_free);
 

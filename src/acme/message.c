@@ -232,6 +232,8 @@ static enum rc challenge_fill(const json_t *entry, struct message_authorization 
 		rc = text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "a challenge");
+	const char *status = json_string_value(json_object_get(entry, "status"));
+	challenge.is_processing = status && strcmp(status, "processing") == 0;
 	problem_fill(json_object_get(entry, "error"), &challenge.problem);
 	authorization->challenges[authorization->challenge_count++] = challenge;
 	return RC_OK;

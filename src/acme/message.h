@@ -37,6 +37,7 @@ AUTO_DEFINE_VALUE(message_order, struct message_order, message_order_clear);
 
 struct message_challenge {
 	char type[32], url[HTTP_URL_MAX], token[MESSAGE_TOKEN_MAX];
+	bool is_processing; /* the CA was told, and is looking */
 	struct message_problem problem;
 };
 

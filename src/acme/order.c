@@ -1,6 +1,7 @@
 /* order.c -- the transition table of an ACME order; every decision about one is made here. */
 #include "order.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define X(name, back) #name,
@@ -16,9 +17,9 @@ static const enum order_phase WAY_BACK[] = { ORDER_PHASES(X) };
 
 /* What is done in a phase. */
 static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
-	[ORDER_START] = ORDER_DO_SUBMIT, [ORDER_AUTHORIZE] = ORDER_DO_SOLVE, [ORDER_FINALIZE] = ORDER_DO_SEND_CSR,
-	[ORDER_POLL] = ORDER_DO_ASK,     [ORDER_FETCH] = ORDER_DO_DOWNLOAD,  [ORDER_DONE] = ORDER_DO_STOP,
-	[ORDER_FAILED] = ORDER_DO_STOP,
+	[ORDER_START] = ORDER_DO_SUBMIT,      [ORDER_AUTHORIZE] = ORDER_DO_SOLVE, [ORDER_VALIDATE] = ORDER_DO_WATCH,
+	[ORDER_FINALIZE] = ORDER_DO_SEND_CSR, [ORDER_POLL] = ORDER_DO_ASK,        [ORDER_FETCH] = ORDER_DO_DOWNLOAD,
+	[ORDER_DONE] = ORDER_DO_STOP,         [ORDER_FAILED] = ORDER_DO_STOP,
 };
 
 #define NEVER ORDER_PHASE_COUNT /* RFC 8555 does not allow this answer here */
@@ -26,13 +27,16 @@ static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
 /*
  * RFC 8555, 7.1.6 and 7.4: where an answer leads.  A poll may observe any status, also
  * one we have already passed: states may change without being seen.  `ready` in the
- * first answer is the pre-authorised path and costs no challenge.
+ * first answer is the pre-authorised path and costs no challenge.  An order all of whose
+ * authorisations were seen valid is believed to be ready (7.4: "believes it has
+ * fulfilled the server's requirements"); orderNotReady leads back to asking.
  */
 /* clang-format off */
 static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
 	/*			PENDING		 READY		  PROCESSING   VALID	    INVALID */
 	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_AUTHORIZE] = { ORDER_POLL,      ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_AUTHORIZE] = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_VALIDATE]  = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_FINALIZE]  = { NEVER,	       ORDER_POLL,     ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_POLL]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_FETCH]	  = { NEVER,	       NEVER,	       NEVER,	   ORDER_DONE,	ORDER_FAILED },
@@ -41,17 +45,35 @@ static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
 };
 /* clang-format on */
 
-static int64_t pause_before(const struct order *order, const struct order_event *event, int64_t now)
+/* The phases in which we wait for the CA and look again. */
+static bool is_look(enum order_phase phase)
 {
-	if (event->retry_at > now)
-		return event->retry_at;
-	/* The first look after a step costs nothing; a CA that needs longer is asked at a steady pace. */
-	return order->polls <= 1 ? 0 : order->polls == 2 ? now + 1 : now + ORDER_POLL_DEFAULT;
+	return phase == ORDER_POLL || phase == ORDER_VALIDATE;
+}
+
+/* The first look at an order costs nothing; then each pause is four times the last, up to a steady pace. */
+static void pause_before(const struct order *order, const struct order_event *event, int64_t now, struct order_next *next)
+{
+	unsigned looks = order->polls + (order->phase == ORDER_VALIDATE), pause_ms = ORDER_PAUSE_FIRST;
+
+	if (event->retry_at > now) {
+		next->not_before = event->retry_at;
+		return;
+	}
+	if (looks <= 1)
+		return;
+	for (; looks > 2 && pause_ms < 1000; looks--)
+		pause_ms *= 4;
+	if (pause_ms < 1000)
+		next->pause_ms = pause_ms;
+	else
+		next->not_before = now + ORDER_POLL_DEFAULT;
 }
 
 static enum rc give_up(struct order *order, struct order_next *ret_next, enum rc rc, struct err *err, const char *why)
 {
 	order->phase = ORDER_FAILED;
+	order->not_before = 0;
 	*ret_next = (struct order_next){ .action = ORDER_DO_STOP };
 	return err_set(err, rc, "%s", why);
 }
@@ -68,20 +90,24 @@ enum rc order_step(struct order *order, const struct order_event *event, int64_t
 		next = ORDER_FAILED;
 	} else {
 		next = event->status < ORDER_STATUS_COUNT ? NEXT[order->phase][event->status] : NEVER;
+		/* The order cannot become ready before they are valid. */
+		if (event->waiting && (order->phase == ORDER_AUTHORIZE || order->phase == ORDER_VALIDATE))
+			next = ORDER_VALIDATE;
 	}
 	if (next == NEVER)
 		return give_up(order, ret_next, RC_PROTOCOL, err, "the order has a status that is not possible here");
 	/* TR 33.776, 6.9.1.1: `expires` may be updated by the server; what counts is what it said last. */
 	if (order->expires_at && now >= order->expires_at && next != ORDER_DONE && next != ORDER_FAILED && next != ORDER_FETCH)
 		return give_up(order, ret_next, RC_DENIED, err, "the order expired before it was completed");
-	if (next == ORDER_POLL && ++order->polls > ORDER_POLLS_MAX)
+	if (is_look(next) && ++order->polls > ORDER_POLLS_MAX)
 		return give_up(order, ret_next, RC_RETRY, err, "the order makes no progress");
-	if (next != ORDER_POLL && order->phase != ORDER_POLL)
+	if (!is_look(next) && !is_look(order->phase))
 		order->polls = 0;
 	order->phase = next;
 	*ret_next = (struct order_next){ .action = PHASE_ACTION[next] };
-	if (next == ORDER_POLL)
-		ret_next->not_before = pause_before(order, event, now);
+	if (is_look(next))
+		pause_before(order, event, now, ret_next);
+	order->not_before = ret_next->not_before;
 	return RC_OK;
 }
 
@@ -93,7 +119,8 @@ struct order_next order_resume(struct order *order)
 		order->phase = ORDER_START;
 	if (order->phase == ORDER_FETCH && !order->certificate_url[0])
 		order->phase = ORDER_POLL;
-	return (struct order_next){ .action = PHASE_ACTION[order->phase] };
+	/* A wait that the CA asked for is not cut short by a restart. */
+	return (struct order_next){ .action = PHASE_ACTION[order->phase], .not_before = order->not_before };
 }
 
 /* Words are kept in one case in the lists; the wire and the store have them small. */

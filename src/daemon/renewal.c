@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "archive.h"
 #include "certificate.h"
@@ -11,77 +10,24 @@
 #include "csr.h"
 #include "driver.h"
 #include "log.h"
+#include "renewal_record.h"
+
+enum stage { STAGE_RESERVE, STAGE_KEY, STAGE_SIGN_IN, STAGE_ORDER, STAGE_INSTALL, STAGE_DEPLOY, STAGE_END };
 
 /* One renewal under way: what its steps share. */
 struct renewal {
 	const struct renewal_desk *desk;
 	const struct config_certificate *certificate;
 	const struct config_policy *policy;
+	enum stage stage;
 	struct store_certificate record;
 	struct token_key *key;          /* record.next_key, opened */
+	struct driver *driver;          /* of record.order */
 	struct certificate_facts facts; /* of the chain that was accepted */
 	struct token_custody custody;
 	enum renewal_blame blame;
+	struct renewal_outcome outcome;
 };
-
-static int by_text(const void *left, const void *right)
-{
-	return strcasecmp(*(char *const *)left, *(char *const *)right);
-}
-
-/* The configured names as the record keeps them: sorted, so that their order does not matter. */
-static void names_print(const struct config_certificate *certificate, char *text, size_t room)
-{
-	AUTO(text_list) char **names = calloc(certificate->name_count, sizeof(char *));
-	size_t used = 0;
-
-	text[0] = '\0';
-	if (!names)
-		return;
-	memcpy(names, certificate->names, certificate->name_count * sizeof(char *));
-	qsort(names, certificate->name_count, sizeof(char *), by_text);
-	for (unsigned i = 0; i < certificate->name_count && used < room; i++) {
-		int len = snprintf(text + used, room - used, "%s%s", i ? " " : "", names[i]);
-		used += len > 0 ? (size_t)len : 0;
-	}
-}
-
-static bool is_keyed(const struct store_key *key)
-{
-	return key->token[0] != '\0';
-}
-
-static bool key_matches(const struct store_key *key, const struct config_key *wanted)
-{
-	return key->type == wanted->type && strcmp(key->token, wanted->token) == 0;
-}
-
-static bool config_changed(const struct config_certificate *certificate, const struct store_certificate *record)
-{
-	char names[sizeof(record->names)];
-
-	names_print(certificate, names, sizeof(names));
-	return strcasecmp(names, record->names) != 0 || strcmp(certificate->authority, record->authority) != 0 ||
-	       !key_matches(&record->live_key, &certificate->key);
-}
-
-struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
-			 const struct store_certificate *record, bool forced, int64_t now)
-{
-	struct plan_facts facts = { .forced = forced };
-
-	if (record) {
-		facts.issued = record->generation != 0;
-		facts.not_before = record->not_before;
-		facts.not_after = record->not_after;
-		facts.issued_at = record->issued_at;
-		facts.config_changed = facts.issued && config_changed(certificate, record);
-		facts.under_way = is_keyed(&record->next_key);
-		facts.retry_at = record->retry_at;
-		facts.attempts = record->attempts;
-	}
-	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, now);
-}
 
 static enum rc record_save(struct renewal *renewal, const char *event, struct err *err)
 {
@@ -100,7 +46,7 @@ static bool is_rotation_due(const struct renewal *renewal, int64_t now)
 {
 	const struct store_key *live = &renewal->record.live_key;
 
-	if (!is_keyed(live) || !key_matches(live, &renewal->certificate->key))
+	if (!renewal_is_keyed(live) || !renewal_key_matches(live, &renewal->certificate->key))
 		return true;
 	if (renewal->certificate->rotate == ROTATE_AGE)
 		return now - live->created_at >= renewal->certificate->rotate_age;
@@ -114,7 +60,7 @@ static enum rc step_reserve(struct renewal *renewal, struct err *err)
 	int64_t now = clock_now();
 	unsigned highest = 0;
 
-	if (is_keyed(&record->next_key) && key_matches(&record->next_key, &renewal->certificate->key))
+	if (renewal_is_keyed(&record->next_key) && renewal_key_matches(&record->next_key, &renewal->certificate->key))
 		return RC_OK;
 	enum rc rc = archive_highest(renewal->desk->config->state, record->name, &highest, err);
 	if (rc != RC_OK)
@@ -139,8 +85,8 @@ static enum rc step_reserve(struct renewal *renewal, struct err *err)
 static enum rc step_key(struct renewal *renewal, struct err *err)
 {
 	const struct store_key *key = &renewal->record.next_key;
-	bool is_live =
-		memcmp(key->name.id, renewal->record.live_key.name.id, TOKEN_ID_LEN) == 0 && is_keyed(&renewal->record.live_key);
+	bool is_live = memcmp(key->name.id, renewal->record.live_key.name.id, TOKEN_ID_LEN) == 0 &&
+		       renewal_is_keyed(&renewal->record.live_key);
 	enum rc rc = is_live ? keyring_find(renewal->desk->keyring, key, &renewal->key, err)
 			     : keyring_find_or_generate(renewal->desk->keyring, key, &renewal->key, err);
 
@@ -243,53 +189,48 @@ static void order_reopen(struct order *order)
 		*order = (struct order){ .phase = ORDER_START };
 }
 
-static enum rc order_carry_on(struct renewal *renewal, struct driver *driver, struct err *err)
+/* Whose failure an error of the order is: the token's, the disk's, or else the authority's. */
+static void blame_of_order(struct renewal *renewal, bool by_token, const struct err *why)
 {
-	int64_t give_up_at = clock_now() + RENEWAL_PATIENCE;
-
-	while (renewal->record.order.phase != ORDER_DONE) {
-		int64_t not_before = 0;
-		enum rc rc = driver_step(driver, clock_now(), &not_before, err);
-
-		if (rc != RC_OK)
-			return rc;
-		if (not_before > give_up_at)
-			return err_set(err, RC_RETRY,
-				       "the CA is not ready before long; the order is kept and goes on at the next run");
-		if (not_before && !clock_wait_until(not_before, RENEWAL_PATIENCE * 1000))
-			return err_set(err, RC_RETRY, "interrupted; the order is kept and goes on at the next run");
-	}
-	return RC_OK;
+	if (renewal->blame != BLAME_NOBODY)
+		return;
+	renewal->blame = by_token || err_is_token(why) ? BLAME_TOKEN : why->origin == ERR_ERRNO ? BLAME_LOCAL : BLAME_AUTHORITY;
 }
 
-static enum rc step_order(struct renewal *renewal, struct err *err)
+static enum rc order_failed(struct renewal *renewal, enum rc rc, bool by_token, struct err *why, struct err *err)
 {
-	struct err why = { 0 };
+	blame_of_order(renewal, by_token, why);
+	err_wrap(why, rc, "authority \"%s\"", renewal->certificate->authority);
+	if (err)
+		*err = *why;
+	return rc;
+}
+
+static enum rc step_sign_in(struct renewal *renewal, struct err *err)
+{
+	struct driver_hooks hooks = { .ctx = renewal, .save = hook_save, .csr = hook_csr, .accept = hook_accept };
 	struct client *client = NULL;
+	struct err why = { 0 };
 	bool by_token = false;
-	AUTO(driver) struct driver *driver = NULL;
 	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(), &client,
 					&by_token, &why);
 
-	if (rc == RC_OK) {
-		struct driver_hooks hooks = { .ctx = renewal, .save = hook_save, .csr = hook_csr, .accept = hook_accept };
-
-		order_reopen(&renewal->record.order);
-		rc = driver_new(client, renewal->certificate, &renewal->record.order, &hooks, &driver, &why);
-		if (rc == RC_OK)
-			rc = order_carry_on(renewal, driver, &why);
-		if (rc != RC_OK)
-			err_wrap(&why, rc, "authority \"%s\"", renewal->certificate->authority);
+	if (rc != RC_OK) {
+		blame_of_order(renewal, by_token, &why);
+		if (err)
+			*err = why;
+		return rc;
 	}
-	if (rc == RC_OK)
-		return RC_OK;
-	if (renewal->blame == BLAME_NOBODY)
-		renewal->blame = by_token || err_is_token(&why) ? BLAME_TOKEN
-				 : why.origin == ERR_ERRNO      ? BLAME_LOCAL
-								: BLAME_AUTHORITY;
-	if (err)
-		*err = why;
-	return rc;
+	order_reopen(&renewal->record.order);
+	return driver_new(client, renewal->certificate, &renewal->record.order, &hooks, &renewal->driver, err);
+}
+
+static enum rc step_order(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = driver_step(renewal->driver, clock_now(), ret_wait, &why);
+
+	return rc == RC_OK ? RC_OK : order_failed(renewal, rc, false, &why, err);
 }
 
 /* I4: live certificate and key reference switch together, by one rename; then the record follows. */
@@ -316,7 +257,7 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	snprintf(record->serial, sizeof(record->serial), "%s", renewal->facts.serial);
 	snprintf(record->fingerprint, sizeof(record->fingerprint), "%s", renewal->facts.fingerprint);
 	snprintf(record->authority, sizeof(record->authority), "%s", renewal->certificate->authority);
-	names_print(renewal->certificate, record->names, sizeof(record->names));
+	renewal_names_print(renewal->certificate, record->names, sizeof(record->names));
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->custody.text);
 	record->attempts = 0;
 	record->retry_at = record->peer_retry_at = 0;
@@ -341,24 +282,6 @@ static enum rc step_deploy(struct renewal *renewal, struct err *err)
 	renewal->record.retry_at = renewal->record.peer_retry_at = 0;
 	renewal->record.last_error[0] = '\0';
 	return record_save(renewal, "deploy hook ended well", err);
-}
-
-static enum rc renew(struct renewal *renewal, struct err *err)
-{
-	enum rc rc = step_reserve(renewal, err);
-
-	if (rc != RC_OK) {
-		renewal->blame = BLAME_LOCAL;
-		return rc;
-	}
-	rc = step_key(renewal, err);
-	if (rc == RC_OK)
-		rc = step_order(renewal, err);
-	if (rc == RC_OK)
-		rc = step_install(renewal, err);
-	if (rc == RC_OK && renewal->record.state == CERT_INSTALLED)
-		rc = step_deploy(renewal, err);
-	return rc;
 }
 
 /* The failure is kept with the certificate, so that `status` can say what is wrong without a log. */
@@ -386,71 +309,139 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	renewal->blame = blame;
 }
 
-enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
-		    struct renewal_outcome *ret_outcome, struct err *err)
+enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+		      struct renewal **ret_renewal, struct err *err)
 {
-	struct err why = { 0 };
-	struct renewal renewal = { .desk = desk,
-				   .certificate = certificate,
-				   .policy = config_policy_get(desk->config, certificate->policy) };
-	struct store_certificate *record = &renewal.record;
-	enum rc rc = store_certificate_load(desk->store, certificate->name, record, &why);
+	AUTO(renewal) struct renewal *renewal = calloc(1, sizeof(*renewal));
 
-	*ret_outcome = (struct renewal_outcome){ .result = RENEWAL_NOT_DUE };
+	if (!renewal)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	renewal->desk = desk;
+	renewal->certificate = certificate;
+	renewal->policy = config_policy_get(desk->config, certificate->policy);
+	struct store_certificate *record = &renewal->record;
+	enum rc rc = store_certificate_load(desk->store, certificate->name, record, err);
 	if (rc == RC_ABSENT) {
 		*record = (struct store_certificate){ .state = CERT_NEW };
 		snprintf(record->name, sizeof(record->name), "%s", certificate->name);
 		rc = RC_OK;
 	}
-	bool enrolling = record->generation == 0;
+	if (rc != RC_OK)
+		return rc;
+	struct renewal_outcome *outcome = &renewal->outcome;
+	outcome->result = record->generation == 0 ? RENEWAL_ENROLLED : RENEWAL_RENEWED;
 	/* Who asks for this certificate now is not held back by our own back-off, only by the CA's word. */
 	record->retry_at = record->peer_retry_at;
-	ret_outcome->plan = renewal_plan(desk->config, certificate, record, forced, clock_now());
-	if (rc != RC_OK) {
-		renewal.blame = BLAME_LOCAL;
-	} else if (ret_outcome->plan.what != PLAN_WAIT) {
-		rc = renew(&renewal, &why);
-		ret_outcome->result = enrolling ? RENEWAL_ENROLLED : RENEWAL_RENEWED;
-	} else if (record->state == CERT_INSTALLED && certificate->deploy_run_count) {
-		rc = step_deploy(&renewal, &why);
-		ret_outcome->result = RENEWAL_DEPLOYED;
+	outcome->plan = renewal_plan(desk->config, certificate, record, forced, clock_now());
+	if (outcome->plan.what == PLAN_WAIT) {
+		bool owes_hook = record->state == CERT_INSTALLED && certificate->deploy_run_count;
+
+		renewal->stage = owes_hook ? STAGE_DEPLOY : STAGE_END;
+		outcome->result = owes_hook ? RENEWAL_DEPLOYED : RENEWAL_NOT_DUE;
 	}
-	if (rc != RC_OK) {
-		err_wrap(&why, rc, "%s %s", enrolling ? "enrol" : "renew", certificate->name);
-		note_failure(&renewal, &why);
-		if (err)
-			*err = why;
+	*ret_renewal = TAKE(renewal);
+	return RC_OK;
+}
+
+void renewal_free(struct renewal *renewal)
+{
+	if (!renewal)
+		return;
+	driver_free(renewal->driver);
+	token_key_free(renewal->key);
+	free(renewal);
+}
+
+/* Performs the stage it is in, and moves on when that is over. */
+static enum rc stage_perform(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	switch (renewal->stage) {
+	case STAGE_RESERVE:
+		rc = step_reserve(renewal, err);
+		if (rc != RC_OK)
+			renewal->blame = BLAME_LOCAL;
+		break;
+	case STAGE_KEY: rc = step_key(renewal, err); break;
+	case STAGE_SIGN_IN: rc = step_sign_in(renewal, err); break;
+	case STAGE_ORDER:
+		rc = step_order(renewal, ret_wait, err);
+		if (rc != RC_OK || renewal->record.order.phase != ORDER_DONE)
+			return rc;
+		break;
+	case STAGE_INSTALL:
+		rc = step_install(renewal, err);
+		if (rc == RC_OK && renewal->record.state != CERT_INSTALLED)
+			renewal->stage = STAGE_DEPLOY; /* there is no hook */
+		break;
+	case STAGE_DEPLOY: rc = step_deploy(renewal, err); break;
+	case STAGE_END: return RC_OK;
 	}
-	token_key_free(renewal.key);
-	ret_outcome->blame = renewal.blame;
-	ret_outcome->record = *record;
+	if (rc == RC_OK)
+		renewal->stage++;
 	return rc;
 }
 
-#define RETIRED_AT_ONCE 32 /* keys erased in one go */
-
-unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err)
+enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err)
 {
-	struct store_retired retired[RETIRED_AT_ONCE];
-	unsigned count = 0, erased = 0;
+	struct driver_wait wait = { 0 };
+	struct err why = { 0 };
+	enum rc rc = stage_perform(renewal, &wait, &why);
 
-	if (store_retired_due(desk->store, now, retired, RETIRED_AT_ONCE, &count, err) != RC_OK)
-		return 0;
-	for (unsigned i = 0; i < count; i++) {
-		AUTO(token_key) struct token_key *key = NULL;
-		struct token *token;
-
-		/* An absent token says nothing about its keys: the record waits until it is back. */
-		if (keyring_token(desk->keyring, retired[i].key.token, &token, err) != RC_OK)
-			continue;
-		enum rc rc = token_find(token, &retired[i].key.name, &key, err);
-		if (rc == RC_OK)
-			rc = token_erase(key, err);
-		/* Already gone, or never made: only the record is left to drop. */
-		if (rc != RC_OK && rc != RC_ABSENT)
-			continue;
-		if (store_retired_drop(desk->store, &retired[i].key.name, err) == RC_OK && rc == RC_OK)
-			erased++;
+	*ret_wait = (struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
+					   .until = wait.until,
+					   .pause_ms = wait.pause_ms };
+	if (rc != RC_OK) {
+		err_wrap(&why, rc, "%s %s", renewal->outcome.result == RENEWAL_ENROLLED ? "enrol" : "renew",
+			 renewal->certificate->name);
+		note_failure(renewal, &why);
+		if (err)
+			*err = why;
 	}
-	return erased;
+	return rc;
+}
+
+const struct renewal_outcome *renewal_outcome(struct renewal *renewal)
+{
+	renewal->outcome.blame = renewal->blame;
+	renewal->outcome.record = renewal->record;
+	return &renewal->outcome;
+}
+
+/* Waits as the step said; an order that has to wait for longer than our patience goes on at the next run. */
+static enum rc wait_for(const struct renewal_wait *wait, int64_t give_up_at, struct err *err)
+{
+	bool whole = true;
+
+	if (wait->until > give_up_at)
+		return err_set(err, RC_RETRY, "the CA is not ready before long; the order is kept and goes on at the next run");
+	if (wait->until)
+		whole = clock_wait_until(wait->until, RENEWAL_PATIENCE * 1000);
+	if (whole && wait->pause_ms)
+		whole = clock_wait_until(INT64_MAX, wait->pause_ms);
+	return whole ? RC_OK : err_set(err, RC_RETRY, "interrupted; the order is kept and goes on at the next run");
+}
+
+enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+		    struct renewal_outcome *ret_outcome, struct err *err)
+{
+	AUTO(renewal) struct renewal *renewal = NULL;
+	int64_t give_up_at = clock_now() + RENEWAL_PATIENCE;
+	struct renewal_wait wait = { 0 };
+
+	*ret_outcome = (struct renewal_outcome){ .blame = BLAME_LOCAL };
+	snprintf(ret_outcome->record.name, sizeof(ret_outcome->record.name), "%s", certificate->name);
+	enum rc rc = renewal_begin(desk, certificate, forced, &renewal, err);
+	if (rc != RC_OK)
+		return rc;
+	while (rc == RC_OK && !wait.is_over) {
+		rc = renewal_step(renewal, &wait, err);
+		if (rc == RC_OK && !wait.is_over)
+			rc = wait_for(&wait, give_up_at, err);
+	}
+	if (rc != RC_OK && !wait.is_over)
+		renewal->blame = BLAME_AUTHORITY;
+	*ret_outcome = *renewal_outcome(renewal);
+	return rc;
 }

@@ -36,7 +36,23 @@ struct renewal_outcome {
 	struct store_certificate record; /* as stored at the end */
 };
 
-/* *ret_outcome is filled on failure too; the failure is in the record and its journal. */
+/* One renewal under way, carried on step by step; whoever holds it decides how to wait. */
+struct renewal;
+struct renewal_wait {
+	bool is_over;      /* nothing is left to do, or it failed */
+	int64_t until;     /* unix time; 0: now.  Stored, so that a restart waits no less */
+	unsigned pause_ms; /* under a second */
+};
+/* Decides what is to be done; nothing is done yet.  Borrows both. */
+enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+		      struct renewal **ret_renewal, struct err *err) HWA_CHECKED;
+/* One step; a failure is in the record and its journal, and ends it. */
+enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err) HWA_CHECKED;
+const struct renewal_outcome *renewal_outcome(struct renewal *renewal); /* good until renewal_free() */
+void renewal_free(struct renewal *renewal);
+AUTO_DEFINE(renewal, struct renewal *, renewal_free);
+
+/* All steps and waits of it.  *ret_outcome is filled on failure too; the failure is in the record and its journal. */
 enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
 		    struct renewal_outcome *ret_outcome, struct err *err) HWA_CHECKED;
 

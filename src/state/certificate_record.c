@@ -10,15 +10,17 @@ static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
 	" fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at, next_generation, phase, "
 	"polls,"
-	" expires_at, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error FROM "
+	" expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, "
+	"last_error FROM "
 	"certificate WHERE name = ?";
-static const char REPLACE[] = "INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
-			      "live_type, live_at, not_before,"
-			      " not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, "
-			      "next_id, next_type, next_at,"
-			      " next_generation, phase, polls, expires_at, order_url, finalize_url, certificate_url, attempts, "
-			      "retry_at, peer_retry_at, failed_at, last_error)"
-			      " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static const char REPLACE[] =
+	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
+	"live_type, live_at, not_before,"
+	" not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, "
+	"next_id, next_type, next_at,"
+	" next_generation, phase, polls, expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, "
+	"retry_at, peer_retry_at, failed_at, last_error)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -44,6 +46,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->order.phase = order_phase_parse(phase);
 	record->order.polls = (unsigned)sqlite3_column_int(row, at++);
 	record->order.expires_at = sqlite3_column_int64(row, at++);
+	record->order.not_before = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->order.url, sizeof(record->order.url));
 	text_column(row, at++, record->order.finalize_url, sizeof(record->order.finalize_url));
 	text_column(row, at++, record->order.certificate_url, sizeof(record->order.certificate_url));
@@ -97,6 +100,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_text(row, at++, order_phase_name(record->order.phase), -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(row, at++, record->order.polls);
 	sqlite3_bind_int64(row, at++, record->order.expires_at);
+	sqlite3_bind_int64(row, at++, record->order.not_before);
 	sqlite3_bind_text(row, at++, record->order.url, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->order.finalize_url, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->order.certificate_url, -1, SQLITE_STATIC);

@@ -30,6 +30,9 @@ static const char *const STEPS[] = {
 	"CREATE TABLE instance (number BLOB NOT NULL) STRICT;"
 	"INSERT INTO instance VALUES (randomblob(4));"
 	"PRAGMA user_version = 2;",
+	/* A wait that the CA asked for outlives a restart. */
+	"ALTER TABLE certificate ADD COLUMN order_not_before INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 3;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
 

@@ -27,6 +27,7 @@ struct scenario {
 	int retry_after; /* seconds, with each "processing" */
 	int drop;        /* the nth look answers 404; 0: never */
 	char lose[16];   /* the first answer to this action is lost, its effect is not */
+	int validating;  /* looks at the authorisations that find one still open */
 	int expires;     /* seconds after its start; 0: never */
 };
 
@@ -34,7 +35,7 @@ struct scenario {
 struct ca {
 	const struct scenario *scenario;
 	enum order_status status;
-	int processing_left, looks, orders, csrs;
+	int processing_left, validating_left, looks, orders, csrs;
 	bool lost;
 };
 
@@ -47,6 +48,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 		ca->orders++;
 		ca->status = order_status_parse(ca->scenario->submit);
 		ca->processing_left = ca->scenario->processing;
+		ca->validating_left = ca->scenario->validating;
 		break;
 	case ORDER_DO_SOLVE:
 		if (strcmp(ca->scenario->solve, "refused") == 0 || strcmp(ca->scenario->solve, "invalid") == 0) {
@@ -54,7 +56,13 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 			event.rc = RC_DENIED;
 			break;
 		}
-		ca->status = ORDER_IS_READY;
+		/* fall through */
+	case ORDER_DO_WATCH:
+		if (action == ORDER_DO_WATCH && ca->validating_left > 0)
+			ca->validating_left--;
+		event.waiting = ca->validating_left > 0;
+		if (!event.waiting)
+			ca->status = ORDER_IS_READY;
 		event.status = ORDER_IS_PENDING; /* what the driver reports: it has not asked yet */
 		return event;
 	case ORDER_DO_SEND_CSR:
@@ -101,6 +109,8 @@ static void note(struct buf *text, const char *action, const struct order_event 
 	assert_int_equal(buf_print(text, NULL, "%-9s -> %-10s : %-9s", action, status, phase), RC_OK);
 	if (next->not_before > now)
 		assert_int_equal(buf_print(text, NULL, " wait %d", (int)(next->not_before - now)), RC_OK);
+	if (next->pause_ms)
+		assert_int_equal(buf_print(text, NULL, " pause %u ms", next->pause_ms), RC_OK);
 	assert_int_equal(buf_print(text, NULL, "\n"), RC_OK);
 }
 
@@ -174,6 +184,8 @@ static void read_option(struct scenario *scenario, const char *key, const char *
 		scenario->processing = atoi(value);
 	else if (strcmp(key, "retry-after") == 0)
 		scenario->retry_after = atoi(value);
+	else if (strcmp(key, "validating") == 0)
+		scenario->validating = atoi(value);
 	else if (strcmp(key, "drop") == 0)
 		scenario->drop = atoi(value);
 	else if (strcmp(key, "expires") == 0)

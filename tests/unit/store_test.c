@@ -189,7 +189,11 @@ static void make_it_old(void)
 
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(database, "DROP TABLE instance; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(database,
+			     "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before; PRAGMA user_version = 1",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	sqlite3_close(database);
 }
 

@@ -1,0 +1,55 @@
+/* renewal_plan.c -- makes the facts that plan_next() decides on, of a record and the configuration. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "renewal_record.h"
+
+static int by_text(const void *left, const void *right)
+{
+	return strcasecmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* The configured names as the record keeps them: sorted, so that their order does not matter. */
+void renewal_names_print(const struct config_certificate *certificate, char *text, size_t room)
+{
+	AUTO(text_list) char **names = calloc(certificate->name_count, sizeof(char *));
+	size_t used = 0;
+
+	text[0] = '\0';
+	if (!names)
+		return;
+	memcpy(names, certificate->names, certificate->name_count * sizeof(char *));
+	qsort(names, certificate->name_count, sizeof(char *), by_text);
+	for (unsigned i = 0; i < certificate->name_count && used < room; i++) {
+		int len = snprintf(text + used, room - used, "%s%s", i ? " " : "", names[i]);
+		used += len > 0 ? (size_t)len : 0;
+	}
+}
+
+static bool config_changed(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	char names[sizeof(record->names)];
+
+	renewal_names_print(certificate, names, sizeof(names));
+	return strcasecmp(names, record->names) != 0 || strcmp(certificate->authority, record->authority) != 0 ||
+	       !renewal_key_matches(&record->live_key, &certificate->key);
+}
+
+struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
+			 const struct store_certificate *record, bool forced, int64_t now)
+{
+	struct plan_facts facts = { .forced = forced };
+
+	if (record) {
+		facts.issued = record->generation != 0;
+		facts.not_before = record->not_before;
+		facts.not_after = record->not_after;
+		facts.issued_at = record->issued_at;
+		facts.config_changed = facts.issued && config_changed(certificate, record);
+		facts.under_way = renewal_is_keyed(&record->next_key);
+		facts.retry_at = record->retry_at;
+		facts.attempts = record->attempts;
+	}
+	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, now);
+}

@@ -1,0 +1,22 @@
+/* renewal_record.h -- what the files of a renewal ask of a record; nothing outside src/daemon/renewal*.c includes it. */
+#ifndef HWA_RENEWAL_RECORD_H
+#define HWA_RENEWAL_RECORD_H
+
+#include <string.h>
+
+#include "renewal.h"
+
+/* The configured names as the record keeps them: sorted, so that their order does not matter. */
+void renewal_names_print(const struct config_certificate *certificate, char *text, size_t room);
+
+static inline bool renewal_is_keyed(const struct store_key *key)
+{
+	return key->token[0] != '\0';
+}
+
+static inline bool renewal_key_matches(const struct store_key *key, const struct config_key *wanted)
+{
+	return key->type == wanted->type && strcmp(key->token, wanted->token) == 0;
+}
+
+#endif /* HWA_RENEWAL_RECORD_H */
