@@ -10,6 +10,7 @@
 #include "clock.h"
 
 #define CONNECT_TIMEOUT_MS 10000
+#define IDLE_MAX_S         4 /* a connection idle for longer may be closed under us: Apache does it after 5 s */
 
 struct curl_http {
 	struct http base;
@@ -21,9 +22,34 @@ struct curl_http {
 /* One exchange while it runs. */
 struct exchange {
 	struct http_response *response;
+	struct span unsent; /* of the body */
 	size_t header_len;
 	bool too_large;
 };
+
+static size_t on_send(char *to, size_t size, size_t count, void *ctx)
+{
+	struct exchange *exchange = ctx;
+	size_t len = size * count < exchange->unsent.len ? size * count : exchange->unsent.len;
+
+	if (len == 0)
+		return 0;
+	memcpy(to, exchange->unsent.at, len);
+	exchange->unsent = span_of(exchange->unsent.at + len, exchange->unsent.len - len);
+	return len;
+}
+
+/*
+ * When a kept connection ends without an answer, libcurl by itself sends the request again.
+ * A JWS must not be: its nonce is spent (RFC 8555, 6.5), and it may have taken effect.
+ */
+static int on_rewind(void *ctx, curl_off_t offset, int origin)
+{
+	(void)ctx;
+	(void)offset;
+	(void)origin;
+	return CURL_SEEKFUNC_FAIL;
+}
 
 static size_t on_body(char *at, size_t size, size_t count, void *ctx)
 {
@@ -122,6 +148,8 @@ static enum rc curl_fail(struct curl_http *http, CURLcode code, const struct exc
 	case CURLE_SSL_ISSUER_ERROR:
 		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s", url,
 				   http->trust ? http->trust : "the system's roots (option trust)", why);
+	case CURLE_SEND_FAIL_REWIND: /* on_rewind */
+		return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: the server closed the connection without an answer", url);
 	case CURLE_OUT_OF_MEMORY: return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_HTTP2: return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not an HTTP answer: %s", url, why);
@@ -149,6 +177,9 @@ static bool set_options(struct curl_http *http)
 	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, agent) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_S) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_rewind) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->reason) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
@@ -160,13 +191,14 @@ static void set_request(CURL *curl, const struct http_request *request, struct e
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_READDATA, exchange);
 	curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOBODY, request->method == HTTP_HEAD ? 1L : 0L);
 	if (request->method != HTTP_POST)
 		return;
 	curl_easy_setopt(curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)request->body.at);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
 }
 
 static enum rc headers_make(const struct http_request *request, struct curl_slist **ret_headers, struct err *err)
@@ -196,7 +228,7 @@ static enum rc curl_send(struct http *base, const struct http_request *request, 
 {
 	struct curl_http *http = (struct curl_http *)(void *)base;
 	AUTO(http_response) struct http_response response = { .body = BUF_MAX(HTTP_BODY_MAX) };
-	struct exchange exchange = { .response = &response };
+	struct exchange exchange = { .response = &response, .unsent = request->body };
 	struct curl_slist *headers = NULL;
 
 	if (strlen(request->url) >= HTTP_URL_MAX)
