@@ -23,7 +23,7 @@ NAMES='amf.5gc.mnc001.mcc001.3gppnetwork.org amf-2.5gc.mnc001.mcc001.3gppnetwork
 lab_ra_up --set validate_at_once=true
 lab_ra_config
 renew "enrolment"
-counts "enrolment, two names" directory=1 newNonce=1 newAccount=1 newOrder=1 authz=4 challenge=2 order=2 finalize=1 certificate=1
+counts "enrolment, two names" directory=1 newNonce=1 newAccount=1 newOrder=1 authz=4 challenge=2 order=1 finalize=1 certificate=1
 clean "enrolment"
 
 ra settings '{"validate_at_once": false}' >/dev/null
