@@ -7,6 +7,7 @@
 
 #include "jws.h"
 #include "message.h"
+#include "problem.h"
 
 struct client {
 	struct http *http;
@@ -159,55 +160,12 @@ static enum rc nonce_take(struct client *client, char ret_nonce[HTTP_NONCE_MAX],
 	return RC_OK;
 }
 
-/* What a problem type means for us: RFC 8555, 6.7, as STYLE "Errors" says. */
-static const struct {
-	const char *type;
-	enum rc rc;
-} PROBLEMS[] = {
-	{ "badNonce", RC_RETRY },
-	{ "serverInternal", RC_RETRY },
-	{ "orderNotReady", RC_RETRY },
-	{ "rateLimited", RC_DENIED },
-	{ "unauthorized", RC_DENIED },
-	{ "caa", RC_DENIED },
-	{ "rejectedIdentifier", RC_DENIED },
-	{ "unsupportedIdentifier", RC_DENIED },
-	{ "userActionRequired", RC_DENIED },
-	{ "accountDoesNotExist", RC_DENIED },
-	{ "externalAccountRequired", RC_DENIED },
-	{ "dns", RC_DENIED },
-	{ "connection", RC_DENIED },
-	{ "tls", RC_DENIED },
-	{ "incorrectResponse", RC_DENIED },
-	{ "compound", RC_DENIED },
-	{ "badPublicKey", RC_DENIED },
-	{ "badSignatureAlgorithm", RC_DENIED },
-	{ "badCSR", RC_DENIED },
-	{ "invalidContact", RC_INPUT },
-	{ "unsupportedContact", RC_INPUT },
-	{ "malformed", RC_DENIED },
-};
-
 static enum rc refusal(const struct http_response *response, struct err *err)
 {
-	struct message_problem problem = { 0 };
-	enum rc rc = response->status >= 500 || response->status == 429 ? RC_RETRY : RC_DENIED;
+	struct message_problem problem;
+	bool is_problem = message_problem_parse(buf_span(&response->body), &problem);
 
-	if (response->status == 404 || response->status == 410)
-		rc = RC_ABSENT;
-	if (!message_problem_parse(buf_span(&response->body), &problem)) {
-		rc = err_set_raw(err, rc, ERR_HTTP, response->status, "HTTP status %ld", response->status);
-	} else {
-		for (size_t i = 0; i < sizeof(PROBLEMS) / sizeof(PROBLEMS[0]) && rc != RC_ABSENT; i++)
-			if (strcmp(problem.type, PROBLEMS[i].type) == 0)
-				rc = PROBLEMS[i].rc;
-		/* RFC 8555, 6.2: the answer to an algorithm it does not take lists those it does. */
-		rc = err_set_raw(err, rc, ERR_ACME, response->status, "the CA answers %s: %s%s%s", problem.type, problem.detail,
-				 problem.algorithms[0] ? "; it takes " : "", problem.algorithms);
-	}
-	if (err)
-		err->retry_at = response->retry_at;
-	return rc;
+	return problem_fail(err, is_problem ? &problem : NULL, response->status, response->retry_at);
 }
 
 static bool is_bad_nonce(const struct http_response *response)

@@ -31,7 +31,7 @@ struct token_key *client_account_key(const struct client *client);
 /*
  * A signed POST; payload empty = POST-as-GET.  Signed with "kid" once the account is set,
  * else with "jwk".  badNonce is answered by signing again with the nonce of that answer.
- * A problem document (RFC 7807) becomes an error by the table of STYLE "Errors" 4, with the
+ * A problem document (RFC 7807) becomes an error by the table of problem.h, with the
  * CA's own type and detail in the text and retry_at kept; 404 and 410 are RC_ABSENT.
  * URLs must be https (and come from this server).
  */

@@ -8,6 +8,7 @@
 #include "authorization.h"
 #include "csr.h"
 #include "message.h"
+#include "problem.h"
 
 struct driver {
 	struct client *client;
@@ -166,14 +167,6 @@ static const struct {
 	[ORDER_DO_DOWNLOAD] = { do_download, NULL, "certificate downloaded" },
 };
 
-/* Failures that are ours pass, and leave the phase to resume from; failures that are the order's end it. */
-static bool ends_order(enum rc rc, const struct err *why)
-{
-	if (rc == RC_RETRY || rc == RC_RESOURCE || rc == RC_INPUT || rc == RC_BUG)
-		return false;
-	return !err_is_token(why) && why->origin != ERR_CURL;
-}
-
 /* What the journal says after a step. */
 static const char *event_after(enum order_action action, const struct order *order)
 {
@@ -213,7 +206,7 @@ enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_
 	driver->now = now;
 	rc = ACTIONS[action].perform(driver, &event, &why);
 	if (rc != RC_OK) {
-		event.rc = ends_order(rc, &why) ? RC_DENIED : RC_RETRY;
+		event.rc = problem_keeps_order(&why) ? RC_RETRY : RC_DENIED;
 		(void)!order_step(driver->order, &event, now, &driver->next, &unused);
 		answers_end(driver);
 		(void)!driver->hooks.save(driver->hooks.ctx, driver->order, NULL, NULL);

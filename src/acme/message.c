@@ -113,22 +113,49 @@ static void algorithms_fill(const json_t *list, struct message_problem *ret)
 	text_tame(ret->algorithms);
 }
 
-static void problem_fill(const json_t *object, struct message_problem *ret)
+static const char *type_of(const json_t *object)
 {
 	const char *type = json_string_value(json_object_get(object, "type"));
-	const char *detail = json_string_value(json_object_get(object, "detail"));
-	const json_t *sub = json_array_get(json_object_get(object, "subproblems"), 0);
-	const char *more = json_string_value(json_object_get(sub, "detail"));
 
-	*ret = (struct message_problem){ 0 };
 	if (type && strncmp(type, PROBLEM_PREFIX, strlen(PROBLEM_PREFIX)) == 0)
 		type += strlen(PROBLEM_PREFIX);
-	snprintf(ret->type, sizeof(ret->type), "%s", type ? type : "");
-	snprintf(ret->detail, sizeof(ret->detail), "%s%s%s", detail ? detail : "", more ? "; " : "", more ? more : "");
+	return type ? type : "";
+}
+
+/* RFC 8555, 6.7.1: which identifiers it is about, and what is wrong with each. */
+static void subproblems_add(const json_t *list, struct message_problem *ret)
+{
+	const json_t *entry;
+	size_t index;
+
+	json_array_foreach(list, index, entry)
+	{
+		const char *value = json_string_value(json_object_get(json_object_get(entry, "identifier"), "value"));
+		const char *detail = json_string_value(json_object_get(entry, "detail"));
+		size_t used = strlen(ret->detail);
+
+		snprintf(ret->detail + used, sizeof(ret->detail) - used, "%s%s%s%s%s%s", used ? "; " : "", value ? value : "",
+			 value ? ": " : "", type_of(entry), detail ? ": " : "", detail ? detail : "");
+	}
+}
+
+static void problem_fill(const json_t *object, struct message_problem *ret)
+{
+	const char *detail = json_string_value(json_object_get(object, "detail"));
+	const char *instance = json_string_value(json_object_get(object, "instance"));
+
+	*ret = (struct message_problem){ 0 };
+	snprintf(ret->type, sizeof(ret->type), "%s", type_of(object));
+	snprintf(ret->detail, sizeof(ret->detail), "%s", detail ? detail : "");
+	subproblems_add(json_object_get(object, "subproblems"), ret);
 	text_tame(ret->type);
 	text_tame(ret->detail);
 	if (strcmp(ret->type, "badSignatureAlgorithm") == 0)
 		algorithms_fill(json_object_get(object, "algorithms"), ret);
+	/* RFC 8555, 7.3.3: where a person must agree to something. */
+	if (strcmp(ret->type, "userActionRequired") == 0 && instance)
+		snprintf(ret->instance, sizeof(ret->instance), "%s", instance);
+	text_tame(ret->instance);
 }
 
 bool message_problem_parse(struct span json, struct message_problem *ret)

@@ -13,6 +13,7 @@ static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_
 	err->origin = origin;
 	err->code = code;
 	err->retry_at = 0;
+	err->problem = 0;
 	vsnprintf(err->text, sizeof(err->text), fmt, args);
 }
 

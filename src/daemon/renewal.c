@@ -10,6 +10,7 @@
 #include "csr.h"
 #include "driver.h"
 #include "log.h"
+#include "problem.h"
 #include "renewal_record.h"
 
 enum stage { STAGE_RESERVE, STAGE_KEY, STAGE_SIGN_IN, STAGE_ORDER, STAGE_INSTALL, STAGE_DEPLOY, STAGE_END };
@@ -294,7 +295,7 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	char event[sizeof(record->last_error) + 16];
 
 	/* The CA no longer knows us (it lost its data, or the account is gone): ask by the key next time. */
-	if (strstr(why->text, "accountDoesNotExist"))
+	if (why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
 		(void)!authorities_forget_account(renewal->desk->authorities, renewal->certificate->authority, NULL);
 	if (record->attempts < UINT32_MAX)
 		record->attempts++;

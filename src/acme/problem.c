@@ -1,0 +1,70 @@
+/* problem.c -- makes an error of what a CA refused, by the table in problem.h. */
+#include "problem.h"
+
+#include <string.h>
+
+static const struct {
+	const char *type;
+	enum rc rc;
+	bool keeps;
+	const char *hint;
+} TABLE[PROBLEM_COUNT] = {
+#define X(name, type, rc, keeps, hint) [PROBLEM_##name] = { type, rc, keeps, hint },
+	[PROBLEM_NONE] = { "none", RC_DENIED, false, "" },
+	PROBLEMS(X)[PROBLEM_UNKNOWN] = { "unknown", RC_DENIED, false, "" },
+#undef X
+};
+
+enum problem problem_parse(const char *type)
+{
+	for (int i = PROBLEM_NONE + 1; i < PROBLEM_UNKNOWN; i++)
+		if (strcmp(TABLE[i].type, type) == 0)
+			return (enum problem)i;
+	return PROBLEM_UNKNOWN;
+}
+
+const char *problem_type(enum problem problem)
+{
+	return problem < PROBLEM_COUNT ? TABLE[problem].type : TABLE[PROBLEM_UNKNOWN].type;
+}
+
+/* What the status alone tells. */
+static enum rc rc_of_status(long status)
+{
+	if (status == 404 || status == 410)
+		return RC_ABSENT; /* an order or authorisation that was dropped */
+	return status >= 500 || status == 429 ? RC_RETRY : RC_DENIED;
+}
+
+enum rc problem_fail(struct err *err, const struct message_problem *problem, long status, int64_t retry_at)
+{
+	enum problem which = problem ? problem_parse(problem->type) : PROBLEM_UNKNOWN;
+	enum rc rc = rc_of_status(status);
+
+	if (!problem) {
+		rc = err_set_raw(err, rc, ERR_HTTP, status, "HTTP status %ld", status);
+	} else {
+		/* The status of something that is gone says more than a type does; of the rest the type is the word. */
+		if (rc != RC_ABSENT && which != PROBLEM_UNKNOWN)
+			rc = TABLE[which].rc;
+		rc = err_set_raw(err, rc, ERR_ACME, status, "the CA answers %s: %s%s%s%s%s%s%s", problem->type, problem->detail,
+				 problem->instance[0] ? "; read " : "", problem->instance,
+				 /* RFC 8555, 6.2: the answer to an algorithm it does not take lists those it does. */
+				 problem->algorithms[0] ? "; it takes " : "", problem->algorithms,
+				 TABLE[which].hint[0] ? "; " : "", TABLE[which].hint);
+	}
+	if (err) {
+		err->retry_at = retry_at;
+		err->problem = which;
+	}
+	return rc;
+}
+
+bool problem_keeps_order(const struct err *err)
+{
+	if (err->rc == RC_RETRY || err->rc == RC_RESOURCE || err->rc == RC_INPUT || err->rc == RC_BUG)
+		return true;
+	if (err->rc != RC_ABSENT && err->problem && err->problem < PROBLEM_COUNT)
+		return TABLE[err->problem].keeps;
+	return err_is_token(err) || err->origin == ERR_CURL;
+}
