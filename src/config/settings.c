@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "place.h"
 #include "values.h"
 
 #define MARGIN_DEFAULT         INT64_C(86400)
@@ -13,35 +14,11 @@
 #define DEPLOY_TIMEOUT_MAX     INT64_C(3600)
 #define STATE_DEFAULT          "/var/lib/hwacme"
 
-/* Where we are: "certificates[3]". */
-struct place {
-	const struct document *document;
-	char path[DOCUMENT_PATH_MAX];
-	struct err *err;
-};
-
-static struct place place_at(const struct document *document, const char *list, unsigned index, struct err *err)
-{
-	struct place place = { .document = document, .err = err };
-
-	snprintf(place.path, sizeof(place.path), "%s[%u]", list, index);
-	return place;
-}
-
-/* The message ends with what to write instead. */
-static enum rc wrong(const struct place *place, const char *option, const char *text, const char *instead)
-{
-	char path[DOCUMENT_PATH_MAX + 64];
-
-	snprintf(path, sizeof(path), "%s%s%s", place->path, *place->path ? "." : "", option);
-	return document_refuse(place->document, path, place->err, "\"%.100s\": %s", text, instead);
-}
-
 static enum rc read_name(const struct place *place, char **text, char **ret)
 {
 	if (!value_name(*text))
-		return wrong(place, "name", *text,
-			     "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
+		return place_refuse(place, "name", *text,
+				    "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
 	*ret = TAKE(*text);
 	return RC_OK;
 }
@@ -51,7 +28,7 @@ static enum rc read_path(const struct place *place, const char *option, char **t
 	if (!*text)
 		return RC_OK;
 	if ((*text)[0] != '/')
-		return wrong(place, option, *text, "write an absolute path");
+		return place_refuse(place, option, *text, "write an absolute path");
 	*ret = TAKE(*text);
 	return RC_OK;
 }
@@ -61,8 +38,8 @@ static enum rc read_duration(const struct place *place, const char *option, cons
 	if (!text || value_duration(text, ret))
 		return RC_OK;
 	if (text[0] && text[strlen(text) - 1] == 'w')
-		return wrong(place, option, text, "weeks are not used here; write days or hours, such as 14d or 336h");
-	return wrong(place, option, text, "write a duration such as 90s, 10m, 336h or 14d");
+		return place_refuse(place, option, text, "weeks are not used here; write days or hours, such as 14d or 336h");
+	return place_refuse(place, option, text, "write a duration such as 90s, 10m, 336h or 14d");
 }
 
 static enum rc read_key_type(const struct place *place, const char *option, const char *text, enum key_type *ret)
@@ -77,7 +54,7 @@ static enum rc read_key_type(const struct place *place, const char *option, cons
 
 		snprintf(instead + used, sizeof(instead) - used, "%s %s", type ? "," : "", key_type_name((enum key_type)type));
 	}
-	return wrong(place, option, text, instead);
+	return place_refuse(place, option, text, instead);
 }
 
 static enum rc read_algorithm(const struct place *place, const char *text, enum key_type type, enum jws_algorithm *ret)
@@ -93,7 +70,7 @@ static enum rc read_algorithm(const struct place *place, const char *text, enum 
 			used += snprintf(instead + used, sizeof(instead) - (size_t)used, " %s,",
 					 jws_algorithm_name((enum jws_algorithm)i));
 	snprintf(instead + used, sizeof(instead) - (size_t)used, " write one of these, or leave it out");
-	return wrong(place, "account-key.algorithm", text, instead);
+	return place_refuse(place, "account-key.algorithm", text, instead);
 }
 
 static enum rc read_secret(const struct place *place, struct schema_secret *texts, struct config_secret *ret)
@@ -101,8 +78,8 @@ static enum rc read_secret(const struct place *place, struct schema_secret *text
 	if (!texts)
 		return RC_OK;
 	if ((texts->file != NULL) + (texts->credential != NULL) + (texts->env != NULL) != 1)
-		return wrong(place, "pkcs11.pin", "pin",
-			     "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
+		return place_refuse(place, "pkcs11.pin", "pin",
+				    "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
 	if (texts->file) {
 		ret->source = SECRET_FILE;
 		return read_path(place, "pkcs11.pin.file", &texts->file, &ret->where);
@@ -120,18 +97,18 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 	if (rc != RC_OK)
 		return rc;
 	if ((texts->pkcs11 != NULL) == (texts->tpm2 != NULL))
-		return wrong(place, "name", ret->name,
-			     "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
+		return place_refuse(place, "name", ret->name,
+				    "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
 	if (texts->tpm2) {
 		ret->tcti = TAKE(texts->tpm2->tcti);
 		if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
-			return wrong(place, "tpm2.tcti", ret->tcti,
-				     "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
+			return place_refuse(place, "tpm2.tcti", ret->tcti,
+					    "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
 		return RC_OK;
 	}
 	ret->token_label = TAKE(texts->pkcs11->token);
 	if (texts->pkcs11->network && !value_flag(texts->pkcs11->network, &ret->network))
-		return wrong(place, "pkcs11.network", texts->pkcs11->network, "write true or false");
+		return place_refuse(place, "pkcs11.network", texts->pkcs11->network, "write true or false");
 	rc = read_path(place, "pkcs11.module", &texts->pkcs11->module, &ret->module);
 	if (rc == RC_OK)
 		rc = read_secret(place, texts->pkcs11->pin, &ret->pin);
@@ -142,7 +119,7 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 static enum rc read_directory(const struct place *place, char **text, char **ret)
 {
 	if (strncmp(*text, "https://", 8) != 0 && strncmp(*text, "http://", 7) != 0)
-		return wrong(place, "directory", *text, "write the URL of the ACME directory, https://HOST/...");
+		return place_refuse(place, "directory", *text, "write the URL of the ACME directory, https://HOST/...");
 	*ret = TAKE(*text);
 	return RC_OK;
 }
@@ -159,7 +136,7 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 	if (rc == RC_OK)
 		rc = read_path(place, "roots", &texts->roots, &ret->roots);
 	if (rc == RC_OK && texts->terms_agreed && !value_flag(texts->terms_agreed, &ret->terms_agreed))
-		rc = wrong(place, "terms-agreed", texts->terms_agreed, "write true or false");
+		rc = place_refuse(place, "terms-agreed", texts->terms_agreed, "write true or false");
 	if (rc == RC_OK)
 		rc = read_key_type(place, "account-key.type", texts->account_key->type, &ret->account_key.type);
 	if (rc == RC_OK)
@@ -168,7 +145,7 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 		return rc;
 	for (unsigned i = 0; i < texts->contact_count; i++)
 		if (strncmp(texts->contact[i], "mailto:", 7) != 0)
-			return wrong(place, "contact", texts->contact[i], "write mailto:ADDRESS");
+			return place_refuse(place, "contact", texts->contact[i], "write mailto:ADDRESS");
 	ret->account_key.token = TAKE(texts->account_key->token);
 	ret->contact = TAKE(texts->contact);
 	ret->contact_count = texts->contact_count;
@@ -191,9 +168,9 @@ static enum rc read_policy(const struct place *place, struct schema_policy *text
 	if (rc == RC_OK && texts->renew_after &&
 	    (!value_percent(texts->renew_after, &ret->renew_after_percent) || ret->renew_after_percent < 1 ||
 	     ret->renew_after_percent > 99))
-		rc = wrong(place, "renew-after", texts->renew_after, "write a part of the lifetime from 1% to 99%");
+		rc = place_refuse(place, "renew-after", texts->renew_after, "write a part of the lifetime from 1% to 99%");
 	if (rc == RC_OK && texts->jitter && (!value_percent(texts->jitter, &ret->jitter_percent) || ret->jitter_percent > 50))
-		rc = wrong(place, "jitter", texts->jitter, "write a percentage from 0% to 50%");
+		rc = place_refuse(place, "jitter", texts->jitter, "write a percentage from 0% to 50%");
 	if (rc == RC_OK)
 		rc = read_duration(place, "renew-before", texts->renew_before, &ret->renew_before);
 	if (rc == RC_OK)
@@ -205,8 +182,8 @@ static enum rc read_policy(const struct place *place, struct schema_policy *text
 	if (rc == RC_OK)
 		rc = read_duration(place, "retire-after", texts->retire_after, &ret->retire_after);
 	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
-		rc = wrong(place, "preauthorized", texts->preauthorized,
-			   "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");
+		rc = place_refuse(place, "preauthorized", texts->preauthorized,
+				  "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");
 	return rc;
 }
 
@@ -219,7 +196,8 @@ static enum rc read_rotate(const struct place *place, const char *text, struct c
 	} else {
 		ret->rotate = ROTATE_AGE;
 		if (!value_duration(text, &ret->rotate_age))
-			return wrong(place, "key.rotate", text, "write always, never, or the age of the key, such as 365d");
+			return place_refuse(place, "key.rotate", text,
+					    "write always, never, or the age of the key, such as 365d");
 	}
 	return RC_OK;
 }
@@ -232,15 +210,15 @@ static enum rc read_names(const struct place *place, struct schema_certificate *
 
 		snprintf(option, sizeof(option), "names[%u]", i);
 		if (strncmp(name, "ip:", 3) == 0 || strncmp(name, "uri:", 4) == 0)
-			return wrong(place, option, name, "only dns: names are in this release");
+			return place_refuse(place, option, name, "only dns: names are in this release");
 		if (strncmp(name, "dns:", 4) != 0)
-			return wrong(place, option, name, "write the kind of name first: dns:HOST");
+			return place_refuse(place, option, name, "write the kind of name first: dns:HOST");
 		const char *fault = value_dns_fault(name + 4);
 		if (fault)
-			return wrong(place, option, name, fault);
+			return place_refuse(place, option, name, fault);
 		for (unsigned other = 0; other < i; other++)
 			if (strcasecmp(texts->names[other], name) == 0)
-				return wrong(place, option, name, "is there twice; keep one");
+				return place_refuse(place, option, name, "is there twice; keep one");
 	}
 	ret->names = TAKE(texts->names);
 	ret->name_count = texts->names_count;
@@ -252,10 +230,10 @@ static enum rc read_challenge(const struct place *place, struct schema_challenge
 	if (!texts)
 		return RC_OK;
 	if (!texts->http01)
-		return wrong(place, "challenge", "challenge", "write { http-01: { listen: \"0.0.0.0:80\" } }");
+		return place_refuse(place, "challenge", "challenge", "write { http-01: { listen: \"0.0.0.0:80\" } }");
 	if (!value_listen(texts->http01->listen))
-		return wrong(place, "challenge.http-01.listen", texts->http01->listen,
-			     "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
+		return place_refuse(place, "challenge.http-01.listen", texts->http01->listen,
+				    "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
 	ret->http01_listen = TAKE(texts->http01->listen);
 	return RC_OK;
 }
@@ -269,7 +247,7 @@ static enum rc read_deploy(const struct place *place, struct schema_deploy *text
 	if (rc != RC_OK)
 		return rc;
 	if (ret->deploy_timeout < 1 || ret->deploy_timeout > DEPLOY_TIMEOUT_MAX)
-		return wrong(place, "deploy.timeout", texts->timeout, "write a duration from 1s to 1h");
+		return place_refuse(place, "deploy.timeout", texts->timeout, "write a duration from 1s to 1h");
 	ret->deploy_run = TAKE(texts->run);
 	ret->deploy_run_count = texts->run_count;
 	return RC_OK;
@@ -341,7 +319,7 @@ static enum rc check_reference(const struct place *place, const char *option, co
 	if (is_there)
 		return RC_OK;
 	snprintf(instead, sizeof(instead), "there is no such entry under \"%s\"; write one of their names, or add it", list);
-	return wrong(place, option, name, instead);
+	return place_refuse(place, option, name, instead);
 }
 
 static enum rc check_certificate(const struct place *place, const struct config *config,
@@ -360,11 +338,11 @@ static enum rc check_certificate(const struct place *place, const struct config 
 }
 
 /* The look-up by name finds the first of two: an entry that is not found as itself is a repetition. */
-#define CHECK_UNIQUE(list, count, get)                                                                         \
-	for (unsigned i = 0; i < (count); i++) {                                                               \
-		struct place place = place_at(document, #list, i, err);                                        \
-		if (get(config, config->list[i].name) != &config->list[i])                                     \
-			return wrong(&place, "name", config->list[i].name, "is used twice; names are unique"); \
+#define CHECK_UNIQUE(list, count, get)                                                                                \
+	for (unsigned i = 0; i < (count); i++) {                                                                      \
+		struct place place = place_at(document, #list, i, err);                                               \
+		if (get(config, config->list[i].name) != &config->list[i])                                            \
+			return place_refuse(&place, "name", config->list[i].name, "is used twice; names are unique"); \
 	}
 
 enum rc settings_check(const struct document *document, const struct config *config, struct err *err)
