@@ -18,6 +18,7 @@ struct pkcs11_token {
 	bool has_session;
 	CK_TOKEN_INFO info;
 	struct config_secret pin; /* where it is read from; borrowed strings, for messages and pin-source */
+	char *keys_dir;           /* where refused PINs are remembered */
 	pid_t owner;              /* sessions are no good in a child */
 };
 
@@ -54,6 +55,8 @@ enum rc pkcs11_info(struct token *token, struct token_info *ret_info, struct err
 /* pkcs11_error.c: the one translation of CK_RV */
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function);
 const char *pkcs11_rv_name(CK_RV rv);
+/* Answers of C_Login that speak of the PIN itself; a locked PIN may yet be the right one. */
+bool pkcs11_refuses_pin(CK_RV rv);
 
 /* pkcs11_object.c: what PKCS#11 calls a family of keys; finding objects and reading their attributes */
 struct pkcs11_family {

@@ -65,6 +65,11 @@ const char *pkcs11_rv_name(CK_RV rv)
 	return rv & CKR_VENDOR_DEFINED ? "a code of its vendor" : "an unknown code";
 }
 
+bool pkcs11_refuses_pin(CK_RV rv)
+{
+	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+}
+
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function)
 {
 	enum rc rc = RC_RETRY; /* a module may answer anything; what is not known may pass */

@@ -1,43 +1,9 @@
 /* pkcs11_session.c -- one session for each token, and one login that never costs a second PIN attempt. */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
 
 #include "pin.h"
 #include "pkcs11.h"
-
-/* PINs that were refused in this process: only a keyed digest is kept, to know one again and not send it. */
-#define REFUSED_MAX 16
-#define DIGEST_LEN  32
-static uint8_t refused_key[DIGEST_LEN];
-static uint8_t refused[REFUSED_MAX][DIGEST_LEN];
-static unsigned refused_count;
-
-AUTO_DEFINE(md_ctx, EVP_MD_CTX *, EVP_MD_CTX_free);
-
-static bool refusal_digest(const struct pkcs11_token *token, const struct pin *pin, uint8_t digest[DIGEST_LEN])
-{
-	AUTO(md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	static bool has_key;
-
-	if (!has_key && RAND_bytes(refused_key, sizeof(refused_key)) != 1)
-		return false;
-	has_key = true;
-	return ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-	       EVP_DigestUpdate(ctx, refused_key, sizeof(refused_key)) == 1 &&
-	       EVP_DigestUpdate(ctx, token->info.label, sizeof(token->info.label)) == 1 &&
-	       EVP_DigestUpdate(ctx, token->info.serialNumber, sizeof(token->info.serialNumber)) == 1 &&
-	       EVP_DigestUpdate(ctx, pin_bytes(pin), pin_len(pin)) == 1 && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
-}
-
-static bool was_refused(const uint8_t digest[DIGEST_LEN])
-{
-	for (unsigned i = 0; i < refused_count; i++)
-		if (CRYPTO_memcmp(refused[i], digest, DIGEST_LEN) == 0)
-			return true;
-	return refused_count == REFUSED_MAX; /* that many wrong ones: none is sent any more */
-}
+#include "refusal.h"
 
 /* What the token says of its PIN: a try that may lock it is not ours to make. */
 static enum rc pin_state_check(const struct pkcs11_token *token, const char *where, struct err *err)
@@ -61,25 +27,37 @@ static enum rc pin_len_check(const struct pkcs11_token *token, const struct pin 
 			   token->info.ulMinPinLen, token->info.ulMaxPinLen);
 }
 
-/* Exactly one C_Login. */
+/* Some modules say CKR_FUNCTION_FAILED of a wrong PIN: then the token's count tells. */
+static bool pin_was_refused(const struct pkcs11_token *token, CK_RV rv)
+{
+	const CK_FLAGS counted = CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED;
+	CK_TOKEN_INFO now;
+
+	if (pkcs11_refuses_pin(rv))
+		return true;
+	return token->call->C_GetTokenInfo(token->slot, &now) == CKR_OK && (now.flags & counted & ~token->info.flags);
+}
+
+/* Exactly one C_Login, known on disk before it is made. */
 static enum rc login_once(struct pkcs11_token *token, const struct pin *pin, const char *where, struct err *err)
 {
-	uint8_t digest[DIGEST_LEN];
+	uint8_t who[sizeof(token->info.label) + sizeof(token->info.serialNumber)];
+	struct span secret = span_of(pin_bytes(pin), pin_len(pin));
 
-	if (!refusal_digest(token, pin, digest))
-		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "no random numbers, or out of memory");
-	if (was_refused(digest))
-		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)CKR_PIN_INCORRECT,
-				   "the PIN in %s was refused before and is not sent again: correct it there", where);
-	CK_RV rv = token->call->C_Login(token->session, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin_bytes(pin), pin_len(pin));
-	if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
-		return RC_OK;
-	enum rc rc = pkcs11_fail(err, rv, "C_Login");
-	if (rc != RC_DENIED)
-		return rc;
-	memcpy(refused[refused_count++], digest, DIGEST_LEN);
-	return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)rv,
-			   "the PIN in %s was refused (%s); it is not tried again: correct it there", where, pkcs11_rv_name(rv));
+	memcpy(who, token->info.label, sizeof(token->info.label));
+	memcpy(who + sizeof(token->info.label), token->info.serialNumber, sizeof(token->info.serialNumber));
+	enum rc rc = refusal_begin(token->keys_dir, SPAN(who), secret, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "the PIN in %s", where);
+	CK_RV rv = token->call->C_Login(token->session, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)secret.at, secret.len);
+	bool accepted = rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN;
+	bool refused = !accepted && pin_was_refused(token, rv);
+	rc = refusal_end(token->keys_dir, SPAN(who), secret, refused, err);
+	if (refused)
+		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)rv,
+				   "the PIN in %s was refused (%s); it is not tried again: correct it there", where,
+				   pkcs11_rv_name(rv));
+	return accepted ? rc : pkcs11_fail(err, rv, "C_Login");
 }
 
 static enum rc login(struct pkcs11_token *token, struct err *err)

@@ -37,7 +37,6 @@ static enum rc token_reach(struct pkcs11_token *token, const struct config_token
 
 enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err)
 {
-	(void)keys_dir; /* these keys live in the token */
 	if (!config->module || !config->token_label || !config->token_label[0])
 		return err_set(err, RC_INPUT, "pkcs11: both module: and token: (its label) are needed");
 	struct pkcs11_token *token = calloc(1, sizeof(*token));
@@ -47,6 +46,8 @@ enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, str
 	token->owner = getpid();
 	token->pin = config->pin;
 	AUTO(token) struct token *owned = &token->base;
+	if (!(token->keys_dir = strdup(keys_dir)))
+		return err_set(err, RC_RESOURCE, "out of memory");
 	enum rc rc = token_reach(token, config, err);
 	if (rc == RC_OK)
 		*ret_token = TAKE(owned);
@@ -62,6 +63,7 @@ void pkcs11_close(struct token *base)
 		pkcs11_session_close(token);
 		pkcs11_module_close(token->module);
 	}
+	free(token->keys_dir);
 	free(token);
 }
 

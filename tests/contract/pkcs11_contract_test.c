@@ -211,10 +211,10 @@ static void a_missing_module_is_absent_and_named(void **state)
 
 	(void)state;
 	wrong.module = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, path));
 	wrong.module = no_module;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, no_module));
 	assert_null(token);
 }
@@ -227,7 +227,7 @@ static void a_missing_token_is_absent_and_those_present_are_named(void **state)
 
 	(void)state;
 	wrong.token_label = absent;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, "\"absent\""));
 	assert_non_null(strstr(err.text, "\"contract\""));
 	assert_non_null(strstr(err.text, SOFTHSM_MODULE));
@@ -242,7 +242,7 @@ static void two_tokens_of_one_label_are_not_guessed_between(void **state)
 
 	(void)state;
 	wrong.token_label = twin;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_INPUT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_INPUT, &err, "open");
 	assert_non_null(strstr(err.text, "serial"));
 	assert_null(strstr(err.text, "\"contract\""));
 	assert_null(token);
@@ -269,7 +269,7 @@ static void a_wrong_pin_is_sent_once_and_never_shown(void **state)
 	assert_int_equal(softhsm_write(path, "99887766\n"), 0);
 	wrong.token_label = second;
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open");
 	assert_int_equal(err.code, CKR_PIN_INCORRECT);
 	assert_non_null(strstr(err.text, path));
 	assert_non_null(strstr(err.text, "CKR_PIN_INCORRECT"));
@@ -278,11 +278,11 @@ static void a_wrong_pin_is_sent_once_and_never_shown(void **state)
 
 	/* The right one clears the flag; the wrong one again does not set it: it is not sent. */
 	wrong.pin.where = config.pin.where;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_OK, &err, "open with the right PIN");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_OK, &err, "open with the right PIN");
 	token_close(TAKE(token));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open again");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open again");
 	assert_non_null(strstr(err.text, "not sent again"));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	token_close(keeper);
@@ -299,7 +299,7 @@ static void a_pin_of_impossible_length_is_not_sent(void **state)
 	assert_int_equal(softhsm_write(path, "12"), 0);
 	wrong.token_label = second;
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open");
 	assert_non_null(strstr(err.text, "not sent"));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	token_close(keeper);
@@ -313,7 +313,7 @@ static void two_tokens_of_one_module_do_not_end_each_other(void **state)
 	struct err err = { 0 };
 
 	other.token_label = second;
-	contract_expect(token_open(&other, "", &next, &err), RC_OK, &err, "open the second");
+	contract_expect(token_open(&other, softhsm.dir, &next, &err), RC_OK, &err, "open the second");
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
 	token_close(next);
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
