@@ -248,6 +248,92 @@ static void two_tokens_of_one_label_are_not_guessed_between(void **state)
 	assert_null(token);
 }
 
+/* The serial number of one of the two twins. */
+static void raw_serial(const char *wanted, char serial[17])
+{
+	CK_FUNCTION_LIST *call = raw_module();
+	CK_TOKEN_INFO info;
+
+	assert_int_equal(call->C_GetTokenInfo(raw_slot(call, wanted), &info), CKR_OK);
+	memcpy(serial, info.serialNumber, 16);
+	serial[16] = '\0';
+}
+
+static void expect_chosen(const struct config_token *choice, const char *serial)
+{
+	struct token_info info = { 0 };
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	contract_expect(token_open(choice, softhsm.dir, &token, &err), RC_OK, &err, "open");
+	contract_expect(token_info(token, &info, &err), RC_OK, &err, "info");
+	assert_string_equal(info.serial, serial);
+	token_close(token);
+}
+
+static void a_token_is_chosen_by_serial_number_or_uri(void **state)
+{
+	struct token *keeper = contract_open(*state); /* keeps the module started, for the raw calls */
+	struct config_token choice = config;
+	char serial[17], uri[256];
+
+	raw_serial(twin, serial);
+	choice.token_serial = serial;
+	choice.token_label = NULL;
+	expect_chosen(&choice, serial);
+	choice.token_label = twin;
+	expect_chosen(&choice, serial);
+	choice.token_serial = choice.token_label = NULL;
+	choice.token_uri = uri;
+	snprintf(uri, sizeof(uri), "pkcs11:token=twin;serial=%s", serial);
+	expect_chosen(&choice, serial);
+	snprintf(uri, sizeof(uri), "pkcs11:serial=%s;model=SoftHSM%%20v2", serial);
+	expect_chosen(&choice, serial);
+	choice.module = NULL;
+	snprintf(uri, sizeof(uri), "pkcs11:serial=%s?module-path=" SOFTHSM_MODULE, serial);
+	expect_chosen(&choice, serial);
+	choice.module = config.module;
+	expect_chosen(&choice, serial);
+	token_close(keeper);
+}
+
+static void a_uri_is_read_strictly(void **state)
+{
+	static const char *const refused[] = {
+		"pkcs11:",
+		"pkcs11:model=SoftHSM%20v2",
+		"pkcs11:token=",
+		"pkcs11:token=contract;token=second",
+		"pkcs11:token=contract;object=key",
+		"pkcs11:token=contract;slot-id=0",
+		"pkcs11:token=contract;x-vendor=1",
+		"pkcs11:token=contract;tokn=x",
+		"pkcs11:token=contract#fragment",
+		"pkcs11:token=0123456789012345678901234567890123",
+		"pkcs11:token=contract?pin-value=73519862",
+		"pkcs11:token=contract?pin-source=/etc/pin",
+		"pkcs11:token=contract?module-name=softhsm2",
+		"pkcs11:token=contract?module-path=libsofthsm2.so",
+		"pkcs11:token=contract?module-path=/usr/lib/other.so",
+		"pkcs11:token=con%zztract",
+		"token=contract",
+	};
+	struct config_token choice = config;
+
+	(void)state;
+	choice.token_label = NULL;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct token *token = NULL;
+		struct err err = { 0 };
+		char uri[128];
+
+		snprintf(uri, sizeof(uri), "%s", refused[i]);
+		choice.token_uri = uri;
+		contract_expect(token_open(&choice, softhsm.dir, &token, &err), RC_INPUT, &err, refused[i]);
+		assert_null(strstr(err.text, SOFTHSM_PIN));
+	}
+}
+
 static CK_FLAGS pin_flags(void)
 {
 	/* Reads the flags under the token opened by the caller. */
@@ -321,29 +407,6 @@ static void two_tokens_of_one_module_do_not_end_each_other(void **state)
 	token_close(first);
 }
 
-static void lost_sessions_are_worth_a_retry_after_opening_again(void **state)
-{
-	struct token *token = contract_open(*state);
-	struct token_key *key = contract_generate(token, KEY_EC_P256);
-	struct token_key_name name = key->name;
-	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	CK_FUNCTION_LIST *call = raw_module();
-	static const uint8_t digest[32];
-	struct err err = { 0 };
-
-	assert_int_equal(call->C_CloseAllSessions(raw_slot(call, label)), CKR_OK);
-	contract_expect(token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, &err), RC_RETRY, &err, "sign");
-	assert_int_equal(err.origin, ERR_PKCS11);
-	assert_int_equal(sig.len, 0);
-	token_key_free(TAKE(key));
-	token_close(token);
-	token = contract_open(*state);
-	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find");
-	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
-	contract_drop(key);
-	token_close(token);
-}
-
 static void the_reference_is_a_uri_that_pkcs11_provider_reads(void **state)
 {
 	struct token *token = contract_open(*state);
@@ -396,7 +459,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_pin_is_sent_once_and_never_shown),
 		cmocka_unit_test(a_pin_of_impossible_length_is_not_sent),
 		cmocka_unit_test(two_tokens_of_one_module_do_not_end_each_other),
-		cmocka_unit_test(lost_sessions_are_worth_a_retry_after_opening_again),
+		cmocka_unit_test(a_token_is_chosen_by_serial_number_or_uri),
+		cmocka_unit_test(a_uri_is_read_strictly),
 		cmocka_unit_test(the_reference_is_a_uri_that_pkcs11_provider_reads),
 	};
 
