@@ -78,7 +78,6 @@ bool pkcs11_module_enter_same(struct pkcs11_module *module, uint64_t generation)
 void pkcs11_module_leave(struct pkcs11_module *module);
 /* That load is of no use any more: the next enter() starts the module anew. */
 void pkcs11_module_stale(struct pkcs11_module *module, uint64_t generation);
-int64_t pkcs11_module_loaded_at_ms(struct pkcs11_module *module);
 /* Counts key generations in this load; true when `budget` (0: none) is used up and it must be started anew first. */
 bool pkcs11_module_spend(struct pkcs11_module *module, unsigned budget);
 /* Inside enter() and leave(). */

@@ -36,7 +36,7 @@ struct pkcs11_module {
 	bool is_starting, is_stale;
 	unsigned inside, generated;
 	uint64_t generation, tries;
-	int64_t tried_at_ms, loaded_at_ms;
+	int64_t tried_at_ms;
 	struct err failure; /* of the last start, for all who waited for it */
 	CK_INFO info;
 	CK_SLOT_ID slots[PKCS11_SLOTS_MAX];
@@ -257,7 +257,6 @@ static enum rc start_anew(struct pkcs11_module *module, struct err *err)
 	module->failure = failure;
 	if (rc == RC_OK) {
 		module->generation++;
-		module->loaded_at_ms = module->tried_at_ms;
 		module->generated = 0;
 	} else if (err) {
 		*err = failure;
@@ -315,14 +314,6 @@ void pkcs11_module_stale(struct pkcs11_module *module, uint64_t generation)
 	if (module->libp11 && module->generation == generation)
 		module->is_stale = true;
 	pthread_mutex_unlock(&module->mutex);
-}
-
-int64_t pkcs11_module_loaded_at_ms(struct pkcs11_module *module)
-{
-	pthread_mutex_lock(&module->mutex);
-	int64_t at = module->loaded_at_ms;
-	pthread_mutex_unlock(&module->mutex);
-	return at;
 }
 
 bool pkcs11_module_spend(struct pkcs11_module *module, unsigned budget)

@@ -273,7 +273,6 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 {
 	struct outcome outcome = { 0 };
 	struct err why = { 0 };
-	int64_t began_at_ms = clock_monotonic_ms();
 
 	if (token->owner != getpid())
 		return err_set(err, RC_BUG, "it was opened by another process; open it after the fork");
@@ -281,8 +280,8 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 	if (rc != RC_OK)
 		return rc;
 	rc = run_once(token, work, ctx, &outcome, &why);
-	/* A token plugged in since the module was started is not in its list. */
-	if (rc == RC_ABSENT && !outcome.is_reached && pkcs11_module_loaded_at_ms(token->module) < began_at_ms) {
+	/* Plugged in since the module was started; or away for a moment, while another process logs in (SoftHSM). */
+	if (rc == RC_ABSENT && !outcome.is_reached) {
 		pkcs11_module_stale(token->module, outcome.generation);
 		outcome.is_gone = true;
 	}

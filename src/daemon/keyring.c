@@ -75,7 +75,7 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 		if (strcmp(keyring->config->tokens[i].name, name) != 0)
 			continue;
 		if (!ring->token && may_try(ring))
-			try_open(ring, keyring->keyd, name);
+			try_open(ring, keyring->keyd, keyring->config->tokens[i].name); /* borrowed by the token */
 		if (!ring->token) {
 			if (err)
 				*err = ring->failure;
