@@ -26,8 +26,13 @@ struct config_secret {
 
 struct config_token {
 	char *name;
-	char *module;      /* PKCS#11: path of the module; NULL for a TPM */
-	char *token_label; /* PKCS#11: token label */
+	char *module; /* PKCS#11: path of the module; NULL where the URI names it, and for a TPM */
+	/* PKCS#11: which token of the module; all that are given must match, and one of the three is */
+	char *token_label, *token_serial;
+	char *token_uri;      /* RFC 7512; alone */
+	char *init_args;      /* PKCS#11: pReserved of C_Initialize, for modules that want it (NSS) */
+	unsigned sessions;    /* PKCS#11: open at once; 0: the default, 2 */
+	bool accept_wrapping; /* PKCS#11: although the token gives out keys it calls unextractable */
 	struct config_secret pin;
 	bool network;  /* PKCS#11: the module reaches its HSM over the network */
 	char *tcti;    /* TPM 2.0: TCTI string; NULL for PKCS#11 */

@@ -48,6 +48,30 @@ lab_softhsm() {
 	(umask 077; printf %s $LAB_PIN >"$LAB/hsm.pin") # no newline: some consumers would take it for a part of the PIN
 }
 
+# The processes below PID that are called NAME.
+lab_named_below() {
+	local child
+	for child in $(pgrep -P "$1" || true); do
+		[ "$(cat "/proc/$child/comm" 2>/dev/null)" != "$2" ] || echo "$child"
+		lab_named_below "$child" "$2"
+	done
+}
+
+# SoftHSM rewrites token.object at each login: killed in the middle of one, it has lost the token and all its keys. So who
+# kills keyd halts it first, outside a login: a login is on disk as begun until it has ended. Prints the pid, if there is one.
+lab_keyd_halt() {
+	local keyd
+	keyd=$(lab_named_below "$1" hwacme-keyd)
+	[ -n "$keyd" ] || return 0
+	kill -STOP "$keyd" 2>/dev/null || return 0
+	while grep -q ' begun ' "$LAB/state/keys/.refused" 2>/dev/null; do
+		kill -CONT "$keyd" 2>/dev/null || return 0
+		sleep 0.01
+		kill -STOP "$keyd" 2>/dev/null || return 0
+	done
+	echo "$keyd"
+}
+
 lab_swtpm() {
 	mkdir -p "$LAB/tpm"
 	LAB_TCTI=swtpm:path=$LAB/tpm.sock

@@ -37,7 +37,7 @@ static const struct {
 	{ CKR_TOKEN_NOT_RECOGNIZED, "CKR_TOKEN_NOT_RECOGNIZED", RC_RETRY },
 	{ CKR_TOKEN_WRITE_PROTECTED, "CKR_TOKEN_WRITE_PROTECTED", RC_DENIED },
 	{ CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN", RC_RETRY },
-	{ CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED", RC_DENIED },
+	{ CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED", RC_RETRY },
 	{ CKR_CRYPTOKI_NOT_INITIALIZED, "CKR_CRYPTOKI_NOT_INITIALIZED", RC_RETRY },
 	{ CKR_SLOT_ID_INVALID, "CKR_SLOT_ID_INVALID", RC_RETRY },
 	{ CKR_FUNCTION_NOT_SUPPORTED, "CKR_FUNCTION_NOT_SUPPORTED", RC_INPUT },
@@ -50,12 +50,21 @@ static const struct {
 };
 #define RETURN_VALUE_COUNT (sizeof(RETURN_VALUES) / sizeof(RETURN_VALUES[0]))
 
-/* What was seen when a token, its daemon or its sessions had gone; only opening it again helps. */
+/* Seen with tokens moved away, daemons restarted, remote processes killed and sessions closed by others. */
 static const CK_RV GONE[] = {
-	CKR_GENERAL_ERROR,        CKR_DEVICE_ERROR,           CKR_DEVICE_REMOVED,
-	CKR_SESSION_CLOSED,       CKR_SESSION_HANDLE_INVALID, CKR_TOKEN_NOT_PRESENT,
-	CKR_TOKEN_NOT_RECOGNIZED, CKR_USER_NOT_LOGGED_IN,     CKR_CRYPTOKI_NOT_INITIALIZED,
+	CKR_HOST_MEMORY,        CKR_SLOT_ID_INVALID,          CKR_GENERAL_ERROR,      CKR_FUNCTION_FAILED,
+	CKR_DEVICE_ERROR,       CKR_DEVICE_REMOVED,           CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID,
+	CKR_SESSION_CLOSED,     CKR_SESSION_HANDLE_INVALID,   CKR_TOKEN_NOT_PRESENT,  CKR_TOKEN_NOT_RECOGNIZED,
+	CKR_USER_NOT_LOGGED_IN, CKR_CRYPTOKI_NOT_INITIALIZED,
 };
+
+bool pkcs11_is_gone(CK_RV rv)
+{
+	for (size_t i = 0; i < sizeof(GONE) / sizeof(GONE[0]); i++)
+		if (GONE[i] == rv)
+			return true;
+	return false;
+}
 
 const char *pkcs11_rv_name(CK_RV rv)
 {
@@ -65,16 +74,17 @@ const char *pkcs11_rv_name(CK_RV rv)
 	return rv & CKR_VENDOR_DEFINED ? "a code of its vendor" : "an unknown code";
 }
 
+bool pkcs11_refuses_pin(CK_RV rv)
+{
+	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+}
+
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function)
 {
 	enum rc rc = RC_RETRY; /* a module may answer anything; what is not known may pass */
-	const char *hint = "";
 
 	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)
 		if (RETURN_VALUES[i].rv == rv)
 			rc = RETURN_VALUES[i].rc;
-	for (size_t i = 0; i < sizeof(GONE) / sizeof(GONE[0]); i++)
-		if (GONE[i] == rv)
-			hint = "; the token is away or was away, it must be opened again";
-	return err_set_raw(err, rc, ERR_PKCS11, (int64_t)rv, "%s: %s (0x%lx)%s", function, pkcs11_rv_name(rv), rv, hint);
+	return err_set_raw(err, rc, ERR_PKCS11, (int64_t)rv, "%s: %s (0x%lx)", function, pkcs11_rv_name(rv), rv);
 }

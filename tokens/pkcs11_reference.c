@@ -6,8 +6,6 @@
 
 #include "pkcs11.h"
 
-AUTO_DEFINE(p11_uri, P11KitUri *, p11_kit_uri_free);
-
 /* p11-kit escapes "/" in the query; RFC 7512, 2.3 lets it stand, and the plain path is what every consumer takes. */
 static void query_unescape_slashes(char *uri)
 {
@@ -35,7 +33,14 @@ static enum rc uri_print(struct token_key *key, struct buf *ret_uri, struct err 
 	if (!uri || p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK ||
 	    p11_kit_uri_set_attribute(uri, &type) != P11_KIT_URI_OK)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	memcpy(p11_kit_uri_get_token_info(uri)->label, token->info.label, sizeof(token->info.label));
+	/* The serial number only where the operator chose by it: a replaced token under the same label is then still found. */
+	const CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(token->selector);
+	CK_TOKEN_INFO *named = p11_kit_uri_get_token_info(uri);
+	pthread_mutex_lock(&token->mutex);
+	memcpy(named->label, token->info.label, sizeof(named->label));
+	if (wanted->serialNumber[0])
+		memcpy(named->serialNumber, token->info.serialNumber, sizeof(named->serialNumber));
+	pthread_mutex_unlock(&token->mutex);
 	/* Never pin-value: servers write the whole URI into their logs. */
 	if (token->pin.source == SECRET_FILE && token->pin.where && token->pin.where[0] == '/')
 		p11_kit_uri_set_pin_source(uri, token->pin.where);

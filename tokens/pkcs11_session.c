@@ -1,124 +1,296 @@
-/* pkcs11_session.c -- one session for each token, and one login that never costs a second PIN attempt. */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+/*
+ * pkcs11_session.c -- a small pool of sessions for each token, and the way back when the token was away.
+ *
+ * A caller takes a session, works with it, and gives it back; the sessions that stay open keep the
+ * login.  What a call answered decides what becomes of the session: used again, closed and replaced
+ * (an operation may be active in it), or lost with all others, because the module is started anew.
+ */
 #include <string.h>
+#include <unistd.h>
 
-#include "pin.h"
+#include "clock.h"
 #include "pkcs11.h"
+#include "pkcs11_quirks.h"
 
-/* PINs that were refused in this process: only a keyed digest is kept, to know one again and not send it. */
-#define REFUSED_MAX 16
-#define DIGEST_LEN  32
-static uint8_t refused_key[DIGEST_LEN];
-static uint8_t refused[REFUSED_MAX][DIGEST_LEN];
-static unsigned refused_count;
+#define SESSION_WAIT_MS   60000 /* for one to come back; who has them then hangs */
+#define RETRY_STEP_MS     1000
+#define RETRY_STEP_MAX_MS 30000
 
-AUTO_DEFINE(md_ctx, EVP_MD_CTX *, EVP_MD_CTX_free);
-
-static bool refusal_digest(const struct pkcs11_token *token, const struct pin *pin, uint8_t digest[DIGEST_LEN])
+enum rc pkcs11_session_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function)
 {
-	AUTO(md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	static bool has_key;
-
-	if (!has_key && RAND_bytes(refused_key, sizeof(refused_key)) != 1)
-		return false;
-	has_key = true;
-	return ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-	       EVP_DigestUpdate(ctx, refused_key, sizeof(refused_key)) == 1 &&
-	       EVP_DigestUpdate(ctx, token->info.label, sizeof(token->info.label)) == 1 &&
-	       EVP_DigestUpdate(ctx, token->info.serialNumber, sizeof(token->info.serialNumber)) == 1 &&
-	       EVP_DigestUpdate(ctx, pin_bytes(pin), pin_len(pin)) == 1 && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+	session->is_gone = session->is_gone || pkcs11_is_gone(rv);
+	session->is_spoiled = session->is_spoiled || rv == CKR_OPERATION_ACTIVE;
+	return pkcs11_fail(err, rv, function);
 }
 
-static bool was_refused(const uint8_t digest[DIGEST_LEN])
+static CK_RV session_open(struct pkcs11_token *token, struct pkcs11_session *session, uint64_t generation)
 {
-	for (unsigned i = 0; i < refused_count; i++)
-		if (CRYPTO_memcmp(refused[i], digest, DIGEST_LEN) == 0)
-			return true;
-	return refused_count == REFUSED_MAX; /* that many wrong ones: none is sent any more */
+	*session = (struct pkcs11_session){ .token = token, .call = token->call, .generation = generation };
+	CK_RV rv = pkcs11_module_open_session(token->module, token->slot, &session->handle);
+	session->is_open = rv == CKR_OK;
+	return rv;
 }
 
-/* What the token says of its PIN: a try that may lock it is not ours to make. */
-static enum rc pin_state_check(const struct pkcs11_token *token, const char *where, struct err *err)
+static void session_close(struct pkcs11_session *session)
 {
-	if (token->info.flags & CKF_USER_PIN_LOCKED)
-		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)CKR_PIN_LOCKED,
-				   "its user PIN is locked; the security officer must set a new one");
-	if (token->info.flags & CKF_USER_PIN_FINAL_TRY)
-		return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0,
-				   "one more wrong PIN locks it, so none was sent; check the PIN in %s and log in once by hand",
-				   where);
-	return RC_OK;
+	if (session->is_open)
+		pkcs11_module_close_session(session->token->module, session->handle);
+	session->is_open = false;
 }
 
-static enum rc pin_len_check(const struct pkcs11_token *token, const struct pin *pin, const char *where, struct err *err)
+static unsigned open_count(const struct pkcs11_token *token)
 {
-	if (pin_len(pin) >= token->info.ulMinPinLen && (!token->info.ulMaxPinLen || pin_len(pin) <= token->info.ulMaxPinLen))
-		return RC_OK;
-	return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)CKR_PIN_LEN_RANGE,
-			   "the PIN in %s has a length the token does not take (%lu to %lu); it was not sent", where,
-			   token->info.ulMinPinLen, token->info.ulMaxPinLen);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < PKCS11_SESSIONS_MAX; i++)
+		count += token->sessions[i].is_open;
+	return count;
 }
 
-/* Exactly one C_Login. */
-static enum rc login_once(struct pkcs11_token *token, const struct pin *pin, const char *where, struct err *err)
+void pkcs11_session_close_all(struct pkcs11_token *token)
 {
-	uint8_t digest[DIGEST_LEN];
-
-	if (!refusal_digest(token, pin, digest))
-		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "no random numbers, or out of memory");
-	if (was_refused(digest))
-		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)CKR_PIN_INCORRECT,
-				   "the PIN in %s was refused before and is not sent again: correct it there", where);
-	CK_RV rv = token->call->C_Login(token->session, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)pin_bytes(pin), pin_len(pin));
-	if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
-		return RC_OK;
-	enum rc rc = pkcs11_fail(err, rv, "C_Login");
-	if (rc != RC_DENIED)
-		return rc;
-	memcpy(refused[refused_count++], digest, DIGEST_LEN);
-	return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)rv,
-			   "the PIN in %s was refused (%s); it is not tried again: correct it there", where, pkcs11_rv_name(rv));
-}
-
-static enum rc login(struct pkcs11_token *token, struct err *err)
-{
-	AUTO(pin) struct pin *pin = NULL;
-	char where[512];
-	enum rc rc = pin_state_check(token, pin_where(&token->pin, where), err);
-
-	if (rc == RC_OK)
-		rc = pin_read(&token->pin, &pin, err);
-	if (rc == RC_OK)
-		rc = pin_len_check(token, pin, where, err);
-	return rc == RC_OK ? login_once(token, pin, where, err) : rc;
-}
-
-enum rc pkcs11_session_open(struct pkcs11_token *token, struct err *err)
-{
-	CK_RV rv = token->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &token->session);
-
-	if (rv != CKR_OK)
-		return pkcs11_fail(err, rv, "C_OpenSession");
-	token->has_session = true;
-	return token->info.flags & CKF_LOGIN_REQUIRED ? login(token, err) : RC_OK;
-}
-
-void pkcs11_session_close(struct pkcs11_token *token)
-{
-	if (token->has_session)
-		token->call->C_CloseSession(token->session);
-	token->has_session = false;
-}
-
-void pkcs11_session_renew(struct pkcs11_token *token)
-{
-	CK_SESSION_HANDLE fresh;
-
-	/* The old one goes last: with the last session the login goes too. */
-	if (token->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &fresh) != CKR_OK)
+	if (!token->generation || !pkcs11_module_enter_same(token->module, token->generation))
 		return;
-	token->call->C_CloseSession(token->session);
-	token->session = fresh;
+	for (unsigned i = 0; i < PKCS11_SESSIONS_MAX; i++)
+		session_close(&token->sessions[i]);
+	pkcs11_module_leave(token->module);
+}
+
+/* A module known to give out keys is not used by accident. */
+static enum rc quirks_check(const struct pkcs11_token *token, struct err *err)
+{
+	if (!token->quirks->gives_out_unextractable || token->accept_wrapping)
+		return RC_OK;
+	return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0,
+			   "%s gives out by C_WrapKey keys that it calls unextractable; use another token, or accept this one "
+			   "with accept-wrapping: true beside its module:",
+			   token->quirks->name);
+}
+
+/* What the token itself allows may be less than the configuration. */
+static void limit_sessions(struct pkcs11_token *token)
+{
+	CK_ULONG most = token->info.ulMaxRwSessionCount;
+
+	if (most && most != CK_UNAVAILABLE_INFORMATION && most < token->session_max)
+		token->session_max = (unsigned)most;
+}
+
+/* With the token's mutex, inside the module: finds the token again, opens its first session, logs in. */
+static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, bool *ret_gone, struct err *err)
+{
+	struct pkcs11_session *session = &token->sessions[0];
+
+	/* Those of an earlier load went with it. */
+	memset(token->sessions, 0, sizeof(token->sessions));
+	token->generation = 0;
+	token->session_max = token->session_limit;
+	struct err why = { 0 };
+	enum rc rc = pkcs11_selector_slot(token, &token->slot, &token->info, &why);
+	if (rc == RC_OK) {
+		limit_sessions(token);
+		token->quirks = pkcs11_quirks_find(pkcs11_module_info(token->module), &token->info);
+		rc = quirks_check(token, &why);
+	}
+	if (rc == RC_OK) {
+		CK_RV rv = session_open(token, session, generation);
+		if (rv != CKR_OK)
+			rc = pkcs11_session_fail(session, &why, rv, "C_OpenSession");
+	}
+	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED)
+		rc = pkcs11_login(session, &why);
+	if (rc == RC_OK) {
+		token->generation = generation;
+		token->was_connected = true;
+		return RC_OK;
+	}
+	*ret_gone = session->is_gone || (why.origin == ERR_PKCS11 && pkcs11_is_gone((CK_RV)why.code));
+	session_close(session);
+	if (err)
+		*err = why;
+	return rc;
+}
+
+/* With the token's mutex: one that nobody has, or, where there is room, a closed one. */
+static struct pkcs11_session *session_free(struct pkcs11_token *token)
+{
+	struct pkcs11_session *closed = NULL;
+
+	for (unsigned i = 0; i < PKCS11_SESSIONS_MAX; i++) {
+		if (token->sessions[i].is_busy)
+			continue;
+		if (token->sessions[i].is_open)
+			return &token->sessions[i];
+		if (!closed)
+			closed = &token->sessions[i];
+	}
+	return open_count(token) < token->session_max ? closed : NULL;
+}
+
+/* Inside the module. */
+static enum rc session_take(struct pkcs11_token *token, uint64_t generation, struct pkcs11_session **ret_session, bool *ret_gone,
+			    struct err *err)
+{
+	int64_t deadline = clock_monotonic_ms() + SESSION_WAIT_MS;
+	enum rc rc = RC_OK;
+
+	pthread_mutex_lock(&token->mutex);
+	while (rc == RC_OK) {
+		struct pkcs11_session *session;
+
+		if (token->generation != generation) {
+			rc = token_connect(token, generation, ret_gone, err);
+		} else if (!(session = session_free(token))) {
+			if (!pkcs11_wait(&token->given, &token->mutex, deadline))
+				rc = err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "all its %u sessions are in use",
+						 token->session_max);
+		} else {
+			CK_RV rv = session->is_open ? CKR_OK : session_open(token, session, generation);
+
+			if (rv == CKR_OK) {
+				session->is_busy = true;
+				*ret_session = session;
+				break;
+			}
+			/* Others have taken the rest of the token's sessions: we live with those we have. */
+			if (rv == CKR_SESSION_COUNT && open_count(token) > 0) {
+				token->session_max = open_count(token);
+				continue;
+			}
+			*ret_gone = pkcs11_is_gone(rv);
+			rc = pkcs11_fail(err, rv, "C_OpenSession");
+		}
+	}
+	pthread_mutex_unlock(&token->mutex);
+	return rc;
+}
+
+/* With the token's mutex.  With the last session the login goes too: another is opened first, where there may be two. */
+static void session_replace(struct pkcs11_token *token, struct pkcs11_session *session)
+{
+	struct pkcs11_session *fresh = NULL;
+
+	if (open_count(token) == 1) {
+		for (unsigned i = 0; i < PKCS11_SESSIONS_MAX && !fresh; i++)
+			if (!token->sessions[i].is_open)
+				fresh = &token->sessions[i];
+		if (token->session_max == 1 || session_open(token, fresh, session->generation) != CKR_OK)
+			token->generation = 0; /* logged out with it: the next caller connects again */
+	}
+	session_close(session);
+}
+
+/* Inside the module. */
+static void session_give(struct pkcs11_session *session)
+{
+	struct pkcs11_token *token = session->token;
+
+	pthread_mutex_lock(&token->mutex);
+	session->is_busy = false;
+	if (session->is_gone)
+		pkcs11_module_stale(token->module, session->generation);
+	else if (session->is_spoiled)
+		session_replace(token, session);
+	session->is_spoiled = false;
+	pthread_cond_signal(&token->given);
+	pthread_mutex_unlock(&token->mutex);
+}
+
+/* How one run of the work went. */
+struct outcome {
+	bool is_reached; /* connected, and the work was run */
+	bool is_gone;    /* the connection is, or was, lost */
+	bool is_spoiled; /* another session may do it */
+	bool is_start;   /* the module itself cannot be started */
+	uint64_t generation;
+};
+
+static enum rc run_once(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct outcome *outcome, struct err *err)
+{
+	struct pkcs11_session *session = NULL;
+	uint64_t generation = 0;
+	enum rc rc = pkcs11_module_enter(token->module, &generation, err);
+
+	*outcome = (struct outcome){ .is_start = rc != RC_OK, .generation = generation };
+	if (rc != RC_OK)
+		return rc;
+	rc = session_take(token, generation, &session, &outcome->is_gone, err);
+	if (rc == RC_OK) {
+		outcome->is_reached = true;
+		rc = work(session, ctx, err);
+		/* What it got over by itself, or has a verdict about, is no reason to start the module anew. */
+		outcome->is_gone = session->is_gone = rc == RC_RETRY && session->is_gone;
+		outcome->is_spoiled = rc == RC_RETRY && session->is_spoiled && err->code == CKR_OPERATION_ACTIVE;
+		session_give(session);
+	} else if (outcome->is_gone) {
+		pkcs11_module_stale(token->module, generation);
+	}
+	pkcs11_module_leave(token->module);
+	return rc;
+}
+
+/* While it cannot be reached: the same answer, until it is time to try again. */
+static enum rc wait_check(struct pkcs11_token *token, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	pthread_mutex_lock(&token->mutex);
+	int64_t left = token->retry_at_ms ? token->retry_at_ms - clock_monotonic_ms() : 0;
+	if (left > 0) {
+		rc = token->unavailable.rc;
+		if (err)
+			*err = token->unavailable;
+	}
+	pthread_mutex_unlock(&token->mutex);
+	return rc;
+}
+
+/* Says "token unavailable" of what an operator would call so, and remembers when to ask again. */
+static enum rc run_end(struct pkcs11_token *token, enum rc rc, const struct outcome *outcome, struct err *why)
+{
+	bool is_lost =
+		!outcome->is_reached && (outcome->is_start || outcome->is_gone || (rc == RC_ABSENT && token->was_connected));
+
+	pthread_mutex_lock(&token->mutex);
+	if (is_lost || outcome->is_gone) {
+		why->rc = rc = RC_RETRY;
+		err_wrap(why, rc, "token unavailable");
+	}
+	if (outcome->is_reached) {
+		token->retry_at_ms = token->retry_step_ms = 0;
+	} else if (is_lost) {
+		token->retry_step_ms = token->retry_step_ms ? 2 * token->retry_step_ms : RETRY_STEP_MS;
+		if (token->retry_step_ms > RETRY_STEP_MAX_MS)
+			token->retry_step_ms = RETRY_STEP_MAX_MS;
+		token->retry_at_ms = clock_monotonic_ms() + token->retry_step_ms;
+		token->unavailable = *why;
+	}
+	pthread_mutex_unlock(&token->mutex);
+	return rc;
+}
+
+enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err)
+{
+	struct outcome outcome = { 0 };
+	struct err why = { 0 };
+
+	if (token->owner != getpid())
+		return err_set(err, RC_BUG, "it was opened by another process; open it after the fork");
+	enum rc rc = wait_check(token, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = run_once(token, work, ctx, &outcome, &why);
+	/* Plugged in since the module was started; or away for a moment, while another process logs in (SoftHSM). */
+	if (rc == RC_ABSENT && !outcome.is_reached) {
+		pkcs11_module_stale(token->module, outcome.generation);
+		outcome.is_gone = true;
+	}
+	if (rc != RC_OK && (outcome.is_gone || outcome.is_spoiled)) {
+		why = (struct err){ 0 };
+		rc = run_once(token, work, ctx, &outcome, &why);
+	}
+	rc = run_end(token, rc, &outcome, &why);
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
 }

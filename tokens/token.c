@@ -14,7 +14,7 @@ static const char LABEL_LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 /* The configuration names what reaches the token, and that names the backend. */
 static const struct token_ops *backend_for(const struct config_token *config)
 {
-	const char *scheme = config->module ? "pkcs11" : "tpm2";
+	const char *scheme = config->tcti ? "tpm2" : "pkcs11";
 
 	for (size_t i = 0; token_backends[i]; i++)
 		if (strcmp(token_backends[i]->scheme, scheme) == 0)
@@ -26,7 +26,7 @@ enum rc token_open(const struct config_token *config, const char *keys_dir, stru
 {
 	const struct token_ops *ops = backend_for(config);
 
-	if (!config->module == !config->tcti)
+	if ((config->module || config->token_uri) == (config->tcti != NULL))
 		return err_set(err, RC_INPUT, "token \"%s\": write either pkcs11: { module: ... } or tpm2: { tcti: ... }",
 			       config->name);
 	if (!ops)

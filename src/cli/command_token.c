@@ -26,12 +26,15 @@ static void info_report(const struct config_token *token, const struct token_inf
 	types_print(info, types, sizeof(types));
 	if (json) {
 		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", token->name,
-						      "kind", token->module ? "pkcs11" : "tpm2", "label", info->label, "serial",
+						      "kind", token->tcti ? "tpm2" : "pkcs11", "label", info->label, "serial",
 						      info->serial, "manufacturer", info->manufacturer, "model", info->model,
 						      "firmware", info->firmware, "pin", info->pin_state, "key_types", types));
 		return;
 	}
-	printf("%s: %s, %s\n", token->name, token->module ? "PKCS#11" : "TPM 2.0", token->module ? token->module : token->tcti);
+	printf("%s: %s, %s\n", token->name, token->tcti ? "TPM 2.0" : "PKCS#11",
+	       token->tcti     ? token->tcti
+	       : token->module ? token->module
+			       : token->token_uri);
 	printf("    label     %s\n    serial    %s\n", info->label, info->serial);
 	printf("    made by   %s %s, firmware %s\n", info->manufacturer, info->model, info->firmware);
 	printf("    PIN       %s\n    can make  %s\n", info->pin_state, types);

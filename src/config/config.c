@@ -55,6 +55,9 @@ static void token_free(struct config_token *token)
 	free(token->name);
 	free(token->module);
 	free(token->token_label);
+	free(token->token_serial);
+	free(token->token_uri);
+	free(token->init_args);
 	free(token->pin.where);
 	free(token->tcti);
 }

@@ -21,8 +21,13 @@ static const cyaml_schema_field_t SECRET[] = {
 };
 
 static const cyaml_schema_field_t PKCS11[] = {
-	TEXT("module", NEEDED, schema_pkcs11, module),
-	TEXT("token", NEEDED, schema_pkcs11, token),
+	TEXT("module", OPTIONAL, schema_pkcs11, module),
+	TEXT("token", OPTIONAL, schema_pkcs11, token),
+	TEXT("serial", OPTIONAL, schema_pkcs11, serial),
+	TEXT("uri", OPTIONAL, schema_pkcs11, uri),
+	TEXT("sessions", OPTIONAL, schema_pkcs11, sessions),
+	TEXT("init-args", OPTIONAL, schema_pkcs11, init_args),
+	TEXT("accept-wrapping", OPTIONAL, schema_pkcs11, accept_wrapping),
 	GROUP("pin", OPTIONAL, schema_pkcs11, pin, SECRET),
 	TEXT("network", OPTIONAL, schema_pkcs11, network),
 	CYAML_FIELD_END,

@@ -16,7 +16,7 @@ struct schema_secret {
 	char *file, *credential, *env;
 };
 struct schema_pkcs11 {
-	char *module, *token, *network;
+	char *module, *token, *serial, *uri, *sessions, *init_args, *accept_wrapping, *network;
 	struct schema_secret *pin;
 };
 struct schema_tpm2 {

@@ -13,6 +13,7 @@
 #define DEPLOY_TIMEOUT_DEFAULT INT64_C(30)
 #define DEPLOY_TIMEOUT_MAX     INT64_C(3600)
 #define STATE_DEFAULT          "/var/lib/hwacme"
+#define SESSIONS_MAX           64u /* of one token; the smallest HSMs have 16 */
 
 static enum rc read_name(const struct place *place, char **text, char **ret)
 {
@@ -89,6 +90,52 @@ static enum rc read_secret(const struct place *place, struct schema_secret *text
 	return RC_OK;
 }
 
+/* By label, serial, both, or a URI; never by slot, because slot numbers change. */
+static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
+{
+	if (!texts->token && !texts->serial && !texts->uri)
+		return place_refuse(place, "pkcs11", "pkcs11",
+				    "write which token: token: LABEL, serial: NUMBER or uri: \"pkcs11:...\"");
+	if (texts->uri && (texts->token || texts->serial))
+		return place_refuse(place, "pkcs11.uri", texts->uri, "write either \"uri\" or \"token\" and \"serial\"");
+	if (texts->uri && strncmp(texts->uri, "pkcs11:", 7) != 0)
+		return place_refuse(place, "pkcs11.uri", texts->uri,
+				    "write a PKCS#11 URI such as pkcs11:token=nf-appliance;serial=17");
+	/* Not shown: it may hold a PIN. */
+	if (texts->uri && strstr(texts->uri, "pin-"))
+		return place_refuse(place, "pkcs11.uri", "pin-value, pin-source",
+				    "take it out; write pin: { file: PATH } beside \"uri\"");
+	if (!texts->module && !(texts->uri && strstr(texts->uri, "module-path=")))
+		return place_refuse(place, "pkcs11", "pkcs11", "write module: PATH, the module's library");
+	if ((texts->token && (!texts->token[0] || strlen(texts->token) > 32)) ||
+	    (texts->serial && (!texts->serial[0] || strlen(texts->serial) > 16)))
+		return place_refuse(place, texts->token ? "pkcs11.token" : "pkcs11.serial",
+				    texts->token ? texts->token : texts->serial,
+				    "a label has 1 to 32 bytes, a serial number 1 to 16; `pkcs11-tool -L` shows them");
+	ret->token_label = TAKE(texts->token);
+	ret->token_serial = TAKE(texts->serial);
+	ret->token_uri = TAKE(texts->uri);
+	return RC_OK;
+}
+
+static enum rc read_pkcs11(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
+{
+	enum rc rc = read_pkcs11_token(place, texts, ret);
+
+	if (rc == RC_OK)
+		rc = read_path(place, "pkcs11.module", &texts->module, &ret->module);
+	if (rc == RC_OK && texts->sessions && !value_count(texts->sessions, 1, SESSIONS_MAX, &ret->sessions))
+		rc = place_refuse(place, "pkcs11.sessions", texts->sessions, "write a number from 1 to 64");
+	if (rc == RC_OK && texts->network && !value_flag(texts->network, &ret->network))
+		rc = place_refuse(place, "pkcs11.network", texts->network, "write true or false");
+	if (rc == RC_OK && texts->accept_wrapping && !value_flag(texts->accept_wrapping, &ret->accept_wrapping))
+		rc = place_refuse(place, "pkcs11.accept-wrapping", texts->accept_wrapping, "write true or false");
+	if (rc == RC_OK)
+		rc = read_secret(place, texts->pin, &ret->pin);
+	ret->init_args = TAKE(texts->init_args);
+	return rc;
+}
+
 static enum rc read_token(const struct place *place, struct schema_token *texts, struct config_token *ret)
 {
 	enum rc rc = read_name(place, &texts->name, &ret->name);
@@ -106,13 +153,7 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 					    "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
 		return RC_OK;
 	}
-	ret->token_label = TAKE(texts->pkcs11->token);
-	if (texts->pkcs11->network && !value_flag(texts->pkcs11->network, &ret->network))
-		return place_refuse(place, "pkcs11.network", texts->pkcs11->network, "write true or false");
-	rc = read_path(place, "pkcs11.module", &texts->pkcs11->module, &ret->module);
-	if (rc == RC_OK)
-		rc = read_secret(place, texts->pkcs11->pin, &ret->pin);
-	return rc;
+	return read_pkcs11(place, texts->pkcs11, ret);
 }
 
 /* http: is refused when the authority is used, like any other address that cannot be trusted; here only nonsense is. */

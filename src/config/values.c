@@ -67,6 +67,17 @@ bool value_percent(const char *text, unsigned *ret_percent)
 	return true;
 }
 
+bool value_count(const char *text, unsigned least, unsigned most, unsigned *ret_count)
+{
+	int64_t value;
+	const char *end = number(text, &value);
+
+	if (!end || *end || value < least || value > most)
+		return false;
+	*ret_count = (unsigned)value;
+	return true;
+}
+
 bool value_flag(const char *text, bool *ret_flag)
 {
 	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)

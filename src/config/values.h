@@ -11,6 +11,8 @@
 bool value_duration(const char *text, int64_t *ret_seconds);
 /* "66%". */
 bool value_percent(const char *text, unsigned *ret_percent);
+/* A whole number from `least` to `most`, in digits only. */
+bool value_count(const char *text, unsigned least, unsigned most, unsigned *ret_count);
 /* "true" or "false"; YAML 1.1's yes and on are refused, they mean different things to different parsers. */
 bool value_flag(const char *text, bool *ret_flag);
 /* Safe as a file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */

@@ -1,13 +1,19 @@
-/* keyring.c -- opens each configured token at most once. */
+/* keyring.c -- opens each configured token once, and one that is away again after a while. */
 #include "keyring.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
+
+#define RETRY_STEP_MS     INT64_C(1000)
+#define RETRY_STEP_MAX_MS INT64_C(300000)
+
 struct ring {
 	struct token *token; /* NULL: not opened yet, or failed */
 	bool tried;
 	struct err failure;
+	int64_t retry_at_ms, retry_step_ms; /* not opened again before */
 };
 
 struct keyring {
@@ -41,6 +47,26 @@ void keyring_free(struct keyring *keyring)
 	free(keyring);
 }
 
+/* A refusal is for good: whoever asks next is told the same, and nothing is sent again. */
+static bool may_try(const struct ring *ring)
+{
+	return !ring->tried || (ring->failure.rc != RC_DENIED && clock_monotonic_ms() >= ring->retry_at_ms);
+}
+
+static void try_open(struct ring *ring, struct remote_link *keyd, const char *name)
+{
+	struct err failure = { 0 };
+
+	ring->tried = true;
+	if (remote_open(keyd, name, &ring->token, &failure) == RC_OK)
+		return;
+	ring->failure = failure;
+	ring->retry_step_ms = ring->retry_step_ms ? 2 * ring->retry_step_ms : RETRY_STEP_MS;
+	if (ring->retry_step_ms > RETRY_STEP_MAX_MS)
+		ring->retry_step_ms = RETRY_STEP_MAX_MS;
+	ring->retry_at_ms = clock_monotonic_ms() + ring->retry_step_ms;
+}
+
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err)
 {
 	for (unsigned i = 0; i < keyring->config->token_count; i++) {
@@ -48,11 +74,8 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 
 		if (strcmp(keyring->config->tokens[i].name, name) != 0)
 			continue;
-		if (!ring->tried) {
-			ring->tried = true;
-			/* The failure is kept: whoever asks next is told the same, and the PIN is not sent again. */
-			(void)!remote_open(keyring->keyd, keyring->config->tokens[i].name, &ring->token, &ring->failure);
-		}
+		if (!ring->token && may_try(ring))
+			try_open(ring, keyring->keyd, keyring->config->tokens[i].name); /* borrowed by the token */
 		if (!ring->token) {
 			if (err)
 				*err = ring->failure;

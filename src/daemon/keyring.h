@@ -1,8 +1,8 @@
 /*
  * keyring.h -- the configured tokens, each opened once, when first needed.
  *
- * A token that could not be opened is not tried again by this process: a refused PIN
- * must never be sent twice.  The first failure is answered every time.
+ * A token that refused (RC_DENIED: the PIN, or custody) is not tried again by this process.  One that is away
+ * is opened anew after 1 s, 2 s, 4 s ... 5 min; until then the last failure is answered.
  */
 #ifndef HWA_KEYRING_H
 #define HWA_KEYRING_H

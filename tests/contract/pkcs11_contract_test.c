@@ -211,10 +211,10 @@ static void a_missing_module_is_absent_and_named(void **state)
 
 	(void)state;
 	wrong.module = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, path));
 	wrong.module = no_module;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, no_module));
 	assert_null(token);
 }
@@ -227,7 +227,7 @@ static void a_missing_token_is_absent_and_those_present_are_named(void **state)
 
 	(void)state;
 	wrong.token_label = absent;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_ABSENT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_ABSENT, &err, "open");
 	assert_non_null(strstr(err.text, "\"absent\""));
 	assert_non_null(strstr(err.text, "\"contract\""));
 	assert_non_null(strstr(err.text, SOFTHSM_MODULE));
@@ -242,10 +242,96 @@ static void two_tokens_of_one_label_are_not_guessed_between(void **state)
 
 	(void)state;
 	wrong.token_label = twin;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_INPUT, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_INPUT, &err, "open");
 	assert_non_null(strstr(err.text, "serial"));
 	assert_null(strstr(err.text, "\"contract\""));
 	assert_null(token);
+}
+
+/* The serial number of one of the two twins. */
+static void raw_serial(const char *wanted, char serial[17])
+{
+	CK_FUNCTION_LIST *call = raw_module();
+	CK_TOKEN_INFO info;
+
+	assert_int_equal(call->C_GetTokenInfo(raw_slot(call, wanted), &info), CKR_OK);
+	memcpy(serial, info.serialNumber, 16);
+	serial[16] = '\0';
+}
+
+static void expect_chosen(const struct config_token *choice, const char *serial)
+{
+	struct token_info info = { 0 };
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	contract_expect(token_open(choice, softhsm.dir, &token, &err), RC_OK, &err, "open");
+	contract_expect(token_info(token, &info, &err), RC_OK, &err, "info");
+	assert_string_equal(info.serial, serial);
+	token_close(token);
+}
+
+static void a_token_is_chosen_by_serial_number_or_uri(void **state)
+{
+	struct token *keeper = contract_open(*state); /* keeps the module started, for the raw calls */
+	struct config_token choice = config;
+	char serial[17], uri[256];
+
+	raw_serial(twin, serial);
+	choice.token_serial = serial;
+	choice.token_label = NULL;
+	expect_chosen(&choice, serial);
+	choice.token_label = twin;
+	expect_chosen(&choice, serial);
+	choice.token_serial = choice.token_label = NULL;
+	choice.token_uri = uri;
+	snprintf(uri, sizeof(uri), "pkcs11:token=twin;serial=%s", serial);
+	expect_chosen(&choice, serial);
+	snprintf(uri, sizeof(uri), "pkcs11:serial=%s;model=SoftHSM%%20v2", serial);
+	expect_chosen(&choice, serial);
+	choice.module = NULL;
+	snprintf(uri, sizeof(uri), "pkcs11:serial=%s?module-path=" SOFTHSM_MODULE, serial);
+	expect_chosen(&choice, serial);
+	choice.module = config.module;
+	expect_chosen(&choice, serial);
+	token_close(keeper);
+}
+
+static void a_uri_is_read_strictly(void **state)
+{
+	static const char *const refused[] = {
+		"pkcs11:",
+		"pkcs11:model=SoftHSM%20v2",
+		"pkcs11:token=",
+		"pkcs11:token=contract;token=second",
+		"pkcs11:token=contract;object=key",
+		"pkcs11:token=contract;slot-id=0",
+		"pkcs11:token=contract;x-vendor=1",
+		"pkcs11:token=contract;tokn=x",
+		"pkcs11:token=contract#fragment",
+		"pkcs11:token=0123456789012345678901234567890123",
+		"pkcs11:token=contract?pin-value=73519862",
+		"pkcs11:token=contract?pin-source=/etc/pin",
+		"pkcs11:token=contract?module-name=softhsm2",
+		"pkcs11:token=contract?module-path=libsofthsm2.so",
+		"pkcs11:token=contract?module-path=/usr/lib/other.so",
+		"pkcs11:token=con%zztract",
+		"token=contract",
+	};
+	struct config_token choice = config;
+
+	(void)state;
+	choice.token_label = NULL;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct token *token = NULL;
+		struct err err = { 0 };
+		char uri[128];
+
+		snprintf(uri, sizeof(uri), "%s", refused[i]);
+		choice.token_uri = uri;
+		contract_expect(token_open(&choice, softhsm.dir, &token, &err), RC_INPUT, &err, refused[i]);
+		assert_null(strstr(err.text, SOFTHSM_PIN));
+	}
 }
 
 static CK_FLAGS pin_flags(void)
@@ -269,7 +355,7 @@ static void a_wrong_pin_is_sent_once_and_never_shown(void **state)
 	assert_int_equal(softhsm_write(path, "99887766\n"), 0);
 	wrong.token_label = second;
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open");
 	assert_int_equal(err.code, CKR_PIN_INCORRECT);
 	assert_non_null(strstr(err.text, path));
 	assert_non_null(strstr(err.text, "CKR_PIN_INCORRECT"));
@@ -278,11 +364,11 @@ static void a_wrong_pin_is_sent_once_and_never_shown(void **state)
 
 	/* The right one clears the flag; the wrong one again does not set it: it is not sent. */
 	wrong.pin.where = config.pin.where;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_OK, &err, "open with the right PIN");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_OK, &err, "open with the right PIN");
 	token_close(TAKE(token));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open again");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open again");
 	assert_non_null(strstr(err.text, "not sent again"));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	token_close(keeper);
@@ -299,7 +385,7 @@ static void a_pin_of_impossible_length_is_not_sent(void **state)
 	assert_int_equal(softhsm_write(path, "12"), 0);
 	wrong.token_label = second;
 	wrong.pin.where = path;
-	contract_expect(token_open(&wrong, "", &token, &err), RC_DENIED, &err, "open");
+	contract_expect(token_open(&wrong, softhsm.dir, &token, &err), RC_DENIED, &err, "open");
 	assert_non_null(strstr(err.text, "not sent"));
 	assert_false(pin_flags() & CKF_USER_PIN_COUNT_LOW);
 	token_close(keeper);
@@ -313,35 +399,12 @@ static void two_tokens_of_one_module_do_not_end_each_other(void **state)
 	struct err err = { 0 };
 
 	other.token_label = second;
-	contract_expect(token_open(&other, "", &next, &err), RC_OK, &err, "open the second");
+	contract_expect(token_open(&other, softhsm.dir, &next, &err), RC_OK, &err, "open the second");
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
 	token_close(next);
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
 	contract_drop(key);
 	token_close(first);
-}
-
-static void lost_sessions_are_worth_a_retry_after_opening_again(void **state)
-{
-	struct token *token = contract_open(*state);
-	struct token_key *key = contract_generate(token, KEY_EC_P256);
-	struct token_key_name name = key->name;
-	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	CK_FUNCTION_LIST *call = raw_module();
-	static const uint8_t digest[32];
-	struct err err = { 0 };
-
-	assert_int_equal(call->C_CloseAllSessions(raw_slot(call, label)), CKR_OK);
-	contract_expect(token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, &err), RC_RETRY, &err, "sign");
-	assert_int_equal(err.origin, ERR_PKCS11);
-	assert_int_equal(sig.len, 0);
-	token_key_free(TAKE(key));
-	token_close(token);
-	token = contract_open(*state);
-	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find");
-	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
-	contract_drop(key);
-	token_close(token);
 }
 
 static void the_reference_is_a_uri_that_pkcs11_provider_reads(void **state)
@@ -396,7 +459,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_pin_is_sent_once_and_never_shown),
 		cmocka_unit_test(a_pin_of_impossible_length_is_not_sent),
 		cmocka_unit_test(two_tokens_of_one_module_do_not_end_each_other),
-		cmocka_unit_test(lost_sessions_are_worth_a_retry_after_opening_again),
+		cmocka_unit_test(a_token_is_chosen_by_serial_number_or_uri),
+		cmocka_unit_test(a_uri_is_read_strictly),
 		cmocka_unit_test(the_reference_is_a_uri_that_pkcs11_provider_reads),
 	};
 

@@ -26,11 +26,14 @@ change "s|$LAB/hsm.pin|$LAB/wrong.pin|"
 refused 3 '"hsm"' "$LAB/wrong.pin"
 # Counted at the module itself: one C_Login, although the account's key and the certificate's are both in that token.
 SPY=$(dpkg -L opensc-pkcs11 | grep -m 1 '/pkcs11-spy.so$')
+printf 99999998 >"$LAB/wrong.pin"
 change "s|$LAB/hsm.pin|$LAB/wrong.pin|; s|$LAB_MODULE|$SPY|"
 # The spy itself leaks a little; that is not what is looked for here.
 export PKCS11SPY=$LAB_MODULE PKCS11SPY_OUTPUT=$LAB/spy.log ASAN_OPTIONS=detect_leaks=0
 NAMES="smf smf"
 refused 3 '"hsm"' "$LAB/wrong.pin"
+# Nor by the next process: what was refused is known on disk.
+refused 3 '"hsm"' "$LAB/wrong.pin" "not sent again"
 unset PKCS11SPY PKCS11SPY_OUTPUT ASAN_OPTIONS
 NAMES=smf
 tries=$(grep -c '^[0-9]*: C_Login' "$LAB/spy.log" || true)

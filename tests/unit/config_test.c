@@ -96,6 +96,8 @@ static void a_good_file_is_understood(void **state)
 	assert_int_equal(config->token_count, 2);
 	assert_string_equal(config_token_get(config, "hsm")->token_label, "nf");
 	assert_int_equal(config_token_get(config, "hsm")->pin.source, SECRET_FILE);
+	assert_int_equal(config_token_get(config, "hsm")->sessions, 0);
+	assert_false(config_token_get(config, "hsm")->accept_wrapping);
 	assert_string_equal(config_token_get(config, "tpm")->tcti, "device:/dev/tpmrm0");
 	assert_true(config_authority_get(config, "ra")->terms_agreed);
 	const struct config_policy *policy = config_policy_get(config, "sba");
@@ -137,6 +139,34 @@ static void an_account_key_signs_with_the_algorithm_of_its_type_or_another_that_
 	}
 }
 
+static void a_token_may_be_chosen_by_serial_number_or_uri(void **state)
+{
+	AUTO(config) struct config *serial = NULL;
+	AUTO(config) struct config *uri = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(4, "    pkcs11: { module: /m.so, serial: 17ab, sessions: 8, accept-wrapping: true, init-args: \"a='b'\" }",
+		      &serial, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(serial->tokens[0].token_serial, "17ab");
+	assert_null(serial->tokens[0].token_label);
+	assert_int_equal(serial->tokens[0].sessions, 8);
+	assert_true(serial->tokens[0].accept_wrapping);
+	assert_string_equal(serial->tokens[0].init_args, "a='b'");
+	if (load_with(4, "    pkcs11: { uri: \"pkcs11:token=nf?module-path=/m.so\" }", &uri, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(uri->tokens[0].token_uri, "pkcs11:token=nf?module-path=/m.so");
+	assert_null(uri->tokens[0].module);
+	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"pkcs11:token=nf\", token: nf }", "either \"uri\" or");
+	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"token=nf\" }", "PKCS#11 URI");
+	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"pkcs11:token=nf?pin-value=1234\" }", "pin: { file: PATH }");
+	expect_refused(4, "    pkcs11: { uri: \"pkcs11:token=nf\" }", "module: PATH");
+	expect_refused(4, "    pkcs11: { module: /m.so, token: 0123456789012345678901234567890123 }", "1 to 32 bytes");
+	expect_refused(4, "    pkcs11: { module: /m.so, token: nf, sessions: 0 }", "1 to 64");
+	expect_refused(4, "    pkcs11: { module: /m.so, token: nf, accept-wrapping: yes }", "true or false");
+}
+
 static void an_unknown_option_is_told_what_was_meant(void **state)
 {
 	(void)state;
@@ -155,7 +185,8 @@ static void an_option_of_a_later_release_is_refused_as_such(void **state)
 static void a_missing_option_is_named(void **state)
 {
 	(void)state;
-	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so }", "\"token\" is missing");
+	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so }", "token: LABEL, serial: NUMBER or uri:");
+	expect_refused(4, "    pkcs11: { token: nf }", "module: PATH");
 	expect_refused(22, "    key: { token: tpm }", "\"type\" is missing");
 }
 
@@ -233,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_understood),
 		cmocka_unit_test(an_account_key_signs_with_the_algorithm_of_its_type_or_another_that_fits),
+		cmocka_unit_test(a_token_may_be_chosen_by_serial_number_or_uri),
 		cmocka_unit_test(an_unknown_option_is_told_what_was_meant),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(a_missing_option_is_named),

@@ -1,4 +1,4 @@
-/* keyring_test.c -- a token is opened once, and a failure is answered from memory: a refused PIN is never sent again. */
+/* keyring_test.c -- a token is opened once; a refused PIN is never sent again, a token that is away is tried again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "keyd_process.h"
 #include "keyring.h"
 #include "softhsm.h"
@@ -75,6 +76,30 @@ static void a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhil
 	assert_null(token);
 }
 
+static void a_token_that_is_away_is_opened_when_it_is_back(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	struct token *token = NULL;
+	struct err err = { 0 };
+	char present[96], away[96];
+	int64_t began = clock_monotonic_ms(), deadline = began + 20000;
+
+	(void)state;
+	snprintf(present, sizeof(present), "%s/tokens", softhsm.dir);
+	snprintf(away, sizeof(away), "%s/away", softhsm.dir);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(rename(present, away), 0);
+	enum rc rc = keyring_token(keyring, "hsm", &token, &err);
+	assert_true(rc == RC_RETRY || rc == RC_ABSENT);
+	assert_int_equal(rename(away, present), 0);
+	/* Not at once: a back-off of its own lies between. */
+	assert_int_equal(keyring_token(keyring, "hsm", &token, NULL), rc);
+	while (keyring_token(keyring, "hsm", &token, NULL) != RC_OK && clock_monotonic_ms() < deadline)
+		clock_wait_until(INT64_MAX, 20);
+	assert_non_null(token);
+	assert_true(clock_monotonic_ms() - began >= 900);
+}
+
 static void a_reserved_key_is_made_once_and_found_again(void **state)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
@@ -113,6 +138,8 @@ static void a_token_that_is_not_configured_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: keyd keeps open what was opened. */
+		cmocka_unit_test(a_token_that_is_away_is_opened_when_it_is_back),
 		cmocka_unit_test(a_token_is_opened_once),
 		cmocka_unit_test(a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile),
 		cmocka_unit_test(a_reserved_key_is_made_once_and_found_again),

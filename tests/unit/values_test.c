@@ -34,6 +34,21 @@ static void weeks_and_everything_else_are_no_durations(void **state)
 	assert_int_equal(seconds, 42);
 }
 
+static void counts_have_two_ends(void **state)
+{
+	unsigned count = 9;
+
+	(void)state;
+	assert_true(value_count("1", 1, 64, &count) && count == 1);
+	assert_true(value_count("64", 1, 64, &count) && count == 64);
+	assert_false(value_count("0", 1, 64, &count));
+	assert_false(value_count("65", 1, 64, &count));
+	assert_false(value_count("2s", 1, 64, &count));
+	assert_false(value_count("-2", 1, 64, &count));
+	assert_false(value_count("", 1, 64, &count));
+	assert_int_equal(count, 64);
+}
+
 static void percentages_end_at_a_hundred(void **state)
 {
 	unsigned percent = 7;
@@ -112,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations_have_one_unit),
 		cmocka_unit_test(weeks_and_everything_else_are_no_durations),
+		cmocka_unit_test(counts_have_two_ends),
 		cmocka_unit_test(percentages_end_at_a_hundred),
 		cmocka_unit_test(only_true_and_false_are_flags),
 		cmocka_unit_test(a_name_is_a_safe_file_name),
