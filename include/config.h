@@ -44,12 +44,21 @@ struct config_key {
 	enum key_type type;
 };
 
+/* RFC 8555, 7.3.4: an account that the CA's operator knows already; kid NULL: none */
+struct config_external {
+	char *kid;
+	enum token_hash hash;      /* of the HMAC */
+	struct config_secret hmac; /* where the key is read from, base64url; or */
+	char *token, *label;       /* a generic secret key in a PKCS#11 token */
+};
+
 struct config_authority {
 	char *name, *directory, *trust, *roots;
 	char **contact;
 	unsigned contact_count;
 	bool terms_agreed;
 	struct config_key account_key;
+	struct config_external external;
 	enum jws_algorithm account_algorithm; /* fits account_key.type, or JWS_BY_KEY_TYPE */
 	unsigned line;
 };

@@ -14,6 +14,7 @@ struct plan_facts {
 	bool issued; /* there is a live certificate */
 	int64_t not_before, not_after, issued_at;
 	bool config_changed; /* names, key type, token or authority differ from the live certificate's */
+	bool revoked;        /* by us: what is live must not stay */
 	bool forced;         /* the operator asked */
 	bool under_way;      /* a renewal was begun and not finished */
 	int64_t retry_at;    /* the back-off's word; 0: none */

@@ -8,6 +8,8 @@
 #ifndef HWA_STORE_H
 #define HWA_STORE_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "order.h"
 #include "token.h"
@@ -46,8 +48,9 @@ struct store_certificate {
 	char serial[64];      /* hex, upper case */
 	char fingerprint[65]; /* SHA-256, hex, lower case */
 	char authority[STORE_NAME_MAX];
-	char names[4096];  /* as ordered, "dns:a dns:b", sorted */
-	char custody[192]; /* of live_key, in the words of the token when it went live */
+	int64_t revoked_at; /* 0: not by us */
+	char names[4096];   /* as ordered, "dns:a dns:b", sorted */
+	char custody[192];  /* of live_key, in the words of the token when it went live */
 	/* the renewal under way */
 	struct store_key next_key;
 	unsigned next_generation; /* staged; 0: none */
@@ -66,6 +69,9 @@ struct store_account {
 	struct store_key key;
 	char url[ORDER_URL_MAX]; /* "" until the CA answered; then it is our kid */
 	int64_t created_at;
+	struct store_key next_key; /* a rollover is under way; whose the account is, the CA knows */
+	char contact[512];         /* as the CA was last told */
+	bool is_deactivated;       /* for good (RFC 8555, 7.3.6) */
 };
 
 /* A key that is no longer live, waiting to be erased. */
@@ -92,6 +98,7 @@ enum rc store_certificate_save(struct store *store, const struct store_certifica
 			       const char *event, struct err *err) HWA_CHECKED;
 
 enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret, struct err *err) HWA_CHECKED;
+/* A key that the stored account has and this one has not becomes a retired one, to be erased at once. */
 enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err) HWA_CHECKED;
 
 /* Retired keys due for erasing at `now`, oldest first, at most `max`. */

@@ -94,6 +94,9 @@ struct token_ops {
 	/* Attributes are a claim: tries to get the key out, wrapped by another.  RC_OK: the token refused; RC_DENIED: it did not.
 	 * NULL where there is nothing to try. */
 	enum rc (*audit_try)(struct token_key *key, struct err *err);
+	/* HMAC with the generic secret key of that label; NULL where a token keeps none.  RC_ABSENT: there is no such key. */
+	enum rc (*mac)(struct token *token, const char *label, enum token_hash hash, struct span message, struct buf *ret_mac,
+		       struct err *err);
 	/* For good; erasing what is already gone is RC_OK.  The handle must still be freed. */
 	enum rc (*erase)(struct token_key *key, struct err *err) HWA_CHECKED;
 };

@@ -7,6 +7,7 @@
 
 #include "keyd_keys.h"
 #include "keyd_live.h"
+#include "keyd_mac.h"
 #include "keyd_message.h"
 #include "wire.h"
 
@@ -276,10 +277,26 @@ static enum rc do_audit(struct connection *connection, struct err *err)
 	return rc;
 }
 
+/* Here the subject is an authority. */
+static enum rc do_mac(struct connection *connection, struct err *err)
+{
+	AUTO(buf) struct buf mac = BUF_MAX(TOKEN_SIG_MAX);
+	struct subject subject;
+
+	subject_get(&connection->request, false, &subject);
+	struct span message = wire_get_bytes(&connection->request, TOKEN_MESSAGE_MAX);
+	enum rc rc = request_check(&connection->request, err);
+	if (rc == RC_OK)
+		rc = keyd_mac(connection->keyd->config, connection->keyd->keys, subject.token, message, &mac, err);
+	if (rc == RC_OK)
+		wire_put_bytes(&connection->answer, buf_span(&mac));
+	return rc;
+}
+
 static enum rc (*const OPERATIONS[KEYD_OPERATION_COUNT])(struct connection *connection, struct err *err) = {
 	[KEYD_OPEN] = do_open,   [KEYD_INFO] = do_info,   [KEYD_GENERATE] = do_generate, [KEYD_FIND] = do_find,
 	[KEYD_LIST] = do_list,   [KEYD_SIGN] = do_sign,   [KEYD_CUSTODY] = do_custody,   [KEYD_REFERENCE] = do_reference,
-	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit,
+	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit, [KEYD_MAC] = do_mac,
 };
 
 /* False when there is nobody left to answer. */

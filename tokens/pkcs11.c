@@ -111,5 +111,6 @@ const struct token_ops pkcs11_ops = {
 	.sign = sign,
 	.custody = custody,
 	.reference = pkcs11_reference,
+	.mac = pkcs11_mac,
 	.erase = pkcs11_erase,
 };

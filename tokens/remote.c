@@ -302,3 +302,33 @@ const struct token_ops remote_ops = {
 	.audit_try = audit_try,
 	.erase = erase,
 };
+
+struct binding {
+	const char *authority;
+	struct span message;
+	struct buf *ret_mac;
+};
+
+static void binding_ask(void *ctx, struct wire *request)
+{
+	const struct binding *binding = ctx;
+
+	wire_put_text(request, binding->authority);
+	wire_put_bytes(request, binding->message);
+}
+
+static enum rc binding_take(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err)
+{
+	const struct binding *binding = ctx;
+	struct span mac = wire_get_bytes(answer, TOKEN_SIG_MAX);
+
+	return kind == KEYD_ANSWER_END && wire_is_whole(answer) ? buf_append(binding->ret_mac, mac, err) : odd(err);
+}
+
+enum rc remote_mac(struct remote_link *link, const char *authority, struct span message, struct buf *ret_mac, struct err *err)
+{
+	struct binding binding = { authority, message, ret_mac };
+	struct remote_call mac = { .operation = KEYD_MAC, .ctx = &binding, .ask = binding_ask, .take = binding_take };
+
+	return remote_call(link, &mac, err);
+}

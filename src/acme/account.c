@@ -1,15 +1,59 @@
-/* account.c -- newAccount: makes our account, or finds the one this key has. */
+/* account.c -- registers, finds, updates, re-keys and ends our account. */
 #include "account.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
+#include "jwk.h"
 #include "message.h"
+#include "problem.h"
 
-enum rc account_ensure(struct client *client, const struct config_authority *authority, char ret_url[HTTP_URL_MAX],
-		       struct err *err)
+static enum rc key_jwk(struct token_key *key, struct buf *ret_jwk, struct err *err)
+{
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	enum rc rc = token_public_key(key, &spki, err);
+
+	return rc == RC_OK ? jwk_print(buf_span(&spki), ret_jwk, err) : rc;
+}
+
+/* RFC 8555, 7.3.4: the account's public key, authenticated with a key that both operators know. */
+static enum rc binding_print(struct client *client, const struct config_authority *authority, const struct account_binder *binder,
+			     const char *url, struct buf *ret_json, struct err *err)
+{
+	AUTO(buf) struct buf jwk = BUF_MAX(JWK_MAX);
+	const struct config_external *external = &authority->external;
+
+	if (!external->kid)
+		return client_wants_external_account(client)
+			       ? err_set(err, RC_INPUT,
+					 "the CA wants an external account binding; write external-account: { kid: ..., hmac: "
+					 "{ file: ... } } for authority \"%s\"",
+					 authority->name)
+			       : RC_OK;
+	enum rc rc = key_jwk(client_account_key(client), &jwk, err);
+	if (rc == RC_OK)
+		rc = jws_mac(binder->mac, binder->ctx, external->hash, external->kid, url, buf_span(&jwk), ret_json, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "external-account \"%s\"", external->kid);
+}
+
+/* The answer's Location is the account from now on. */
+static enum rc location_take(struct client *client, const struct http_response *response, char ret_url[HTTP_URL_MAX],
+			     struct err *err)
+{
+	if (strncasecmp(response->location, "https://", 8) != 0)
+		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response->status,
+				   "newAccount: the answer has no https:// Location");
+	client_set_account(client, response->location);
+	snprintf(ret_url, HTTP_URL_MAX, "%s", response->location);
+	return RC_OK;
+}
+
+enum rc account_ensure(struct client *client, const struct config_authority *authority, const struct account_binder *binder,
+		       char ret_url[HTTP_URL_MAX], struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
+	AUTO(buf) struct buf binding = BUF_MAX(JWS_MAX);
 	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
 	const char *url;
 	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, err);
@@ -22,16 +66,95 @@ enum rc account_ensure(struct client *client, const struct config_authority *aut
 			       "read the terms of service at %s, then write terms-agreed: true for authority \"%s\"",
 			       client_terms_of_service(client), authority->name);
 	client_set_account(client, "");
-	rc = message_account_print(authority, &payload, err);
+	rc = binding_print(client, authority, binder, url, &binding, err);
+	if (rc == RC_OK)
+		rc = message_account_print(authority, buf_text(&binding), &payload, err);
 	/* RFC 8555, 7.3.1: 201 for a new account, 200 for the one this key already has. */
 	if (rc == RC_OK)
 		rc = client_post(client, url, buf_span(&payload), NULL, &response, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newAccount");
-	if (strncasecmp(response.location, "https://", 8) != 0)
-		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
-				   "newAccount: the answer has no https:// Location");
-	client_set_account(client, response.location);
-	snprintf(ret_url, HTTP_URL_MAX, "%s", response.location);
+	return location_take(client, &response, ret_url, err);
+}
+
+enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	struct err why = { 0 };
+	const char *url;
+	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, err);
+
+	if (rc != RC_OK)
+		return rc;
+	client_set_account(client, "");
+	rc = message_account_find_print(&payload, &why);
+	if (rc == RC_OK)
+		rc = client_post(client, url, buf_span(&payload), NULL, &response, &why);
+	if (rc == RC_OK)
+		return location_take(client, &response, ret_url, err);
+	if (err)
+		*err = why;
+	/* RFC 8555, 7.3.1: "accountDoesNotExist" is the answer for a key without one. */
+	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
+		return err_set(err, RC_ABSENT, "the key has no account");
+	return err_wrap(err, rc, "newAccount");
+}
+
+enum rc account_show(struct client *client, struct message_account *ret_account, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	enum rc rc = client_post(client, client_account(client), span_of(NULL, 0), NULL, &response, err);
+
+	if (rc == RC_OK)
+		rc = message_account_parse(buf_span(&response.body), ret_account, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "account %s", client_account(client));
+}
+
+static enum rc account_post(struct client *client, struct span payload, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	enum rc rc = client_post(client, client_account(client), payload, NULL, &response, err);
+
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "account %s", client_account(client));
+}
+
+enum rc account_update(struct client *client, const struct config_authority *authority, struct err *err)
+{
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	enum rc rc = message_account_update_print(authority, &payload, err);
+
+	return rc == RC_OK ? account_post(client, buf_span(&payload), err) : rc;
+}
+
+enum rc account_deactivate(struct client *client, struct err *err)
+{
+	/* RFC 8555, 7.3.6 */
+	return account_post(client, span_text("{\"status\":\"deactivated\"}"), err);
+}
+
+enum rc account_change_key(struct client *client, struct token_key *new_key, enum jws_algorithm new_algorithm, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	AUTO(buf) struct buf old_jwk = BUF_MAX(JWK_MAX);
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	AUTO(buf) struct buf inner = BUF_MAX(JWS_MAX);
+	const char *url;
+	enum rc rc = client_url(client, CLIENT_KEY_CHANGE, &url, err);
+
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "keyChange");
+	rc = key_jwk(client_account_key(client), &old_jwk, err);
+	if (rc == RC_OK)
+		rc = message_key_change_print(client_account(client), buf_text(&old_jwk), &payload, err);
+	/* RFC 8555, 7.3.5: the inner JWS is the new key's, with "jwk", the same "url" and no nonce. */
+	if (rc == RC_OK)
+		rc = jws_sign(new_key, &(struct jws_header){ .url = url, .algorithm = new_algorithm }, buf_span(&payload), &inner,
+			      err);
+	if (rc == RC_OK)
+		rc = client_post(client, url, buf_span(&inner), NULL, &response, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "keyChange");
+	client_set_key(client, new_key);
 	return RC_OK;
 }

@@ -188,12 +188,23 @@ enum rc authorizations_begin(struct client *client, const struct config_certific
 		if (!pending->is_announced)
 			rc = announce(client, pending, &retry_at, err);
 		retry_at_latest(&state, retry_at);
+		/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
+		pending->is_announced = pending->is_announced || rc == RC_OK;
+		rc = rc == RC_RETRY ? RC_OK : rc;
 	}
 	if (rc != RC_OK)
 		return rc;
 	*ret_state = state;
 	*ret_authorizations = TAKE(authorizations);
 	return RC_OK;
+}
+
+static bool is_processing(const struct message_authorization *authorization, const char *url)
+{
+	for (unsigned i = 0; i < authorization->challenge_count; i++)
+		if (strcmp(authorization->challenges[i].url, url) == 0)
+			return authorization->challenges[i].is_processing;
+	return false;
 }
 
 static enum rc look(struct authorizations *authorizations, struct pending *pending, int64_t now,
@@ -215,8 +226,11 @@ static enum rc look(struct authorizations *authorizations, struct pending *pendi
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s expired before the CA had validated it",
 				   authorization.identifier);
 	state->waiting++;
+	if (!pending->is_announced && !is_processing(&authorization, pending->challenge_url))
+		rc = announce(authorizations->client, pending, &retry_at, err);
+	pending->is_announced = rc == RC_OK;
 	retry_at_latest(state, retry_at);
-	return RC_OK;
+	return rc;
 }
 
 enum rc authorizations_look(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,

@@ -62,8 +62,8 @@ static void nonce_keep(struct client *client, const char *nonce)
 
 static enum rc directory_check(const struct client *client, const struct message_directory *directory, struct err *err)
 {
-	const char *urls[] = { directory->new_nonce, directory->new_account, directory->new_order, directory->revoke_cert,
-			       directory->key_change };
+	const char *urls[] = { directory->new_nonce, directory->new_account, directory->new_order,
+			       directory->new_authz, directory->revoke_cert, directory->key_change };
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		enum rc rc = urls[i][0] ? same_origin(client, urls[i], err) : RC_OK;
@@ -99,11 +99,9 @@ static enum rc directory_fetch(struct client *client, struct err *err)
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err)
 {
 	const struct message_directory *directory = &client->directory;
-	const char *const urls[] = { [CLIENT_NEW_NONCE] = directory->new_nonce,
-				     [CLIENT_NEW_ACCOUNT] = directory->new_account,
-				     [CLIENT_NEW_ORDER] = directory->new_order,
-				     [CLIENT_REVOKE_CERT] = directory->revoke_cert,
-				     [CLIENT_KEY_CHANGE] = directory->key_change };
+	const char *const urls[] = { [CLIENT_NEW_NONCE] = directory->new_nonce,     [CLIENT_NEW_ACCOUNT] = directory->new_account,
+				     [CLIENT_NEW_ORDER] = directory->new_order,     [CLIENT_NEW_AUTHZ] = directory->new_authz,
+				     [CLIENT_REVOKE_CERT] = directory->revoke_cert, [CLIENT_KEY_CHANGE] = directory->key_change };
 	enum rc rc = directory_fetch(client, err);
 
 	if (rc != RC_OK)
@@ -117,6 +115,16 @@ enum rc client_url(struct client *client, enum client_resource which, const char
 const char *client_terms_of_service(const struct client *client)
 {
 	return client->directory.terms_of_service;
+}
+
+bool client_wants_external_account(const struct client *client)
+{
+	return client->directory.external_account_required;
+}
+
+void client_set_key(struct client *client, struct token_key *account_key)
+{
+	client->key = account_key;
 }
 
 void client_set_account(struct client *client, const char *account_url)

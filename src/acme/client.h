@@ -18,14 +18,23 @@ enum rc client_new(struct http *http, struct token_key *account_key, const char 
 		   struct err *err) HWA_CHECKED;
 void client_free(struct client *client);
 
-enum client_resource { CLIENT_NEW_NONCE, CLIENT_NEW_ACCOUNT, CLIENT_NEW_ORDER, CLIENT_REVOKE_CERT, CLIENT_KEY_CHANGE };
+enum client_resource {
+	CLIENT_NEW_NONCE,
+	CLIENT_NEW_ACCOUNT,
+	CLIENT_NEW_ORDER,
+	CLIENT_NEW_AUTHZ,
+	CLIENT_REVOKE_CERT,
+	CLIENT_KEY_CHANGE
+};
 /* Fetches and checks the directory when it is not known yet. */
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err) HWA_CHECKED;
 const char *client_terms_of_service(const struct client *client);        /* "" when the server names none */
 void client_set_account(struct client *client, const char *account_url); /* our kid from now on */
 /* Requests are signed so; without it by the type of the key. */
 void client_set_algorithm(struct client *client, enum jws_algorithm algorithm);
-const char *client_account(const struct client *client); /* "" before */
+bool client_wants_external_account(const struct client *client);
+void client_set_key(struct client *client, struct token_key *account_key); /* after a rollover */
+const char *client_account(const struct client *client);                   /* "" before */
 struct token_key *client_account_key(const struct client *client);
 
 /*

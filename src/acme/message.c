@@ -8,92 +8,35 @@
 
 #include "clock.h"
 #include "codec.h"
+#include "message_json.h"
 
 #define PROBLEM_PREFIX "urn:ietf:params:acme:error:"
-
-AUTO_DEFINE(json, json_t *, json_decref);
-
-static enum rc object_load(struct span text, json_t **ret_object, struct err *err)
-{
-	json_error_t why;
-	/* jansson bounds the nesting by itself; two members of one name are an attack or a mistake. */
-	json_t *object = json_loadb(text.at ? (const char *)text.at : "", text.len, JSON_REJECT_DUPLICATES, &why);
-
-	if (!object)
-		return err_set(err, RC_PROTOCOL, "the answer is not JSON: %s", why.text);
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return err_set(err, RC_PROTOCOL, "the answer is JSON, but not an object");
-	}
-	*ret_object = object;
-	return RC_OK;
-}
-
-/* A string member, copied whole; absent is "" unless required. */
-static enum rc text_get(const json_t *object, const char *member, bool required, char *ret_text, size_t room, struct err *err)
-{
-	const json_t *value = json_object_get(object, member);
-
-	ret_text[0] = '\0';
-	if (!value || json_is_null(value))
-		return required ? err_set(err, RC_PROTOCOL, "\"%s\" is missing from the answer", member) : RC_OK;
-	if (!json_is_string(value) || json_string_length(value) >= room ||
-	    strlen(json_string_value(value)) != json_string_length(value))
-		return err_set(err, RC_PROTOCOL, "\"%s\" is not a string of less than %zu characters", member, room);
-	snprintf(ret_text, room, "%s", json_string_value(value));
-	return RC_OK;
-}
-
-static enum rc url_get(const json_t *object, const char *member, bool required, char ret_url[HTTP_URL_MAX], struct err *err)
-{
-	enum rc rc = text_get(object, member, required, ret_url, HTTP_URL_MAX, err);
-
-	if (rc == RC_OK && ret_url[0] && strncasecmp(ret_url, "https://", 8) != 0)
-		return err_set(err, RC_PROTOCOL, "\"%s\" is not an https:// URL", member);
-	return rc;
-}
-
-static enum rc time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err)
-{
-	char text[64];
-	enum rc rc = text_get(object, member, false, text, sizeof(text), err);
-
-	*ret_at = 0;
-	if (rc != RC_OK || !text[0])
-		return rc;
-	rc = clock_parse_rfc3339(text, ret_at, err);
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "\"%s\"", member);
-}
 
 enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err)
 {
 	AUTO(json) json_t *object = NULL;
 	struct message_directory directory = { 0 };
-	enum rc rc = object_load(json, &object, err);
+	enum rc rc = message_json_load(json, &object, err);
 
 	if (rc == RC_OK)
-		rc = url_get(object, "newNonce", true, directory.new_nonce, err);
+		rc = message_url_get(object, "newNonce", true, directory.new_nonce, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "newAccount", true, directory.new_account, err);
+		rc = message_url_get(object, "newAccount", true, directory.new_account, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "newOrder", true, directory.new_order, err);
+		rc = message_url_get(object, "newOrder", true, directory.new_order, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "revokeCert", false, directory.revoke_cert, err);
+		rc = message_url_get(object, "revokeCert", false, directory.revoke_cert, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "keyChange", false, directory.key_change, err);
+		rc = message_url_get(object, "keyChange", false, directory.key_change, err);
+	if (rc == RC_OK)
+		rc = message_url_get(object, "newAuthz", false, directory.new_authz, err);
 	const json_t *meta = json_object_get(object, "meta");
+	directory.external_account_required = json_is_true(json_object_get(meta, "externalAccountRequired"));
 	if (rc == RC_OK && json_is_object(meta))
-		rc = text_get(meta, "termsOfService", false, directory.terms_of_service, HTTP_URL_MAX, err);
+		rc = message_text_get(meta, "termsOfService", false, directory.terms_of_service, HTTP_URL_MAX, err);
 	if (rc == RC_OK)
 		*ret = directory;
 	return rc;
-}
-
-static void text_tame(char *text)
-{
-	for (unsigned char *at = (unsigned char *)text; *at; at++)
-		if (*at < 0x20 || *at == 0x7f)
-			*at = ' ';
 }
 
 /* As many as fit: it is for people to read. */
@@ -110,7 +53,7 @@ static void algorithms_fill(const json_t *list, struct message_problem *ret)
 		if (name && used + need < sizeof(ret->algorithms))
 			used += (size_t)snprintf(ret->algorithms + used, need + 1, "%s%s", used ? ", " : "", name);
 	}
-	text_tame(ret->algorithms);
+	message_text_tame(ret->algorithms);
 }
 
 static const char *type_of(const json_t *object)
@@ -148,21 +91,21 @@ static void problem_fill(const json_t *object, struct message_problem *ret)
 	snprintf(ret->type, sizeof(ret->type), "%s", type_of(object));
 	snprintf(ret->detail, sizeof(ret->detail), "%s", detail ? detail : "");
 	subproblems_add(json_object_get(object, "subproblems"), ret);
-	text_tame(ret->type);
-	text_tame(ret->detail);
+	message_text_tame(ret->type);
+	message_text_tame(ret->detail);
 	if (strcmp(ret->type, "badSignatureAlgorithm") == 0)
 		algorithms_fill(json_object_get(object, "algorithms"), ret);
 	/* RFC 8555, 7.3.3: where a person must agree to something. */
 	if (strcmp(ret->type, "userActionRequired") == 0 && instance)
 		snprintf(ret->instance, sizeof(ret->instance), "%s", instance);
-	text_tame(ret->instance);
+	message_text_tame(ret->instance);
 }
 
 bool message_problem_parse(struct span json, struct message_problem *ret)
 {
 	AUTO(json) json_t *object = NULL;
 
-	if (object_load(json, &object, NULL) != RC_OK || !json_is_string(json_object_get(object, "type")))
+	if (message_json_load(json, &object, NULL) != RC_OK || !json_is_string(json_object_get(object, "type")))
 		return false;
 	problem_fill(object, ret);
 	return true;
@@ -224,18 +167,18 @@ enum rc message_order_parse(struct span json, char *const *names, unsigned name_
 	AUTO(json) json_t *object = NULL;
 	AUTO(message_order) struct message_order order = { 0 };
 	char status[32];
-	enum rc rc = object_load(json, &object, err);
+	enum rc rc = message_json_load(json, &object, err);
 
 	if (rc == RC_OK)
-		rc = text_get(object, "status", true, status, sizeof(status), err);
+		rc = message_text_get(object, "status", true, status, sizeof(status), err);
 	if (rc == RC_OK && (order.status = order_status_parse(status)) == ORDER_STATUS_COUNT)
 		rc = err_set(err, RC_PROTOCOL, "\"status\" of the order is \"%s\", which RFC 8555 does not know", status);
 	if (rc == RC_OK)
-		rc = time_get(object, "expires", &order.expires_at, err);
+		rc = message_time_get(object, "expires", &order.expires_at, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "finalize", true, order.finalize_url, err);
+		rc = message_url_get(object, "finalize", true, order.finalize_url, err);
 	if (rc == RC_OK)
-		rc = url_get(object, "certificate", order.status == ORDER_IS_VALID, order.certificate_url, err);
+		rc = message_url_get(object, "certificate", order.status == ORDER_IS_VALID, order.certificate_url, err);
 	if (rc == RC_OK)
 		rc = identifiers_check(object, names, name_count, err);
 	if (rc == RC_OK)
@@ -251,12 +194,12 @@ enum rc message_order_parse(struct span json, char *const *names, unsigned name_
 static enum rc challenge_fill(const json_t *entry, struct message_authorization *authorization, struct err *err)
 {
 	struct message_challenge challenge = { 0 };
-	enum rc rc = text_get(entry, "type", true, challenge.type, sizeof(challenge.type), err);
+	enum rc rc = message_text_get(entry, "type", true, challenge.type, sizeof(challenge.type), err);
 
 	if (rc == RC_OK)
-		rc = url_get(entry, "url", true, challenge.url, err);
+		rc = message_url_get(entry, "url", true, challenge.url, err);
 	if (rc == RC_OK)
-		rc = text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
+		rc = message_text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "a challenge");
 	const char *status = json_string_value(json_object_get(entry, "status"));
@@ -273,15 +216,15 @@ enum rc message_authorization_parse(struct span json, struct message_authorizati
 	char status[32];
 	const json_t *entry;
 	size_t index;
-	enum rc rc = object_load(json, &object, err);
+	enum rc rc = message_json_load(json, &object, err);
 
 	if (rc == RC_OK)
-		rc = text_get(object, "status", true, status, sizeof(status), err);
+		rc = message_text_get(object, "status", true, status, sizeof(status), err);
 	if (rc == RC_OK)
-		rc = time_get(object, "expires", &authorization.expires_at, err);
+		rc = message_time_get(object, "expires", &authorization.expires_at, err);
 	if (rc == RC_OK)
-		rc = text_get(json_object_get(object, "identifier"), "value", true, authorization.identifier,
-			      sizeof(authorization.identifier), err);
+		rc = message_text_get(json_object_get(object, "identifier"), "value", true, authorization.identifier,
+				      sizeof(authorization.identifier), err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "authorization");
 	authorization.status = strcmp(status, "valid") == 0     ? AUTHORIZATION_VALID
@@ -299,40 +242,13 @@ enum rc message_authorization_parse(struct span json, struct message_authorizati
 	return RC_OK;
 }
 
-static enum rc object_print(json_t *object, struct buf *ret_json, struct err *err)
-{
-	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-	enum rc rc = text ? buf_append(ret_json, span_text(text), err) : err_set(err, RC_RESOURCE, "out of memory");
-
-	free(text);
-	json_decref(object);
-	return rc;
-}
-
-enum rc message_account_print(const struct config_authority *authority, struct buf *ret_json, struct err *err)
-{
-	json_t *object = json_object();
-
-	/* RFC 8555, 7.3: agreed to only when the configuration says so. */
-	if (authority->terms_agreed)
-		json_object_set_new(object, "termsOfServiceAgreed", json_true());
-	if (authority->contact_count) {
-		json_t *contact = json_array();
-
-		for (unsigned i = 0; i < authority->contact_count; i++)
-			json_array_append_new(contact, json_string(authority->contact[i]));
-		json_object_set_new(object, "contact", contact);
-	}
-	return object_print(object, ret_json, err);
-}
-
 enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < name_count; i++)
 		json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
-	return object_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
+	return message_json_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
 }
 
 enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err)

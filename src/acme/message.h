@@ -14,7 +14,9 @@
 struct message_directory {
 	char new_nonce[HTTP_URL_MAX], new_account[HTTP_URL_MAX], new_order[HTTP_URL_MAX];
 	char revoke_cert[HTTP_URL_MAX], key_change[HTTP_URL_MAX];
+	char new_authz[HTTP_URL_MAX];        /* "" : no pre-authorisation (7.4.1) */
 	char terms_of_service[HTTP_URL_MAX]; /* "" when none */
+	bool external_account_required;
 };
 
 /* A problem document (RFC 7807); control characters replaced. */
@@ -61,7 +63,6 @@ enum rc message_authorization_parse(struct span json, struct message_authorizati
 /* False when it is no problem document. */
 bool message_problem_parse(struct span json, struct message_problem *ret);
 
-enum rc message_account_print(const struct config_authority *authority, struct buf *ret_json, struct err *err) HWA_CHECKED;
 enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err) HWA_CHECKED;
 enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err) HWA_CHECKED;
 

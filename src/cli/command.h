@@ -26,6 +26,8 @@ enum exit_status {
 struct command_line {
 	const char *config_path;
 	bool json, verbose, force;
+	const char *reason; /* revoke --reason */
+	bool with_certificate_key;
 	bool try_it, yes; /* token audit --try; token gc --yes */
 	char **words;     /* what follows the command's name */
 	int word_count;
@@ -35,6 +37,9 @@ enum exit_status command_renew(const struct command_line *line);
 enum exit_status command_status(const struct command_line *line);
 enum exit_status command_check(const struct command_line *line);
 enum exit_status command_token(const struct command_line *line);
+enum exit_status command_account(const struct command_line *line);
+enum exit_status command_authorize(const struct command_line *line);
+enum exit_status command_revoke(const struct command_line *line);
 enum exit_status command_version(const struct command_line *line);
 
 /* The whole program: parses the arguments and runs one command. */

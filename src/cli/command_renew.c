@@ -2,10 +2,9 @@
 #include <stdio.h>
 
 #include "clock.h"
-#include "command.h"
+#include "desk.h"
 #include "log.h"
 #include "output.h"
-#include "sandbox.h"
 
 static const char *result_name(enum renewal_result result)
 {
@@ -81,32 +80,14 @@ static enum exit_status renew_each(const struct command_line *line, const struct
 
 enum exit_status command_renew(const struct command_line *line)
 {
-	AUTO(config) struct config *config = NULL;
-	AUTO(processes) struct processes *processes = NULL;
-	AUTO(store) struct store *store = NULL;
-	AUTO(keyring) struct keyring *keyring = NULL;
-	AUTO(authorities) struct authorities *authorities = NULL;
-	struct err err = { 0 };
+	AUTO(desk) struct desk desk = { 0 };
+	enum exit_status status = desk_open(line, true, &desk);
 
-	if (!command_config(line, &config) || !command_names_known(line, config))
-		return EXIT_USAGE;
-	enum rc rc = processes_start(config, &processes, &err);
-	if (rc == RC_OK)
-		rc = store_open(config->state, &store, &err);
-	if (rc == RC_OK)
-		rc = store_lock(store, &err);
-	if (rc == RC_OK)
-		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
-	if (rc == RC_OK)
-		rc = sandbox_engine(config, &err);
-	if (rc == RC_OK)
-		rc = authorities_new(config, store, keyring, &authorities, &err);
-	if (rc != RC_OK) {
-		log_failure("renew", &err);
-		return EXIT_FAILED;
-	}
-	struct renewal_desk desk = {
-		.config = config, .processes = processes, .store = store, .keyring = keyring, .authorities = authorities
-	};
-	return renew_each(line, &desk);
+	if (status != EXIT_DONE)
+		return status;
+	return renew_each(line, &(struct renewal_desk){ .config = desk.config,
+							.processes = desk.processes,
+							.store = desk.store,
+							.keyring = desk.keyring,
+							.authorities = desk.authorities });
 }

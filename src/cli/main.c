@@ -22,6 +22,10 @@ static const struct command COMMANDS[] = {
 	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
 	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
 	{ "token", "list|keys|audit|gc", "tokens and what they can do; keys, custody, owners; keys nobody owns", command_token },
+	{ "account", "show|register|rollover|deactivate", "the account at an authority, and its key", command_account },
+	{ "authorize", "NAME", "pre-authorise ahead of an order, where the server offers it", command_authorize },
+	{ "revoke", "NAME [--reason R]", "with the account key or, --with-certificate-key, with the certificate's",
+	  command_revoke },
 	{ "version", "", "this program's version", command_version },
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
@@ -42,7 +46,8 @@ static void help(FILE *out)
 	      "      --json          one JSON document on standard output\n"
 	      "      --force         renew: now, although not due\n"
 	      "      --try           token audit: attempts to wrap each key, which must be refused\n"
-	      "      --yes           token gc: erases without asking\n"
+	      "      --yes           token gc, account deactivate: does it without asking\n"
+	      "      --reason R      revoke: keyCompromise, superseded, cessationOfOperation ...\n"
 	      "  -v, --verbose       more on standard error\n"
 	      "  -h, --help          this text\n\n"
 	      "exit status: 0 done; 1 something failed; 2 usage or configuration; 3 token unavailable or PIN\n"
@@ -56,6 +61,13 @@ static const struct command *command_find(const char *name)
 		if (strcmp(COMMANDS[i].name, name) == 0)
 			return &COMMANDS[i];
 	return NULL;
+}
+
+static bool options_fit(const struct command_line *line, const struct command *command)
+{
+	return (!line->force || command->run == command_renew) && (!line->try_it || command->run == command_token) &&
+	       (!line->yes || command->run == command_token || command->run == command_account) &&
+	       ((!line->reason && !line->with_certificate_key) || command->run == command_revoke);
 }
 
 /* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer is an error code. */
@@ -75,6 +87,7 @@ int cli_main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
 		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
 		{ "try", no_argument, NULL, 't' },          { "yes", no_argument, NULL, 'y' },
+		{ "reason", required_argument, NULL, 'r' }, { "with-certificate-key", no_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
@@ -88,6 +101,8 @@ int cli_main(int argc, char **argv)
 		case 'f': line.force = true; break;
 		case 't': line.try_it = true; break;
 		case 'y': line.yes = true; break;
+		case 'r': line.reason = optarg; break;
+		case 'k': line.with_certificate_key = true; break;
 		case 'v': line.verbose = true; break;
 		case 'h': help(stdout); return EXIT_DONE;
 		default: fputs("hwacme --help shows the commands and options\n", stderr); return EXIT_USAGE;
@@ -102,8 +117,10 @@ int cli_main(int argc, char **argv)
 		fprintf(stderr, "hwacme: no command \"%s\"; hwacme --help lists them\n", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if ((line.force && command->run != command_renew) || ((line.try_it || line.yes) && command->run != command_token)) {
-		fputs("hwacme: --force goes with renew, --try with token audit, --yes with token gc\n", stderr);
+	if (!options_fit(&line, command)) {
+		fputs("hwacme: --force goes with renew, --try with token audit, --yes with token gc and account deactivate,\n"
+		      "        --reason and --with-certificate-key with revoke\n",
+		      stderr);
 		return EXIT_USAGE;
 	}
 	line.words = argv + optind + 1;

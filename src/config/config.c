@@ -69,6 +69,10 @@ static void authority_free(struct config_authority *authority)
 	free(authority->trust);
 	free(authority->roots);
 	free(authority->account_key.token);
+	free(authority->external.kid);
+	free(authority->external.hmac.where);
+	free(authority->external.token);
+	free(authority->external.label);
 	list_free(authority->contact, authority->contact_count);
 }
 

@@ -52,6 +52,19 @@ static const cyaml_schema_field_t ACCOUNT_KEY[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t HMAC_KEY[] = {
+	TEXT("file", OPTIONAL, schema_hmac, file),   TEXT("credential", OPTIONAL, schema_hmac, credential),
+	TEXT("env", OPTIONAL, schema_hmac, env),     TEXT("token", OPTIONAL, schema_hmac, token),
+	TEXT("label", OPTIONAL, schema_hmac, label), CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t EXTERNAL_ACCOUNT[] = {
+	TEXT("kid", NEEDED, schema_external, kid),
+	TEXT("algorithm", OPTIONAL, schema_external, algorithm),
+	GROUP("hmac", NEEDED, schema_external, hmac, HMAC_KEY),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t AUTHORITY[] = {
 	TEXT("name", NEEDED, schema_authority, name),
 	TEXT("directory", NEEDED, schema_authority, directory),
@@ -60,6 +73,7 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	LIST("contact", OPTIONAL, schema_authority, contact, TEXT_ENTRY, 0, LIST_MAX),
 	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
 	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
+	GROUP("external-account", OPTIONAL, schema_authority, external, EXTERNAL_ACCOUNT),
 	CYAML_FIELD_END,
 };
 
@@ -130,7 +144,6 @@ const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTE
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
 const struct document_later schema_later[] = {
 	{ "metrics" },
-	{ "authorities.external-account" },
 	{ "authorities.profile" },
 	{ "policies.ari" },
 	{ "policies.windows" },

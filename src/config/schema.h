@@ -34,11 +34,20 @@ struct schema_key {
 	char *token, *type, *rotate;
 };
 
+struct schema_hmac {
+	char *file, *credential, *env, *token, *label;
+};
+struct schema_external {
+	char *kid, *algorithm;
+	struct schema_hmac *hmac;
+};
+
 struct schema_authority {
 	char *name, *directory, *trust, *roots, *terms_agreed;
 	char **contact;
 	unsigned contact_count;
 	struct schema_account_key *account_key;
+	struct schema_external *external;
 };
 
 struct schema_policy {

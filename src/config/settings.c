@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "place.h"
+#include "settings_account.h"
 #include "values.h"
 
 #define MARGIN_DEFAULT         INT64_C(86400)
@@ -187,6 +188,9 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 	for (unsigned i = 0; i < texts->contact_count; i++)
 		if (strncmp(texts->contact[i], "mailto:", 7) != 0)
 			return place_refuse(place, "contact", texts->contact[i], "write mailto:ADDRESS");
+	rc = settings_external(place, texts->external, &ret->external);
+	if (rc != RC_OK)
+		return rc;
 	ret->account_key.token = TAKE(texts->account_key->token);
 	ret->contact = TAKE(texts->contact);
 	ret->contact_count = texts->contact_count;
@@ -397,6 +401,11 @@ enum rc settings_check(const struct document *document, const struct config *con
 		const char *token = config->authorities[i].account_key.token;
 		enum rc rc =
 			check_reference(&place, "account-key.token", token, config_token_get(config, token) != NULL, "tokens");
+		const char *external = config->authorities[i].external.token;
+
+		if (rc == RC_OK && external)
+			rc = check_reference(&place, "external-account.hmac.token", external,
+					     config_token_get(config, external) != NULL, "tokens");
 
 		if (rc != RC_OK)
 			return rc;

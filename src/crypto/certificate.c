@@ -267,3 +267,17 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 		certificate_chain_clear(&chain);
 	return rc;
 }
+
+enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	unsigned char *der = NULL;
+	int len = leaf ? i2d_X509(leaf, &der) : -1;
+	enum rc rc = len > 0 ? buf_append(ret_der, span_of(der, (size_t)len), err)
+			     : err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "not a certificate");
+
+	OPENSSL_free(der);
+	X509_free(leaf);
+	return rc;
+}

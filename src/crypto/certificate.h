@@ -35,4 +35,7 @@ AUTO_DEFINE_VALUE(certificate_chain, struct certificate_chain, certificate_chain
 enum rc certificate_accept(struct span pem, const struct certificate_rules *rules, struct certificate_chain *ret_chain,
 			   struct err *err) HWA_CHECKED;
 
+/* The first certificate of a PEM file, DER. */
+enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err) HWA_CHECKED;
+
 #endif /* HWA_CERTIFICATE_H */

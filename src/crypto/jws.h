@@ -19,4 +19,10 @@ struct jws_header {
 enum rc jws_sign(struct token_key *key, const struct jws_header *header, struct span payload, struct buf *ret_json,
 		 struct err *err) HWA_CHECKED;
 
+/* Makes an HMAC where the secret is: jws_mac()'s caller knows. */
+typedef enum rc jws_mac_fn(void *ctx, enum token_hash hash, struct span message, struct buf *ret_mac, struct err *err);
+/* A JWS with HS256, HS384 or HS512, as an external account binding is (RFC 8555, 7.3.4): no nonce. */
+enum rc jws_mac(jws_mac_fn *mac, void *ctx, enum token_hash hash, const char *kid, const char *url, struct span payload,
+		struct buf *ret_json, struct err *err) HWA_CHECKED;
+
 #endif /* HWA_JWS_H */

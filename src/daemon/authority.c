@@ -1,23 +1,10 @@
 /* authority.c -- opens sessions with authorities and keeps their accounts in the store. */
-#include "authority.h"
+#include "authority_session.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "account.h"
-
-struct session {
-	struct token_key *key;
-	struct http *http;
-	struct client *client; /* NULL: not opened */
-};
-
-struct authorities {
-	const struct config *config;
-	struct store *store;
-	struct keyring *keyring;
-	struct session *sessions; /* one per config->authorities */
-};
 
 enum rc authorities_new(const struct config *config, struct store *store, struct keyring *keyring,
 			struct authorities **ret_authorities, struct err *err)
@@ -36,7 +23,13 @@ enum rc authorities_new(const struct config *config, struct store *store, struct
 	return RC_OK;
 }
 
-static void session_close(struct session *session)
+/* The configured algorithm is for the configured type; a key on its way out or in may be of another. */
+enum jws_algorithm session_algorithm(const struct config_authority *authority, const struct token_key *key)
+{
+	return jws_algorithm_fits(authority->account_algorithm, key->type) ? authority->account_algorithm : JWS_BY_KEY_TYPE;
+}
+
+void session_close(struct session *session)
 {
 	client_free(session->client);
 	http_close(session->http);
@@ -56,19 +49,24 @@ void authorities_free(struct authorities *authorities)
 
 /* The stored account; a first one gets a key reserved on disk before the token makes it. */
 static enum rc account_record(struct authorities *authorities, const struct config_authority *authority, int64_t now,
-			      struct store_account *ret_account, struct err *err)
+			      bool is_moving, struct store_account *ret_account, struct err *err)
 {
 	struct store_account account = { 0 };
 	const struct config_key *wanted = &authority->account_key;
 	enum rc rc = store_account_load(authorities->store, authority->name, &account, err);
 
+	if (rc == RC_OK && account.is_deactivated)
+		return err_set(
+			err, RC_INPUT,
+			"the account at \"%s\" was deactivated; `hwacme account register %s` makes a new one with a new key",
+			authority->name, authority->name);
 	if (rc == RC_OK) {
-		if (strcmp(account.key.token, wanted->token) != 0 || account.key.type != wanted->type)
+		if (!is_moving && (strcmp(account.key.token, wanted->token) != 0 || account.key.type != wanted->type))
 			return err_set(
 				err, RC_INPUT,
 				"account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
-				"\"%s\"; set it back, or give the authority a new name to register a new account",
-				authority->name, key_type_name(account.key.type), account.key.token);
+				"\"%s\"; `hwacme account rollover %s` moves it to the new one",
+				authority->name, key_type_name(account.key.type), account.key.token, authority->name);
 		/* The authority moved: same operator, same key; it is asked which account the key has there. */
 		if (strcmp(account.directory, authority->directory) != 0)
 			account.url[0] = '\0';
@@ -105,12 +103,75 @@ static enum rc account_key(struct authorities *authorities, const struct store_a
 	return rc;
 }
 
-static enum rc session_open(struct authorities *authorities, const struct config_authority *authority, struct session *session,
-			    int64_t now, bool *ret_by_token, struct err *err)
+/* Whose binding it is. */
+struct session_binder {
+	struct keyring *keyring;
+	const char *authority;
+};
+
+static enum rc binder_mac(void *ctx, enum token_hash hash, struct span message, struct buf *ret_mac, struct err *err)
+{
+	const struct session_binder *binder = ctx;
+
+	(void)hash; /* keyd has it from the configuration, as it has the key */
+	return remote_mac(keyring_keyd(binder->keyring), binder->authority, message, ret_mac, err);
+}
+
+/* RFC 8555, 7.3.2: what the CA was last told is stored, so that it is told again only when it changed. */
+static enum rc contact_update(struct authorities *authorities, const struct config_authority *authority, struct client *client,
+			      struct store_account *account, struct err *err)
+{
+	char contact[MESSAGE_CONTACT_MAX];
+
+	message_contact_print(authority, contact);
+	if (strcmp(contact, account->contact) == 0)
+		return RC_OK;
+	enum rc rc = account_update(client, authority, err);
+	if (rc != RC_OK)
+		return rc;
+	snprintf(account->contact, sizeof(account->contact), "%s", contact);
+	return store_account_save(authorities->store, account, err);
+}
+
+static enum rc session_sign_in(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+			       struct store_account *account, struct err *err)
+{
+	struct session_binder binder = { authorities->keyring, authority->name };
+
+	if (account->url[0]) {
+		client_set_account(session->client, account->url);
+		return contact_update(authorities, authority, session->client, account, err);
+	}
+	enum rc rc = account_ensure(session->client, authority, &(struct account_binder){ .ctx = &binder, .mac = binder_mac },
+				    account->url, err);
+	if (rc != RC_OK)
+		return rc;
+	message_contact_print(authority, account->contact);
+	return store_account_save(authorities->store, account, err);
+}
+
+/* Before anything is said of the stored key: it may not be the account's any more. */
+static enum rc session_settle(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+			      struct err *err)
 {
 	struct store_account account;
-	enum rc rc = account_record(authorities, authority, now, &account, err);
+	enum rc rc = store_account_load(authorities->store, authority->name, &account, err);
 
+	if (rc == RC_OK && account.next_key.token[0])
+		return account_keys_settle(authorities, authority, session->http, &account, err);
+	return rc == RC_ABSENT ? RC_OK : rc;
+}
+
+static enum rc session_open(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+			    int64_t now, bool is_moving, bool *ret_by_token, struct err *err)
+{
+	struct store_account account;
+	enum rc rc = http_open(authority->trust, &session->http, err);
+
+	if (rc == RC_OK)
+		rc = session_settle(authorities, authority, session, err);
+	if (rc == RC_OK)
+		rc = account_record(authorities, authority, now, is_moving, &account, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = account_key(authorities, &account, &session->key, err);
@@ -118,66 +179,69 @@ static enum rc session_open(struct authorities *authorities, const struct config
 		*ret_by_token = true;
 		return rc;
 	}
-	rc = http_open(authority->trust, &session->http, err);
-	if (rc == RC_OK)
-		rc = client_new(session->http, session->key, authority->directory, &session->client, err);
+	rc = client_new(session->http, session->key, authority->directory, &session->client, err);
 	if (rc != RC_OK)
 		return rc;
-	client_set_algorithm(session->client, authority->account_algorithm);
-	if (account.url[0]) {
-		client_set_account(session->client, account.url);
-		return RC_OK;
-	}
-	rc = account_ensure(session->client, authority, account.url, err);
-	if (rc != RC_OK)
-		return rc;
-	return store_account_save(authorities->store, &account, err);
+	client_set_algorithm(session->client, session_algorithm(authority, session->key));
+	return session_sign_in(authorities, authority, session, &account, err);
 }
 
-static int authority_index(const struct authorities *authorities, const char *name)
+enum rc session_get(struct authorities *authorities, const char *name, const struct config_authority **ret_authority,
+		    struct session **ret_session, struct err *err)
 {
-	for (unsigned i = 0; i < authorities->config->authority_count; i++)
-		if (strcmp(authorities->config->authorities[i].name, name) == 0)
-			return (int)i;
-	return -1;
+	for (unsigned i = 0; i < authorities->config->authority_count; i++) {
+		if (strcmp(authorities->config->authorities[i].name, name) != 0)
+			continue;
+		*ret_authority = &authorities->config->authorities[i];
+		*ret_session = &authorities->sessions[i];
+		return RC_OK;
+	}
+	return err_set(err, RC_INPUT, "no authority \"%s\" in %s", name, authorities->config->path);
+}
+
+enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+		       int64_t now, bool is_moving, bool *ret_by_token, struct err *err)
+{
+	struct err why = { 0 };
+
+	session_close(session);
+	enum rc rc = session_open(authorities, authority, session, now, is_moving, ret_by_token, &why);
+	if (rc == RC_OK)
+		return RC_OK;
+	*ret_by_token = *ret_by_token || err_is_token(&why);
+	session_close(session);
+	if (err)
+		*err = why;
+	return err_wrap(err, rc, "authority \"%s\"", authority->name);
 }
 
 enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now, struct client **ret_client,
 			   bool *ret_by_token, struct err *err)
 {
-	int at = authority_index(authorities, name);
-	struct err why = { 0 };
+	const struct config_authority *authority;
+	struct session *session;
+	enum rc rc = session_get(authorities, name, &authority, &session, err);
 
 	*ret_by_token = false;
-	if (at < 0)
-		return err_set(err, RC_INPUT, "no authority \"%s\" in %s", name, authorities->config->path);
-	struct session *session = &authorities->sessions[at];
-	if (!session->client || !client_account(session->client)[0]) {
-		session_close(session);
-		enum rc rc = session_open(authorities, &authorities->config->authorities[at], session, now, ret_by_token, &why);
-		if (rc != RC_OK) {
-			if (err_is_token(&why))
-				*ret_by_token = true;
-			session_close(session);
-			if (err)
-				*err = why;
-			return err_wrap(err, rc, "authority \"%s\"", name);
-		}
-	}
-	*ret_client = session->client;
-	return RC_OK;
+	if (rc == RC_OK && (!session->client || !client_account(session->client)[0]))
+		rc = session_reopen(authorities, authority, session, now, false, ret_by_token, err);
+	if (rc == RC_OK)
+		*ret_client = session->client;
+	return rc;
 }
 
 enum rc authorities_forget_account(struct authorities *authorities, const char *name, struct err *err)
 {
-	int at = authority_index(authorities, name);
+	const struct config_authority *authority;
+	struct session *session;
 	struct store_account account;
 	enum rc rc = store_account_load(authorities->store, name, &account, err);
 
+	if (rc == RC_OK)
+		rc = session_get(authorities, name, &authority, &session, err);
 	if (rc != RC_OK)
 		return rc;
 	account.url[0] = '\0';
-	if (at >= 0)
-		session_close(&authorities->sessions[at]);
+	session_close(session);
 	return store_account_save(authorities->store, &account, err);
 }

@@ -37,6 +37,11 @@ enum rc keyring_new(const struct config *config, struct remote_link *keyd, struc
 	return RC_OK;
 }
 
+struct remote_link *keyring_keyd(struct keyring *keyring)
+{
+	return keyring->keyd;
+}
+
 void keyring_free(struct keyring *keyring)
 {
 	if (!keyring)

@@ -18,6 +18,8 @@ enum rc keyring_new(const struct config *config, struct remote_link *keyd, struc
 		    struct err *err) HWA_CHECKED;
 void keyring_free(struct keyring *keyring); /* closes the tokens */
 
+struct remote_link *keyring_keyd(struct keyring *keyring);
+
 /* The token stays the keyring's. */
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
 /* Opens the token and finds the key that the store knows. */

@@ -92,17 +92,22 @@ static void keyd_kill(void *ctx)
 }
 
 /* Both what getenv() finds and what /proc/PID/environ would show. */
+static void variable_forget(const struct config_secret *secret)
+{
+	char *value = secret->source == SECRET_ENV ? getenv(secret->where) : NULL;
+
+	if (!value)
+		return;
+	bytes_wipe(value, strlen(value));
+	unsetenv(secret->where);
+}
+
 static void environment_forget(const struct config *config)
 {
-	for (unsigned i = 0; i < config->token_count; i++) {
-		const struct config_secret *pin = &config->tokens[i].pin;
-		char *value = pin->source == SECRET_ENV ? getenv(pin->where) : NULL;
-
-		if (!value)
-			continue;
-		bytes_wipe(value, strlen(value));
-		unsetenv(pin->where);
-	}
+	for (unsigned i = 0; i < config->token_count; i++)
+		variable_forget(&config->tokens[i].pin);
+	for (unsigned i = 0; i < config->authority_count; i++)
+		variable_forget(&config->authorities[i].external.hmac);
 }
 
 enum rc processes_start(const struct config *config, struct processes **ret_processes, struct err *err)

@@ -47,7 +47,8 @@ static bool is_rotation_due(const struct renewal *renewal, int64_t now)
 {
 	const struct store_key *live = &renewal->record.live_key;
 
-	if (!renewal_is_keyed(live) || !renewal_key_matches(live, &renewal->certificate->key))
+	/* The key of a revoked certificate is not certified again. */
+	if (!renewal_is_keyed(live) || !renewal_key_matches(live, &renewal->certificate->key) || renewal->record.revoked_at)
 		return true;
 	if (renewal->certificate->rotate == ROTATE_AGE)
 		return now - live->created_at >= renewal->certificate->rotate_age;
@@ -255,6 +256,7 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	record->not_before = renewal->facts.not_before;
 	record->not_after = renewal->facts.not_after;
 	record->issued_at = clock_now();
+	record->revoked_at = 0;
 	snprintf(record->serial, sizeof(record->serial), "%s", renewal->facts.serial);
 	snprintf(record->fingerprint, sizeof(record->fingerprint), "%s", renewal->facts.fingerprint);
 	snprintf(record->authority, sizeof(record->authority), "%s", renewal->certificate->authority);

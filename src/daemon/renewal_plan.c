@@ -46,6 +46,7 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.not_before = record->not_before;
 		facts.not_after = record->not_after;
 		facts.issued_at = record->issued_at;
+		facts.revoked = record->revoked_at != 0;
 		facts.config_changed = facts.issued && config_changed(certificate, record);
 		facts.under_way = renewal_is_keyed(&record->next_key);
 		facts.retry_at = record->retry_at;

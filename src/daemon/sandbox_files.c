@@ -97,21 +97,27 @@ static bool lies_below(const char *path, const char *directory)
 	return strncmp(path, directory, len) == 0 && (path[len] == '/' || len == 1);
 }
 
+static bool lies_in(const struct config_secret *secret, const char *directory)
+{
+	char real[PATH_MAX];
+
+	return secret->source == SECRET_FILE &&
+	       (lies_below(secret->where, directory) || (realpath(secret->where, real) && lies_below(real, directory)));
+}
+
 /* Is a PIN, or what else is not the engine's to read, somewhere below this directory? */
 static bool hides_secret(const struct config *config, const char *directory)
 {
-	char real[PATH_MAX];
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
 	if (lies_below(config->state, directory) || (credentials && lies_below(credentials, directory)))
 		return true;
-	for (unsigned i = 0; i < config->token_count; i++) {
-		const struct config_secret *pin = &config->tokens[i].pin;
-
-		if (pin->source == SECRET_FILE &&
-		    (lies_below(pin->where, directory) || (realpath(pin->where, real) && lies_below(real, directory))))
+	for (unsigned i = 0; i < config->token_count; i++)
+		if (lies_in(&config->tokens[i].pin, directory))
 			return true;
-	}
+	for (unsigned i = 0; i < config->authority_count; i++)
+		if (lies_in(&config->authorities[i].external.hmac, directory))
+			return true;
 	return false;
 }
 

@@ -19,8 +19,8 @@ static const char REPLACE[] =
 	" not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, "
 	"next_id, next_type, next_at,"
 	" next_generation, phase, polls, expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, "
-	"retry_at, peer_retry_at, failed_at, last_error)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	"retry_at, peer_retry_at, failed_at, last_error, revoked_at)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -55,6 +55,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->peer_retry_at = sqlite3_column_int64(row, at++);
 	record->failed_at = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->last_error, sizeof(record->last_error));
+	record->revoked_at = sqlite3_column_int64(row, at++);
 }
 
 enum rc store_certificate_load(struct store *store, const char *name, struct store_certificate *ret, struct err *err)
@@ -109,6 +110,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_int64(row, at++, record->peer_retry_at);
 	sqlite3_bind_int64(row, at++, record->failed_at);
 	sqlite3_bind_text(row, at++, record->last_error, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, at++, record->revoked_at);
 }
 
 static bool names_key(const struct store_certificate *record, const struct store_key *key)
@@ -121,20 +123,9 @@ static bool names_key(const struct store_certificate *record, const struct store
 static enum rc key_retire(struct store *store, const struct store_certificate *record, const struct store_key *key,
 			  int64_t erase_at, struct err *err)
 {
-	sqlite3_stmt *row = NULL;
-
 	if (!key->token[0] || names_key(record, key))
 		return RC_OK;
-	enum rc rc = database_prepare(store,
-				      "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at)"
-				      " VALUES (?,?,?,?,?,?,?)",
-				      &row, err);
-	if (rc != RC_OK)
-		return rc;
-	int at = key_bind(row, 1, key);
-	sqlite3_bind_text(row, at, record->name, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(row, at + 1, erase_at);
-	return database_finish(store, row, err);
+	return retired_add(store, key, record->name, erase_at, err);
 }
 
 static enum rc journal_add(struct store *store, const char *name, int64_t at, const char *text, struct err *err)

@@ -26,6 +26,8 @@ int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key);
 void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key);
 void text_column(sqlite3_stmt *statement, int at, char *text, size_t room);
 #define KEY_COLUMNS 5
+/* Inside a transaction: the key waits to be erased.  `certificate` is "" for an account's. */
+enum rc retired_add(struct store *store, const struct store_key *key, const char *certificate, int64_t erase_at, struct err *err);
 
 static inline void statement_free(sqlite3_stmt *statement)
 {

@@ -33,6 +33,16 @@ static const char *const STEPS[] = {
 	/* A wait that the CA asked for outlives a restart. */
 	"ALTER TABLE certificate ADD COLUMN order_not_before INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 3;",
+	/* Accounts that move to another key, tell the CA of new contacts, or end; certificates that we revoked. */
+	"ALTER TABLE account ADD COLUMN next_token TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN next_label TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN next_id BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE account ADD COLUMN next_type INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN next_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN contact TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN is_deactivated INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE certificate ADD COLUMN revoked_at INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 4;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
 

@@ -1,14 +1,33 @@
 /* key_record.c -- accounts, retired keys, and whose a key is. */
 #include <stdio.h>
+#include <string.h>
 
 #include "database.h"
+
+enum rc retired_add(struct store *store, const struct store_key *key, const char *certificate, int64_t erase_at, struct err *err)
+{
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store,
+				      "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at)"
+				      " VALUES (?,?,?,?,?,?,?)",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	int at = key_bind(row, 1, key);
+	sqlite3_bind_text(row, at, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, at + 1, erase_at);
+	return database_finish(store, row, err);
+}
 
 enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret, struct err *err)
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct store_account account = { 0 };
+	int at = 1;
 	enum rc rc = database_prepare(store,
-				      "SELECT directory, token, label, id, type, made_at, url, created_at FROM account"
+				      "SELECT directory, token, label, id, type, made_at, url, created_at, next_token,"
+				      " next_label, next_id, next_type, next_at, contact, is_deactivated FROM account"
 				      " WHERE authority = ?",
 				      &row, err);
 
@@ -22,30 +41,69 @@ enum rc store_account_load(struct store *store, const char *authority, struct st
 		return database_fail(store, err, "cannot read");
 	snprintf(account.authority, sizeof(account.authority), "%s", authority);
 	text_column(row, 0, account.directory, sizeof(account.directory));
-	key_column(row, 1, &account.key);
-	text_column(row, 1 + KEY_COLUMNS, account.url, sizeof(account.url));
-	account.created_at = sqlite3_column_int64(row, 2 + KEY_COLUMNS);
+	key_column(row, at, &account.key);
+	at += KEY_COLUMNS;
+	text_column(row, at++, account.url, sizeof(account.url));
+	account.created_at = sqlite3_column_int64(row, at++);
+	key_column(row, at, &account.next_key);
+	at += KEY_COLUMNS;
+	text_column(row, at++, account.contact, sizeof(account.contact));
+	account.is_deactivated = sqlite3_column_int(row, at) != 0;
 	*ret = account;
 	return RC_OK;
 }
 
-enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err)
+static bool account_has(const struct store_account *account, const struct store_key *key)
 {
-	sqlite3_stmt *row = NULL;
-	enum rc rc =
-		database_prepare(store,
-				 "INSERT OR REPLACE INTO account (authority, directory, token, label, id, type, made_at, url,"
-				 " created_at) VALUES (?,?,?,?,?,?,?,?,?)",
-				 &row, err);
+	return memcmp(account->key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ||
+	       (account->next_key.token[0] && memcmp(account->next_key.name.id, key->name.id, TOKEN_ID_LEN) == 0);
+}
 
+static enum rc account_write(struct store *store, const struct store_account *account, struct err *err)
+{
+	struct store_account before = { 0 };
+	sqlite3_stmt *row = NULL;
+	enum rc rc = store_account_load(store, account->authority, &before, err);
+	const struct store_key *keys[] = { &before.key, &before.next_key };
+
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return rc;
+	rc = RC_OK;
+	for (size_t i = 0; i < 2 && rc == RC_OK; i++)
+		if (keys[i]->token[0] && !account_has(account, keys[i]))
+			rc = retired_add(store, keys[i], "", 0, err);
+	if (rc == RC_OK)
+		rc = database_prepare(
+			store,
+			"INSERT OR REPLACE INTO account (authority, directory, token, label, id, type, made_at, url,"
+			" created_at, next_token, next_label, next_id, next_type, next_at, contact, is_deactivated)"
+			" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			&row, err);
 	if (rc != RC_OK)
 		return rc;
 	sqlite3_bind_text(row, 1, account->authority, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, 2, account->directory, -1, SQLITE_STATIC);
 	int at = key_bind(row, 3, &account->key);
-	sqlite3_bind_text(row, at, account->url, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(row, at + 1, account->created_at);
+	sqlite3_bind_text(row, at++, account->url, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, at++, account->created_at);
+	at = key_bind(row, at, &account->next_key);
+	sqlite3_bind_text(row, at++, account->contact, -1, SQLITE_STATIC);
+	sqlite3_bind_int(row, at, account->is_deactivated);
 	return database_finish(store, row, err);
+}
+
+enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err)
+{
+	enum rc rc = database_run(store, "BEGIN IMMEDIATE", err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = account_write(store, account, err);
+	if (rc == RC_OK)
+		rc = database_run(store, "COMMIT", err);
+	if (rc != RC_OK)
+		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
 }
 
 enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
@@ -91,7 +149,9 @@ enum rc store_key_owner(struct store *store, const struct token_key_name *name, 
 		"SELECT 'certificate ' || name || ' (live)' FROM certificate WHERE live_id = ?1 AND live_token <> ''"
 		" UNION ALL SELECT 'certificate ' || name || ' (next)' FROM certificate WHERE next_id = ?1 AND next_token <> ''"
 		" UNION ALL SELECT 'account at ' || authority FROM account WHERE id = ?1"
-		" UNION ALL SELECT 'certificate ' || certificate || ' (superseded)' FROM retired WHERE id = ?1",
+		" UNION ALL SELECT 'account at ' || authority || ' (next)' FROM account WHERE next_id = ?1"
+		" UNION ALL SELECT CASE certificate WHEN '' THEN 'an account' ELSE 'certificate ' || certificate END"
+		" || ' (superseded)' FROM retired WHERE id = ?1",
 		&row, err);
 
 	if (rc != RC_OK)

@@ -108,6 +108,10 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 		snprintf(plan.why, sizeof(plan.why), "never issued");
 		return plan;
 	}
+	if (facts->revoked) {
+		snprintf(plan.why, sizeof(plan.why), "it was revoked");
+		return plan;
+	}
 	if (facts->config_changed) {
 		snprintf(plan.why, sizeof(plan.why), "its names, key or authority were changed in the configuration");
 		return plan;

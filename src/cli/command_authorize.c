@@ -1,0 +1,76 @@
+/* command_authorize.c -- `hwacme authorize NAME`: has the identifiers of a certificate authorised ahead of an order. */
+#include <stdio.h>
+
+#include "authorization.h"
+#include "clock.h"
+#include "desk.h"
+#include "output.h"
+#include "preauthorization.h"
+
+#define PATIENCE 120 /* seconds for the CA to look at all answers */
+#define PAUSE_MS 500 /* between looks when it does not say */
+
+static enum rc wait_valid(struct authorizations *authorizations, struct authorizations_state state, struct err *err)
+{
+	int64_t give_up_at = clock_now() + PATIENCE;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && state.waiting) {
+		bool whole = clock_wait_until(state.retry_at ? state.retry_at : INT64_MAX,
+					      state.retry_at ? PATIENCE * INT64_C(1000) : PAUSE_MS);
+
+		if (!whole || clock_now() > give_up_at)
+			return err_set(err, RC_RETRY, "the CA has not validated the challenges in time");
+		rc = authorizations_look(authorizations, clock_now(), &state, err);
+	}
+	return rc;
+}
+
+static enum rc authorize(struct desk *desk, const struct config_certificate *certificate, unsigned *ret_count, bool *ret_by_token,
+			 struct err *err)
+{
+	AUTO(message_order) struct message_order order = { 0 };
+	AUTO(authorizations) struct authorizations *authorizations = NULL;
+	struct authorizations_state state = { 0 };
+	struct client *client;
+	enum rc rc = authorities_client(desk->authorities, certificate->authority, clock_now(), &client, ret_by_token, err);
+
+	if (rc == RC_OK)
+		rc = preauthorization_request(client, certificate, &order, err);
+	if (rc == RC_ABSENT)
+		return err_wrap(err, rc, "\"%s\" takes no authorisation ahead of an order", certificate->authority);
+	if (rc == RC_OK)
+		rc = authorizations_begin(client, certificate, &order, &authorizations, &state, err);
+	if (rc == RC_OK)
+		rc = wait_valid(authorizations, state, err);
+	*ret_count = order.authorization_count;
+	return rc;
+}
+
+enum exit_status command_authorize(const struct command_line *line)
+{
+	AUTO(desk) struct desk desk = { 0 };
+	struct err err = { 0 };
+	bool by_token = false;
+	unsigned count = 0;
+
+	if (line->word_count != 1) {
+		fputs("usage: hwacme authorize NAME\n", stderr);
+		return EXIT_USAGE;
+	}
+	enum exit_status status = desk_open(line, true, &desk);
+	if (status != EXIT_DONE)
+		return status;
+	const struct config_certificate *certificate = config_certificate_get(desk.config, line->words[0]);
+	enum rc rc = authorize(&desk, certificate, &count, &by_token, &err);
+	if (rc == RC_ABSENT)
+		err.origin = ERR_ACME;
+	if (rc != RC_OK)
+		return desk_failed(line->words[0], by_token, &err);
+	if (line->json)
+		output_json(json_pack("{s:s, s:i}", "name", certificate->name, "authorized", (int)count));
+	else
+		printf("%s: %u identifier%s authorised at \"%s\"\n", certificate->name, count, count == 1 ? "" : "s",
+		       certificate->authority);
+	return EXIT_DONE;
+}

@@ -1,0 +1,54 @@
+/* desk.c -- opens configuration, processes, store, keyring and sessions, and shuts the sandbox behind them. */
+#include "desk.h"
+
+#include "log.h"
+#include "sandbox.h"
+
+enum exit_status desk_open(const struct command_line *line, bool words_are_names, struct desk *ret_desk)
+{
+	AUTO(desk) struct desk desk = { 0 };
+	struct err err = { 0 };
+
+	if (!command_config(line, &desk.config) || (words_are_names && !command_names_known(line, desk.config)))
+		return EXIT_USAGE;
+	/* Forks: nothing may be open yet. */
+	enum rc rc = processes_start(desk.config, &desk.processes, &err);
+	if (rc == RC_OK)
+		rc = store_open(desk.config->state, &desk.store, &err);
+	if (rc == RC_OK)
+		rc = store_lock(desk.store, &err);
+	if (rc == RC_OK)
+		rc = keyring_new(desk.config, processes_keyd(desk.processes), &desk.keyring, &err);
+	if (rc == RC_OK)
+		rc = sandbox_engine(desk.config, &err);
+	if (rc == RC_OK)
+		rc = authorities_new(desk.config, desk.store, desk.keyring, &desk.authorities, &err);
+	if (rc != RC_OK) {
+		log_failure("hwacme", &err);
+		return EXIT_FAILED;
+	}
+	*ret_desk = desk;
+	desk = (struct desk){ 0 };
+	return EXIT_DONE;
+}
+
+void desk_close(struct desk *desk)
+{
+	authorities_free(desk->authorities);
+	keyring_free(desk->keyring);
+	store_close(desk->store);
+	processes_stop(desk->processes);
+	config_free(desk->config);
+}
+
+enum exit_status desk_failed(const char *what, bool by_token, const struct err *err)
+{
+	log_failure(what, err);
+	if (by_token || err_is_token(err))
+		return EXIT_TOKEN;
+	if (err->rc == RC_INPUT)
+		return EXIT_USAGE;
+	return err->origin == ERR_ACME || err->origin == ERR_HTTP || err->origin == ERR_CURL || err->rc == RC_PROTOCOL
+		       ? EXIT_AUTHORITY
+		       : EXIT_FAILED;
+}

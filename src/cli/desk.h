@@ -1,0 +1,24 @@
+/* desk.h -- what a command that talks to a CA works with: opened in the one right order, and the sandbox entered. */
+#ifndef HWA_DESK_H
+#define HWA_DESK_H
+
+#include "command.h"
+#include "processes.h"
+
+struct desk {
+	struct config *config;
+	struct processes *processes;
+	struct store *store; /* locked: one process at a time works on a state directory */
+	struct keyring *keyring;
+	struct authorities *authorities;
+};
+
+/* EXIT_DONE, or the exit status after saying why.  Every word must be a certificate when `words_are_names`. */
+enum exit_status desk_open(const struct command_line *line, bool words_are_names, struct desk *ret_desk);
+void desk_close(struct desk *desk);
+/* The exit status of a failure, and the line that tells it. */
+enum exit_status desk_failed(const char *what, bool by_token, const struct err *err);
+
+AUTO_DEFINE_VALUE(desk, struct desk, desk_close);
+
+#endif /* HWA_DESK_H */

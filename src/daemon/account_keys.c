@@ -1,0 +1,148 @@
+/* account_keys.c -- changes the key of an account without ever losing sight of which key it has. */
+#include "account_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "account.h"
+#include "authority_session.h"
+
+/* The next key is the account's from now on; the old one waits to be erased. */
+static enum rc key_switch(struct authorities *authorities, struct store_account *account, struct err *err)
+{
+	account->key = account->next_key;
+	account->next_key = (struct store_key){ 0 };
+	return store_account_save(authorities->store, account, err);
+}
+
+/* The old key stays; the next one waits to be erased, if it was ever made. */
+static enum rc key_give_up(struct authorities *authorities, struct store_account *account, struct err *err)
+{
+	account->next_key = (struct store_key){ 0 };
+	return store_account_save(authorities->store, account, err);
+}
+
+enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
+			    struct store_account *account, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	AUTO(client) struct client *client = NULL;
+	char url[HTTP_URL_MAX];
+	enum rc rc = keyring_find(authorities->keyring, &account->next_key, &key, err);
+
+	/* It was reserved and never made: nobody can have been told of it. */
+	if (rc == RC_ABSENT)
+		return key_give_up(authorities, account, err);
+	if (rc == RC_OK)
+		rc = client_new(http, key, authority->directory, &client, err);
+	if (rc != RC_OK)
+		return rc;
+	client_set_algorithm(client, session_algorithm(authority, key));
+	rc = account_find(client, url, err);
+	if (rc == RC_ABSENT)
+		return key_give_up(authorities, account, err);
+	if (rc == RC_OK && strcmp(url, account->url) != 0)
+		return err_set(err, RC_DENIED, "the key that account %s was moving to has another account, %s", account->url,
+			       url);
+	return rc == RC_OK ? key_switch(authorities, account, err) : err_wrap(err, rc, "settle the key rollover");
+}
+
+/* The record and a signed-in client; the stored key is used, whatever is configured. */
+static enum rc begin(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,
+		     const struct config_authority **ret_authority, struct session **ret_session,
+		     struct store_account *ret_account, struct err *err)
+{
+	enum rc rc = session_get(authorities, name, ret_authority, ret_session, err);
+
+	*ret_by_token = false;
+	if (rc == RC_OK)
+		rc = session_reopen(authorities, *ret_authority, *ret_session, now, true, ret_by_token, err);
+	return rc == RC_OK ? store_account_load(authorities->store, name, ret_account, err) : rc;
+}
+
+enum rc account_keys_rollover(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
+{
+	const struct config_authority *authority;
+	struct session *session;
+	struct store_account account;
+	AUTO(token_key) struct token_key *key = NULL;
+	struct err why = { 0 };
+	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &session, &account, err);
+
+	if (rc == RC_OK)
+		rc = keyring_reserve(authorities->store, "account", &authority->account_key, now, &account.next_key, err);
+	/* Intent before effect: both keys are on disk before one of them is made, and before the CA is told. */
+	if (rc == RC_OK)
+		rc = store_account_save(authorities->store, &account, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = keyring_find_or_generate(authorities->keyring, &account.next_key, &key, err);
+	if (rc != RC_OK) {
+		*ret_by_token = true;
+		return rc;
+	}
+	rc = account_change_key(session->client, key, session_algorithm(authority, key), &why);
+	/* The session's client must not outlive the key it signs with now. */
+	session_close(session);
+	if (rc == RC_OK)
+		return key_switch(authorities, &account, err);
+	/* What the CA refused did not happen; after a lost answer the next session asks. */
+	if (why.origin == ERR_ACME && rc != RC_RETRY && key_give_up(authorities, &account, &why) != RC_OK)
+		rc = why.rc;
+	*ret_by_token = err_is_token(&why);
+	if (err)
+		*err = why;
+	return err_wrap(err, rc, "authority \"%s\"", name);
+}
+
+enum rc account_keys_deactivate(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,
+				struct err *err)
+{
+	const struct config_authority *authority;
+	struct session *session;
+	struct store_account account;
+	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &session, &account, err);
+
+	if (rc == RC_OK)
+		rc = account_deactivate(session->client, err);
+	if (rc != RC_OK)
+		return rc;
+	session_close(session);
+	account.is_deactivated = true;
+	return store_account_save(authorities->store, &account, err);
+}
+
+/* RFC 8555, 7.3: a new account gets a fresh key. */
+static enum rc start_anew(struct authorities *authorities, const struct config_authority *authority, int64_t now,
+			  struct store_account *account, struct err *err)
+{
+	struct store_account fresh = { .created_at = now };
+
+	snprintf(fresh.authority, sizeof(fresh.authority), "%s", account->authority);
+	snprintf(fresh.directory, sizeof(fresh.directory), "%s", authority->directory);
+	enum rc rc = keyring_reserve(authorities->store, "account", &authority->account_key, now, &fresh.key, err);
+	return rc == RC_OK ? store_account_save(authorities->store, &fresh, err) : rc;
+}
+
+enum rc account_keys_register(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
+{
+	const struct config_authority *authority;
+	struct session *session;
+	struct store_account account;
+	enum rc rc = session_get(authorities, name, &authority, &session, err);
+
+	*ret_by_token = false;
+	if (rc != RC_OK)
+		return rc;
+	rc = store_account_load(authorities->store, name, &account, err);
+	bool was_registered = rc == RC_OK && account.url[0] && !account.is_deactivated;
+	if (rc == RC_OK && account.is_deactivated)
+		rc = start_anew(authorities, authority, now, &account, err);
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return rc;
+	rc = session_reopen(authorities, authority, session, now, false, ret_by_token, err);
+	/* RFC 8555, 7.3.3: terms that changed are agreed to when the operator says so again. */
+	if (rc == RC_OK && was_registered)
+		rc = account_update(session->client, authority, err);
+	return rc;
+}
