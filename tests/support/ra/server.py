@@ -106,7 +106,8 @@ class RegistrationAuthority:
         retry = answer.get("Retry-After")
         until = parse_retry_after(str(retry), time.time()) if retry is not None else None
         if until:
-            self.journal.ask_to_wait(request.path, until)
+            # RFC 8555 7.4: after finalize it is the order that is looked at.
+            self.journal.ask_to_wait(request.path.removesuffix("/finalize"), until)
         return answer, fault
 
     def _answer(self, request, endpoint, rule, handler, identity, fault, signer):
