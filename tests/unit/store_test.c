@@ -82,6 +82,8 @@ static void a_record_comes_back_as_it_was(void **state)
 	(void)state;
 	strcpy(record.order.url, "https://ca/o");
 	record.order.phase = ORDER_FINALIZE;
+	record.revoked_at = 9;
+	record.order.not_before = 8;
 	strcpy(record.last_error, "why");
 	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_ABSENT);
 	assert_int_equal(store_certificate_save(store, &record, 10, 20, "event", NULL), RC_OK);
@@ -97,6 +99,8 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.generation, 3);
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
+	assert_int_equal(back.revoked_at, 9);
+	assert_int_equal(back.order.not_before, 8);
 	assert_string_equal(back.last_error, "why");
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);

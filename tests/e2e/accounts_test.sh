@@ -1,0 +1,120 @@
+# An account's life at the test RA: bound to an external one, told of new contacts and terms, moved to another key (also when cut
+# off), used to pre-authorise and to revoke, and ended.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/ra/lab_ra.sh"
+fail() { echo "FAILED: $*: $(tail -n 3 "$LAB/hwacme.log")" >&2; exit 1; }
+hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+# refused STATUS WORD COMMAND...: ends so, and says so
+refused() {
+	local status=$1 word=$2 got=0 said
+	shift 2
+	said=$("$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>&1) || got=$?
+	[ $got = "$status" ] || fail "$*: exit $got instead of $status: $said"
+	grep -qF -- "$word" <<<"$said" || fail "$*: no \"$word\" in: $said"
+}
+change() { sed -i "$1" "$LAB/hwacme.yaml"; }
+accounts() { ra accounts | jq "$1"; }
+keys() { hwacme token keys --json | jq "[.keys[] | select(.owner // \"\" | test(\"$1\"))] | length"; }
+
+# External account binding (RFC 8555, 7.3.4): asked for, missing, wrong, right; HS384; the key never on the engine's side.
+secret=$(python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(48)).rstrip(b'=').decode())")
+lab_ra_up --set external_account_required=true --set "external_accounts={\"nf-17\": \"$secret\"}" --set 'new_authz="on"' --set 'terms="https://ra.example/terms-1"'
+lab_ra_config
+refused 2 "external account binding" account register
+printf AAAA >"$LAB/eab.key"
+change "s|    account-key:|    external-account: { kid: nf-17, hmac: { file: $LAB/eab.key }, algorithm: HS384 }\n&|"
+refused 4 "the CA answers" account register
+ra reset '{}' >/dev/null # the RA calls a wrong MAC a mistake of ours, which it is
+printf %s "$secret" >"$LAB/eab.key"
+hwacme account register >/dev/null || fail "account register"
+[ "$(accounts length)" = 1 ] || fail "not one account: $(accounts .)"
+hwacme account show --json | jq -e '.status == "valid" and .contact == "mailto:noc@example.org"' >/dev/null || fail "account show: $(hwacme account show --json)"
+hwacme renew >/dev/null || fail "enrolment"
+ra_clean || fail "enrolment: the client broke the protocol"
+
+# RFC 8555, 7.3.2: new contacts are sent once; 7.3.3: changed terms stop everything, with the page to read.
+change 's|mailto:noc@example.org|mailto:new@example.org|'
+hwacme renew --force >/dev/null || fail "renewal with a new contact"
+[ "$(accounts '.[0].contact[0]')" = '"mailto:new@example.org"' ] || fail "the contact was not sent: $(accounts .)"
+ra reset '{}' >/dev/null
+hwacme renew --force >/dev/null || fail "renewal"
+[ "$(ra_count account)" = 0 ] || fail "the contact is sent again and again"
+live=$(lab_live_serial amf)
+ra settings '{"terms": "https://ra.example/terms-2"}' >/dev/null
+refused 4 "https://ra.example/terms-2" renew --force
+[ "$(lab_live_serial amf)" = "$live" ] || fail "renewed although the terms had changed"
+hwacme account register >/dev/null || fail "agreeing again"
+hwacme renew --force >/dev/null || fail "renewal after agreeing"
+ra_clean || fail "terms: the client broke the protocol"
+
+# RFC 8555, 7.3.5: to a fresh key, to a key of another type; and cut off, whatever the CA has made of it.
+rolled() { # WHAT: one account, one key for it in the token, and it works
+	[ "$(accounts length)" = 1 ] || fail "$1: not one account"
+	hwacme renew --force >/dev/null || fail "$1: renewal"
+	[ "$(keys 'account at')" = 1 ] && [ "$(keys 'an account')" = 0 ] || fail "$1: keys left: $(hwacme token keys)"
+	ra_clean || fail "$1: the client broke the protocol"
+}
+before=$(hwacme account show --json | jq -r .key)
+hwacme account rollover >/dev/null || fail "rollover"
+[ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "the account's key is the old one"
+rolled "rollover"
+change 's|account-key: { token: hsm, type: ec-p256 }|account-key: { token: hsm, type: rsa-2048 }|'
+refused 4 "account rollover" renew --force
+hwacme account rollover >/dev/null || fail "rollover to RSA"
+rolled "rollover to RSA"
+ra faults '{"endpoint": "keyChange", "lost": true}' >/dev/null # the account has the new key, and we do not know it
+hwacme account rollover >/dev/null && fail "a lost answer was not noticed"
+rolled "rollover whose answer was lost"
+ra faults '{"endpoint": "keyChange", "status": 500, "type": "serverInternal"}' >/dev/null # it has not
+hwacme account rollover >/dev/null && fail "an error was not noticed"
+rolled "rollover that did not happen"
+ra faults '{"endpoint": "keyChange", "delay": 3}' >/dev/null
+"$HWACME" -c "$LAB/hwacme.yaml" account rollover >/dev/null 2>>"$LAB/hwacme.log" &
+pid=$!
+lab_wait 20 "the key change" test "$(ra_count keyChange)" -ge 1 || true
+sleep 1
+kill -9 $pid 2>/dev/null || true
+wait $pid 2>/dev/null || true
+gone() { ! pgrep -f "$LAB/hwacme.yaml"; }
+lab_wait 20 "the end of keyd" gone
+rolled "rollover that was killed"
+
+# RFC 8555, 7.4.1: authorised ahead, the next order is not challenged.
+ra reset '{}' >/dev/null
+hwacme authorize amf >/dev/null || fail "authorize"
+[ "$(ra_count newAuthz)" = 2 ] || fail "authorize: $(ra_count newAuthz) newAuthz for two names"
+ra reset '{}' >/dev/null
+hwacme renew --force >/dev/null || fail "renewal after authorize"
+[ "$(ra_count challenge)" = 0 ] || fail "challenged although it was authorised ahead"
+ra_clean || fail "authorize: the client broke the protocol"
+
+# RFC 8555, 7.6: with the account key, and with the certificate's own; the next renewal makes a new key and certificate.
+for option in "" --with-certificate-key; do
+	live=$(lab_live_serial amf)
+	hwacme revoke amf --reason keyCompromise $option >/dev/null || fail "revoke $option"
+	ra certificates | jq -e '[.[] | select(.revoked != null)] | length >= 1' >/dev/null || fail "revoke $option: $(ra certificates | jq 'map(del(.pem))' | head -c 600)"
+	hwacme revoke amf $option >/dev/null || fail "what is revoked already is no failure"
+	hwacme renew >/dev/null || fail "renewal after revocation"
+	[ "$(lab_live_serial amf)" != "$live" ] || fail "the revoked certificate is still live"
+	ra_clean || fail "revoke $option: the client broke the protocol"
+done
+refused 2 "superseded" revoke amf --reason nonsense
+
+# RFC 8555, 7.3.6: ended for good; a new one has a fresh key.
+refused 2 --yes account deactivate
+hwacme account deactivate --yes >/dev/null || fail "deactivate"
+accounts '.[0].status' | grep -q deactivated || fail "not deactivated: $(accounts .)"
+refused 4 "account register" renew --force
+before=$(hwacme account show --json | jq -r .key)
+# The HMAC key may be in the token too.
+python3 -c "import base64, sys; sys.stdout.buffer.write(base64.urlsafe_b64decode(sys.argv[1] + '=='))" "$secret" >"$LAB/eab.bin"
+pkcs11-tool --module "$LAB_MODULE" --token-label nf-appliance --login --pin "$LAB_PIN" --write-object "$LAB/eab.bin" --type secrkey \
+	--key-type GENERIC:48 --label eab --usage-sign >/dev/null 2>&1 || fail "pkcs11-tool"
+rm "$LAB/eab.bin" "$LAB/eab.key"
+change "s|hmac: { file: $LAB/eab.key }|hmac: { token: hsm, label: eab }|"
+hwacme account register >/dev/null || fail "register anew"
+[ "$(accounts length)" = 2 ] && [ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "not a new account with a new key"
+hwacme renew --force >/dev/null || fail "renewal with the new account"
+ra_clean || fail "the client broke the protocol"
+"$SOURCE/swtpm-ci/secrets" "$LAB/state" "$secret" "$LAB/hwacme.log" || fail "the HMAC key is on disk"
