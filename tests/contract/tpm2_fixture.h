@@ -1,0 +1,158 @@
+/* tpm2_fixture.h -- a swtpm and a token on it, for the contract tests of each way to use a TPM. */
+#ifndef HWA_TPM2_FIXTURE_H
+#define HWA_TPM2_FIXTURE_H
+
+#include "token_contract.h"
+#include "token_contract.c"
+
+#include <stdarg.h>
+
+#include "swtpm.h"
+#include "tpm_wire.h"
+
+#define UNUSED __attribute__((unused))
+
+static struct swtpm swtpm;
+static char keys_dir[80], token_name[] = "tpm";
+static struct config_token config;
+
+static bool can(enum key_type type)
+{
+	/* libtpms has no RSA beyond 3072 bits, and TPM 2.0 no Ed25519. */
+	return type != KEY_RSA_4096 && type != KEY_ED25519;
+}
+
+static struct token_fixture fixture = { .config = &config, .can = can };
+
+/* A shell command in the swtpm's directory, with the tools of others pointed at it. */
+static int UNUSED tools(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static int UNUSED tools(const char *fmt, ...)
+{
+	char command[2048];
+	va_list args;
+	int len = snprintf(command, sizeof(command),
+			   "cd %s && export TPM2TOOLS_TCTI=%s TPM2OPENSSL_TCTI=%s TSS2_LOG=all+NONE && exec 2>>tools.log && ",
+			   swtpm.dir, swtpm.tcti, swtpm.tcti);
+
+	va_start(args, fmt);
+	vsnprintf(command + len, sizeof(command) - (size_t)len, fmt, args);
+	va_end(args);
+	return system(command);
+}
+
+/* The swtpm runs, the configuration names it; what a variant adds comes after. */
+static int tpm2_fixture_start(const char *name)
+{
+	if (swtpm_start(&swtpm) != 0)
+		return -1;
+	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", swtpm.dir);
+	config = (struct config_token){ .name = token_name, .tcti = swtpm.tcti };
+	fixture.name = name;
+	fixture.keys_dir = keys_dir;
+	return mkdir(keys_dir, 0700);
+}
+
+static int tpm2_fixture_stop(void **state)
+{
+	(void)state;
+	swtpm_stop(&swtpm);
+	return 0;
+}
+
+/* Secrets of a test are files in its directory; the directory goes with the swtpm. */
+static struct config_secret UNUSED secret_file(const char *name, const char *value)
+{
+	char path[160];
+	struct config_secret secret = { .source = SECRET_FILE };
+
+	snprintf(path, sizeof(path), "%s/%s", swtpm.dir, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(value, file);
+	fclose(file);
+	secret.where = strdup(path);
+	return secret;
+}
+
+static struct token *open_it(const struct config_token *which)
+{
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	contract_expect(token_open(which, keys_dir, &token, &err), RC_OK, &err, "open");
+	return token;
+}
+
+static void UNUSED file_of(const struct token_key_name *key, char path[256])
+{
+	snprintf(path, 256, "%s/%s.pem", keys_dir, key->label);
+}
+
+/* Asked with the tools of others. */
+static unsigned count_of(const char *capability)
+{
+	char command[256], line[64];
+	unsigned lines = 0;
+
+	snprintf(command, sizeof(command), "tpm2_getcap -T %s %s", swtpm.tcti, capability);
+	FILE *pipe = popen(command, "r");
+	assert_non_null(pipe);
+	while (fgets(line, sizeof(line), pipe))
+		lines++;
+	assert_int_equal(pclose(pipe), 0);
+	return lines;
+}
+
+static void expect_nothing_left(void)
+{
+	assert_int_equal(count_of("handles-transient"), 0);
+	assert_int_equal(count_of("handles-loaded-session"), 0);
+	assert_int_equal(count_of("handles-saved-session"), 0);
+}
+
+static enum rc try_sign(struct token_key *key, struct err *err)
+{
+	static const uint8_t digest[32] = { 1, 2, 3 };
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+
+	return token_sign(key, key_type_family(key->type) == FAMILY_EC ? TOKEN_ECDSA : TOKEN_RSA_PSS, TOKEN_SHA256, SPAN(digest),
+			  &sig, err);
+}
+
+static void UNUSED expect_signs(struct token_key *key)
+{
+	struct err err = { 0 };
+
+	contract_expect(try_sign(key, &err), RC_OK, &err, "sign");
+}
+
+static void UNUSED expect_says(const struct err *err, const char *words)
+{
+	if (!strstr(err->text, words))
+		fail_msg("no \"%s\" in: %s", words, err->text);
+}
+
+/* The same TPM, with everything that is sent to it written to a file; starts it anew. */
+static struct config_token UNUSED wire_config(void)
+{
+	static char tcti[128];
+	char path[128];
+	struct config_token wired = config;
+
+	snprintf(path, sizeof(path), "%s/wire.pcap", swtpm.dir);
+	unlink(path);
+	setenv("TCTI_PCAP_FILE", path, 1);
+	snprintf(tcti, sizeof(tcti), "pcap:%s", config.tcti);
+	wired.tcti = tcti;
+	return wired;
+}
+
+static struct wire UNUSED *wire_of(void)
+{
+	struct wire *wire = wire_load(getenv("TCTI_PCAP_FILE"));
+
+	assert_non_null(wire);
+	return wire;
+}
+
+#endif /* HWA_TPM2_FIXTURE_H */
