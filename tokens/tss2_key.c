@@ -7,7 +7,10 @@
 #include <tss2/tss2_mu.h>
 
 #define TSS2_PEM_NAME "TSS2 PRIVATE KEY"
-#define OID_LOADABLE  "2.23.133.10.1.3" /* id-loadablekey */
+/* TPM2_PERSISTENT_FIRST and _LAST, whose shifts overflow an int. */
+#define PERSISTENT_FIRST 0x81000000u
+#define PERSISTENT_LAST  0x81ffffffu
+#define OID_LOADABLE     "2.23.133.10.1.3" /* id-loadablekey */
 
 /* One policy command and its parameters as they go to the TPM, without handles. */
 typedef struct {
@@ -150,7 +153,7 @@ static enum rc file_read(const TSS2_KEY_FILE *file, struct tss2_key *ret_key, st
 	if (strcmp(type, OID_LOADABLE) != 0)
 		return err_set(err, RC_INPUT, "its type is %s, not a loadable TPM key", type);
 	if (ASN1_INTEGER_get_uint64(&parent, file->parent) != 1 ||
-	    (parent != TSS2_PARENT_OWNER && (parent < TPM2_PERSISTENT_FIRST || parent > TPM2_PERSISTENT_LAST)))
+	    (parent != TSS2_PARENT_OWNER && (parent < PERSISTENT_FIRST || parent > PERSISTENT_LAST)))
 		return err_set(err, RC_INPUT, "its parent 0x%llx is neither the owner hierarchy nor a persistent key",
 			       (unsigned long long)parent);
 	key.parent = (uint32_t)parent;

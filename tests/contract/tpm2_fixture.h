@@ -7,6 +7,8 @@
 
 #include <stdarg.h>
 
+#include <tss2/tss2_tpm2_types.h>
+
 #include "swtpm.h"
 #include "tpm_wire.h"
 
@@ -40,11 +42,9 @@ static int UNUSED tools(const char *fmt, ...)
 	return system(command);
 }
 
-/* The swtpm runs, the configuration names it; what a variant adds comes after. */
-static int tpm2_fixture_start(const char *name)
+/* The swtpm runs; the configuration names it, and what a variant adds to that comes after. */
+static int tpm2_fixture_describe(const char *name)
 {
-	if (swtpm_start(&swtpm) != 0)
-		return -1;
 	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", swtpm.dir);
 	config = (struct config_token){ .name = token_name, .tcti = swtpm.tcti };
 	fixture.name = name;
@@ -52,26 +52,39 @@ static int tpm2_fixture_start(const char *name)
 	return mkdir(keys_dir, 0700);
 }
 
+static int UNUSED tpm2_fixture_start(const char *name)
+{
+	return swtpm_start(&swtpm) == 0 ? tpm2_fixture_describe(name) : -1;
+}
+
 static int tpm2_fixture_stop(void **state)
 {
 	(void)state;
 	swtpm_stop(&swtpm);
+	free(config.auth.where);
+	free(config.owner_auth.where);
 	return 0;
 }
 
 /* Secrets of a test are files in its directory; the directory goes with the swtpm. */
-static struct config_secret UNUSED secret_file(const char *name, const char *value)
+static void UNUSED secret_write(const char *name, const char *value)
 {
 	char path[160];
-	struct config_secret secret = { .source = SECRET_FILE };
 
 	snprintf(path, sizeof(path), "%s/%s", swtpm.dir, name);
 	FILE *file = fopen(path, "w");
 	assert_non_null(file);
 	fputs(value, file);
-	fclose(file);
-	secret.where = strdup(path);
-	return secret;
+	assert_int_equal(fclose(file), 0);
+}
+
+static struct config_secret UNUSED secret_file(const char *name, const char *value)
+{
+	char path[160];
+
+	secret_write(name, value);
+	snprintf(path, sizeof(path), "%s/%s", swtpm.dir, name);
+	return (struct config_secret){ .source = SECRET_FILE, .where = strdup(path) };
 }
 
 static struct token *open_it(const struct config_token *which)
@@ -153,6 +166,16 @@ static struct wire UNUSED *wire_of(void)
 
 	assert_non_null(wire);
 	return wire;
+}
+
+/* How many commands of this code went out; answered with anything but success when `refused`. */
+static unsigned UNUSED wire_count(const struct wire *wire, uint32_t code, bool refused)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < wire->count; i++)
+		count += wire->commands[i].code == code && (!refused || wire->commands[i].answer != 0);
+	return count;
 }
 
 #endif /* HWA_TPM2_FIXTURE_H */
