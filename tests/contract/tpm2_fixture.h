@@ -178,4 +178,30 @@ static unsigned UNUSED wire_count(const struct wire *wire, uint32_t code, bool r
 	return count;
 }
 
+/* The bound of issue and design: two objects, one session; and nothing at the end. */
+static void UNUSED expect_within_bounds(const struct wire *wire)
+{
+	struct wire_load load = wire_most_loaded(wire);
+
+	assert_in_range(load.most_objects, 1, 2);
+	assert_in_range(load.most_sessions, 0, 1);
+	assert_int_equal(load.objects, 0);
+	assert_int_equal(load.sessions, 0);
+}
+
+/* Commands of `count` signatures. */
+static unsigned UNUSED cost_of_signing(struct token_key *key, unsigned count)
+{
+	struct wire *wire = wire_of();
+	unsigned before = wire->count;
+
+	wire_free(wire);
+	for (unsigned i = 0; i < count; i++)
+		expect_signs(key);
+	wire = wire_of();
+	unsigned after = wire->count;
+	wire_free(wire);
+	return after - before;
+}
+
 #endif /* HWA_TPM2_FIXTURE_H */

@@ -89,4 +89,54 @@ static inline bool wire_contains(const struct wire *wire, const void *bytes, siz
 	return memmem(wire->bytes, wire->len, bytes, len) != NULL;
 }
 
+/* What was in the TPM at once at most, by what these commands loaded and flushed; and what is there at the end. */
+struct wire_load {
+	unsigned objects, sessions, most_objects, most_sessions;
+};
+
+static inline void wire_follow(struct wire_load *load, uint32_t handle, int change)
+{
+	unsigned *count = handle >> 24 == 0x80 ? &load->objects : &load->sessions;
+
+	if (handle >> 24 != 0x80 && handle >> 24 != 0x02 && handle >> 24 != 0x03)
+		return;
+	*count += (unsigned)change;
+	if (load->objects > load->most_objects)
+		load->most_objects = load->objects;
+	if (load->sessions > load->most_sessions)
+		load->most_sessions = load->sessions;
+}
+
+/* A command with one handle ends its session when the session's continueSession is clear. */
+static inline void wire_follow_session(struct wire_load *load, const struct wire_command *command)
+{
+	const uint8_t *session = command->sent + 18;
+
+	if (command->sent_len < 28 || command->sent[0] != 0x80 || command->sent[1] != 0x02)
+		return;
+	size_t nonce = (size_t)session[4] << 8 | session[5];
+	if ((session[0] == 0x02 || session[0] == 0x03) && !(session[6 + nonce] & 1))
+		wire_follow(load, wire_number(session), -1);
+}
+
+static inline struct wire_load wire_most_loaded(const struct wire *wire)
+{
+	enum { CREATE_PRIMARY = 0x131, LOAD = 0x157, CONTEXT_LOAD = 0x161, FLUSH = 0x165, START_SESSION = 0x176 };
+	struct wire_load load = { 0 };
+
+	for (unsigned i = 0; i < wire->count; i++) {
+		const struct wire_command *command = &wire->commands[i];
+
+		if (command->answer != 0)
+			continue;
+		wire_follow_session(&load, command);
+		if (command->code == FLUSH)
+			wire_follow(&load, wire_number(command->sent + 10), -1);
+		if (command->code == CREATE_PRIMARY || command->code == LOAD || command->code == CONTEXT_LOAD ||
+		    command->code == START_SESSION)
+			wire_follow(&load, wire_number(command->got + 10), 1);
+	}
+	return load;
+}
+
 #endif /* HWA_TEST_TPM_WIRE_H */
