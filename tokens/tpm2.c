@@ -24,16 +24,6 @@ static enum rc open_check(struct tpm2_token *token, void *ctx, struct err *err)
 	return rc;
 }
 
-static void mutex_init(pthread_mutex_t *mutex)
-{
-	pthread_mutexattr_t attributes;
-
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(mutex, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
-
 static enum rc tpm2_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err)
 {
 	struct tpm2_token *token = calloc(1, sizeof(*token));
@@ -45,7 +35,7 @@ static enum rc tpm2_open(const struct config_token *config, const char *keys_dir
 	token->config = config;
 	token->owner = getpid();
 	token->journal.fd = -1;
-	mutex_init(&token->mutex);
+	pthread_mutex_init(&token->mutex, NULL);
 	token->tcti = strdup(config->tcti);
 	token->keys_dir = strdup(keys_dir);
 	if (!token->tcti || !token->keys_dir)
@@ -166,9 +156,10 @@ static enum rc tpm2_find(struct token *base, const struct token_key_name *name, 
 	return rc;
 }
 
-static enum rc generate_locked(struct tpm2_token *token, const struct token_key_name *name, enum key_type type,
-			       struct token_key **ret_key, struct err *err)
+static enum rc tpm2_generate(struct token *base, const struct token_key_name *name, enum key_type type,
+			     struct token_key **ret_key, struct err *err)
 {
+	struct tpm2_token *token = TPM2(base);
 	AUTO(buf) struct buf pem = BUF_MAX(TSS2_KEY_PEM_MAX);
 	AUTO(buf) struct buf present = BUF_MAX(TSS2_KEY_PEM_MAX);
 	char path[TPM2_FILE_MAX];
@@ -184,23 +175,9 @@ static enum rc generate_locked(struct tpm2_token *token, const struct token_key_
 		rc = tpm2_file_write(token->keys_dir, path, buf_span(&pem), err);
 	if (rc != RC_OK)
 		return rc;
-	rc = tpm2_find(&token->base, name, ret_key, err);
+	rc = tpm2_find(base, name, ret_key, err);
 	if (rc != RC_OK)
 		(void)!tpm2_file_erase(token->keys_dir, path, NULL);
-	return rc;
-}
-
-static enum rc tpm2_generate(struct token *base, const struct token_key_name *name, enum key_type type,
-			     struct token_key **ret_key, struct err *err)
-{
-	struct tpm2_token *token = TPM2(base);
-
-	if (token->owner != getpid())
-		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
-	/* One at a time: two threads with one label would write the same file. */
-	tpm2_lock(token);
-	enum rc rc = generate_locked(token, name, type, ret_key, err);
-	tpm2_unlock(token);
 	return rc;
 }
 
@@ -313,7 +290,8 @@ static enum rc reference(struct token_key *key, struct buf *ret_pem, struct buf 
 static enum rc flush_copies(struct tpm2_token *token, void *ctx, struct err *err)
 {
 	(void)err;
-	tpm2_kept_drop(token, ctx);
+	/* Whichever it is: looking a handle up that is in use, and closing it, would end that use. */
+	tpm2_kept_drop(token, NULL);
 	tpm2_flush_copies(token, &((const struct tpm2_key *)ctx)->file.public);
 	return RC_OK;
 }

@@ -25,7 +25,7 @@ struct tpm2_token {
 	const struct config_token *config;
 	char *tcti;
 	char *keys_dir;
-	pthread_mutex_t mutex; /* recursive: generate() finds */
+	pthread_mutex_t mutex;
 	pid_t owner;
 	ESYS_CONTEXT *esys; /* NULL: thrown away after a TCTI error, opened again at the next use */
 	TSS2_TCTI_CONTEXT *tcti_context;

@@ -5,10 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BESIDE_MAX (TPM2_FILE_MAX + 6)
+#include "clock.h"
+
+#define BESIDE_MAX   (TPM2_FILE_MAX + 6)
+#define LOCK_MS      10000 /* for another writer, who needs as long as the disk to sync */
+#define LOCK_STEP_MS 5
 
 static enum rc fail(struct err *err, enum rc rc, const char *what, const char *keys_dir, const char *name)
 {
@@ -62,30 +67,54 @@ static bool write_all(int fd, struct span content)
 	return fsync(fd) == 0;
 }
 
-enum rc tpm2_file_write(const char *keys_dir, const char *name, struct span content, struct err *err)
+/* One writer in the directory at a time, of whatever process: each clears away what a killed one left beside. */
+static enum rc directory_lock(int dir, const char *keys_dir, struct err *err)
+{
+	int64_t deadline = clock_monotonic_ms() + LOCK_MS;
+
+	while (flock(dir, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(err, RC_RESOURCE, "cannot lock", keys_dir, "");
+		if (clock_monotonic_ms() > deadline)
+			return err_set(err, RC_RETRY, "another process writes in %s for too long", keys_dir);
+		clock_wait_until(INT64_MAX, LOCK_STEP_MS);
+	}
+	return RC_OK;
+}
+
+static enum rc write_locked(int dir, const char *keys_dir, const char *name, struct span content, struct err *err)
 {
 	char beside[BESIDE_MAX];
-	int dir;
-	enum rc rc = directory_open(keys_dir, true, &dir, err);
+	enum rc rc = RC_OK;
 
-	if (rc != RC_OK)
-		return rc;
 	snprintf(beside, sizeof(beside), ".%s.new", name);
-	unlinkat(dir, beside, 0); /* left by a process that was killed here */
+	unlinkat(dir, beside, 0);
 	int fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		rc = fail(err, RC_RESOURCE, "cannot create", keys_dir, beside);
-	else if (!write_all(fd, content))
+		return fail(err, RC_RESOURCE, "cannot create", keys_dir, beside);
+	if (!write_all(fd, content))
 		rc = fail(err, RC_RESOURCE, "cannot write", keys_dir, beside);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	if (rc == RC_OK && renameat2(dir, beside, dir, name, RENAME_NOREPLACE) != 0)
 		rc = fail(err, errno == EEXIST ? RC_INPUT : RC_RESOURCE, "cannot create", keys_dir, name);
 	if (rc == RC_OK && fsync(dir) != 0)
 		rc = fail(err, RC_RESOURCE, "cannot sync", keys_dir, "");
 	if (rc != RC_OK)
 		unlinkat(dir, beside, 0);
-	close(dir);
+	return rc;
+}
+
+enum rc tpm2_file_write(const char *keys_dir, const char *name, struct span content, struct err *err)
+{
+	int dir;
+	enum rc rc = directory_open(keys_dir, true, &dir, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = directory_lock(dir, keys_dir, err);
+	if (rc == RC_OK)
+		rc = write_locked(dir, keys_dir, name, content, err);
+	close(dir); /* and unlocks */
 	return rc;
 }
 
