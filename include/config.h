@@ -119,6 +119,9 @@ const struct config_authority *config_authority_get(const struct config *config,
 const struct config_policy *config_policy_get(const struct config *config, const char *name);
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name);
 
+/* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
+const struct config_secret *config_secret_at(const struct config *config, unsigned index);
+
 AUTO_DEFINE(config, struct config *, config_free);
 
 #endif /* HWA_CONFIG_H */

@@ -162,7 +162,8 @@ struct tpm2_journal_view {
 	unsigned unknown; /* were being opened when a process was killed: nobody knows their numbers */
 };
 void tpm2_journal_view(struct tpm2_token *token, struct tpm2_journal_view *ret_view);
-void tpm2_journal_settle(struct tpm2_token *token);
+/* Forgets what was left and is no longer among the `loaded`: somebody flushed it, and its number may be another's next. */
+void tpm2_journal_settle(struct tpm2_token *token, const uint32_t *loaded, unsigned count);
 
 /* tpm2_policy.c: keys bound to platform configuration registers */
 /* Reads the registers and puts the policy into `policy` and its digest into `template`. */
@@ -177,6 +178,8 @@ const char *tpm2_policy_text(const struct tss2_policy *policy, char text[96]);
  * ours and stays loaded all the while.  True when there is room now.  What others use is left alone. */
 bool tpm2_reclaim_objects(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
 bool tpm2_reclaim_sessions(struct tpm2_token *token);
+/* Before the first session of a process: what the journal tells is compared with the TPM while it is fresh. */
+void tpm2_reclaim_review(struct tpm2_token *token);
 /* Copies of a key that is about to be erased. */
 void tpm2_flush_copies(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
 

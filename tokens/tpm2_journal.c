@@ -125,14 +125,19 @@ void tpm2_journal_view(struct tpm2_token *token, struct tpm2_journal_view *ret_v
 	*ret_view = view;
 }
 
-void tpm2_journal_settle(struct tpm2_token *token)
+void tpm2_journal_settle(struct tpm2_token *token, const uint32_t *loaded, unsigned count)
 {
 	int fd = journal_open(token);
 
 	for (int slot = 0; fd >= 0 && slot < TPM2_JOURNAL_SLOTS; slot++) {
 		if (!line_lock(fd, slot, F_WRLCK))
 			continue;
-		if (line_read(fd, slot) != TPM2_JOURNAL_NONE)
+		uint32_t session = line_read(fd, slot);
+		bool stays = session == TPM2_JOURNAL_OPENING && count > 0;
+
+		for (unsigned i = 0; i < count; i++)
+			stays = stays || loaded[i] == session;
+		if (session != TPM2_JOURNAL_NONE && !stays)
 			line_write(fd, slot, TPM2_JOURNAL_NONE);
 		line_lock(fd, slot, F_UNLCK);
 	}

@@ -147,6 +147,16 @@ bool tpm2_reclaim_sessions(struct tpm2_token *token)
 			view.unknown--;
 			flushed++;
 		}
-	tpm2_journal_settle(token);
+	tpm2_journal_settle(token, NULL, 0);
 	return flushed > 0;
+}
+
+void tpm2_reclaim_review(struct tpm2_token *token)
+{
+	struct tpm2_journal_view view;
+	TPM2_HANDLE loaded[LOADED_MAX];
+
+	tpm2_journal_view(token, &view);
+	if (view.left_count || view.unknown)
+		tpm2_journal_settle(token, loaded, sessions_list(token, loaded));
 }

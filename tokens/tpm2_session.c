@@ -11,6 +11,8 @@ enum rc tpm2_session_open(struct tpm2_token *token, TPM2_SE type, ESYS_TR salt, 
 	int64_t since = 0;
 	TSS2_RC code;
 
+	if (token->journal.fd < 0)
+		tpm2_reclaim_review(token);
 	tpm2_journal_note(token, TPM2_JOURNAL_OPENING);
 	do {
 		code = Esys_StartAuthSession(token->esys, salt, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL,

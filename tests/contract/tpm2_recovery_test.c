@@ -217,21 +217,29 @@ static void many_threads_use_one_token(void **state)
 	}
 }
 
-/* A process that signs until it is killed, at whatever point of a conversation. */
-static pid_t victim(const struct token_key_name *name)
+/* A process that signs until it is killed, `after_ms` past its first signature, at whatever point of a conversation. */
+static void kill_while_signing(const struct token_key_name *name, int after_ms)
 {
-	pid_t pid = fork();
+	int signing[2];
+	char byte = 0;
 
+	assert_int_equal(pipe(signing), 0);
+	pid_t pid = fork();
 	if (pid == 0) {
 		struct token *token = NULL;
 		struct token_key *key = NULL;
 
 		if (token_open(&variants[1], keys_dir, &token, NULL) == RC_OK && token_find(token, name, &key, NULL) == RC_OK)
 			while (try_sign(key, NULL) == RC_OK)
-				;
+				(void)!write(signing[1], &byte, 1);
 		_exit(1);
 	}
-	return pid;
+	close(signing[1]);
+	(void)!read(signing[0], &byte, 1);
+	poll(NULL, 0, after_ms);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(signing[0]);
 }
 
 static void sessions_of_killed_processes_are_flushed(void **state)
@@ -243,12 +251,7 @@ static void sessions_of_killed_processes_are_flushed(void **state)
 
 	(void)state;
 	while (count_of("handles-loaded-session") < 3 && clock_monotonic_ms() < deadline) {
-		pid_t pid = victim(&key->name);
-
-		poll(NULL, 0, 60 + (int)(kills * 7 % 40)); /* not for luck: each kill may fall where it will */
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		kills++;
+		kill_while_signing(&key->name, (int)(kills++ * 7 % 20));
 		/* Objects are another test's. */
 		assert_int_equal(tools("tpm2_flushcontext -t"), 0);
 	}
@@ -267,13 +270,8 @@ static void processes_killed_at_random_leave_a_tpm_that_works(void **state)
 	struct token_key *key = contract_generate(token, KEY_EC_P256);
 
 	(void)state;
-	for (int kills = 0; kills < 40; kills++) {
-		pid_t pid = victim(&key->name);
-
-		poll(NULL, 0, 20 + kills * 13 % 90);
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-	}
+	for (int kills = 0; kills < 12; kills++)
+		kill_while_signing(&key->name, kills * 13 % 40);
 	expect_signs(key);
 	contract_drop(key);
 	token_close(token);

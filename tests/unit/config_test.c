@@ -195,6 +195,12 @@ static void a_tpm_is_told_its_parent_its_secrets_and_its_registers(void **state)
 	assert_string_equal(tpm->pcrs.bank, "sha256");
 	assert_int_equal(tpm->pcrs.mask, 1u << 0 | 1u << 7 | 1u << 23);
 	assert_true(tpm->keep_loaded);
+	/* None of them is the engine's to read. */
+	unsigned seen = 0, count = 0;
+	for (const struct config_secret *secret; (secret = config_secret_at(config, count)); count++)
+		seen += secret == &tpm->auth || secret == &tpm->owner_auth || secret == &config->tokens[0].pin;
+	assert_int_equal(seen, 3);
+	assert_int_equal(count, 3 * config->token_count + config->authority_count);
 }
 
 static void a_wrong_option_of_a_tpm_is_told_what_to_write(void **state)

@@ -79,7 +79,7 @@ static void a_killed_process_leaves_its_session_behind(void **state)
 	assert_int_equal(seen().live_count, 0);
 	assert_int_equal(seen().left_count, 1);
 	assert_int_equal(seen().left[0], 0x02000001);
-	tpm2_journal_settle(&token);
+	tpm2_journal_settle(&token, NULL, 0);
 	assert_int_equal(seen().left_count, 0);
 }
 
@@ -91,7 +91,25 @@ static void one_killed_while_it_opened_a_session_left_one_of_unknown_number(void
 	leave(TPM2_JOURNAL_OPENING);
 	assert_int_equal(seen().unknown, 1);
 	assert_int_equal(seen().left_count, 0);
-	tpm2_journal_settle(&token);
+	tpm2_journal_settle(&token, NULL, 0);
+	assert_int_equal(seen().unknown, 0);
+}
+
+static void what_the_tpm_still_has_loaded_stays_in_the_journal(void **state)
+{
+	static const uint32_t loaded[] = { 0x02000005, 0x02000001 }, others[] = { 0x02000005 };
+	struct tpm2_token token = opened();
+
+	(void)state;
+	leave(0x02000001);
+	tpm2_journal_settle(&token, loaded, 2);
+	assert_int_equal(seen().left_count, 1);
+	tpm2_journal_settle(&token, others, 1);
+	assert_int_equal(seen().left_count, 0);
+	leave(TPM2_JOURNAL_OPENING);
+	tpm2_journal_settle(&token, others, 1); /* it may be that one */
+	assert_int_equal(seen().unknown, 1);
+	tpm2_journal_settle(&token, NULL, 0);
 	assert_int_equal(seen().unknown, 0);
 }
 
@@ -104,7 +122,7 @@ static void what_was_closed_is_not_left(void **state)
 	tpm2_journal_note(&token, 0x03000002);
 	assert_int_equal(seen().live_count, 1);
 	assert_int_equal(seen().live[0], 0x03000002);
-	tpm2_journal_settle(&token); /* the living keep theirs */
+	tpm2_journal_settle(&token, NULL, 0); /* the living keep theirs */
 	assert_int_equal(seen().live_count, 1);
 	tpm2_journal_note(&token, TPM2_JOURNAL_NONE);
 	tpm2_journal_close(&token);
@@ -157,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_killed_process_leaves_its_session_behind),
 		cmocka_unit_test(one_killed_while_it_opened_a_session_left_one_of_unknown_number),
+		cmocka_unit_test(what_the_tpm_still_has_loaded_stays_in_the_journal),
 		cmocka_unit_test(what_was_closed_is_not_left),
 		cmocka_unit_test(a_line_of_an_earlier_boot_means_nothing),
 		cmocka_unit_test(a_damaged_file_is_no_evidence),
