@@ -24,6 +24,12 @@ struct config_secret {
 	char *where; /* path, credential name or variable name */
 };
 
+/* Platform configuration registers: "sha256:0,7" is bank "sha256" and bits 0 and 7. */
+struct config_pcrs {
+	char bank[8];
+	uint32_t mask; /* 0: none */
+};
+
 struct config_token {
 	char *name;
 	char *module; /* PKCS#11: path of the module; NULL where the URI names it, and for a TPM */
@@ -34,9 +40,13 @@ struct config_token {
 	unsigned sessions;    /* PKCS#11: open at once; 0: the default, 2 */
 	bool accept_wrapping; /* PKCS#11: although the token gives out keys it calls unextractable */
 	struct config_secret pin;
-	bool network;  /* PKCS#11: the module reaches its HSM over the network */
-	char *tcti;    /* TPM 2.0: TCTI string; NULL for PKCS#11 */
-	unsigned line; /* where the entry begins in the file */
+	bool network;                          /* PKCS#11: the module reaches its HSM over the network */
+	char *tcti;                            /* TPM 2.0: TCTI string; NULL for PKCS#11 */
+	uint32_t parent;                       /* TPM 2.0: persistent handle of the parent key; 0: found out */
+	struct config_secret auth, owner_auth; /* TPM 2.0: authorisation of the keys made here; of the owner hierarchy */
+	struct config_pcrs pcrs;               /* TPM 2.0: keys made here are usable only while these stay as they are */
+	bool keep_loaded;                      /* TPM 2.0: the key used last stays in the TPM */
+	unsigned line;                         /* where the entry begins in the file */
 };
 
 struct config_key {
@@ -108,6 +118,9 @@ const struct config_authority *config_authority_get(const struct config *config,
 /* The built-in defaults when `name` is NULL. */
 const struct config_policy *config_policy_get(const struct config *config, const char *name);
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name);
+
+/* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
+const struct config_secret *config_secret_at(const struct config *config, unsigned index);
 
 AUTO_DEFINE(config, struct config *, config_free);
 

@@ -137,7 +137,7 @@ lab_down() {
 	return $status
 }
 
-# lab_config [TPM-KEY-TYPE [HSM-KEY-TYPE [ACCOUNT-KEY-TYPE]]]; $LAB_POLICY may hold more lines of the policy.
+# lab_config [TPM-KEY-TYPE [HSM-KEY-TYPE [ACCOUNT-KEY-TYPE]]]; $LAB_TPM_OPTIONS may hold more options of the TPM.
 lab_config() {
 	cat >"$LAB/hwacme.yaml" <<-YAML
 	state: $LAB/state
@@ -145,7 +145,7 @@ lab_config() {
 	  - name: hsm
 	    pkcs11: { module: $LAB_MODULE, token: nf-appliance, pin: { file: $LAB/hsm.pin } }
 	  - name: tpm
-	    tpm2: { tcti: "$LAB_TCTI" }
+	    tpm2: { tcti: "$LAB_TCTI"${LAB_TPM_OPTIONS:+, $LAB_TPM_OPTIONS} }
 	authorities:
 	  - name: operator-ra
 	    directory: $LAB_DIRECTORY
@@ -221,7 +221,7 @@ lab_nginx() {
 	  uwsgi_temp_path $LAB/nginx-tmp; scgi_temp_path $LAB/nginx-tmp;
 	  server {
 	    listen 127.0.0.1:$port ssl;
-	    include $LAB/state/live/$name/nginx.conf;
+	    include $LAB/state/live/$name/nginx.conf; ${LAB_NGINX_LINE:-}
 	    location / { return 200 "$name is served\n"; }
 	  }
 	}

@@ -11,6 +11,19 @@
 #include "spki.h"
 #include "tpm2_file.h"
 
+/* A parent that the configuration names must be there; it is looked at now, not when a key is due. */
+static enum rc open_check(struct tpm2_token *token, void *ctx, struct err *err)
+{
+	ESYS_TR parent = ESYS_TR_NONE;
+
+	(void)ctx;
+	if (!token->config->parent)
+		return RC_OK; /* the connection is all that is asked */
+	enum rc rc = tpm2_parent_open(token, token->config->parent, &parent, err);
+	tpm2_parent_close(token, token->config->parent, &parent);
+	return rc;
+}
+
 static enum rc tpm2_open(const struct config_token *config, const char *keys_dir, struct token **ret_token, struct err *err)
 {
 	struct tpm2_token *token = calloc(1, sizeof(*token));
@@ -19,14 +32,17 @@ static enum rc tpm2_open(const struct config_token *config, const char *keys_dir
 		return err_set(err, RC_RESOURCE, "out of memory");
 	AUTO(token) struct token *owned = &token->base;
 	token->base = (struct token){ .ops = &tpm2_ops, .name = config->name };
+	token->config = config;
 	token->owner = getpid();
+	token->journal.fd = -1;
+	pthread_mutex_init(&token->mutex, NULL);
 	token->tcti = strdup(config->tcti);
 	token->keys_dir = strdup(keys_dir);
 	if (!token->tcti || !token->keys_dir)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	if (!token->tcti[0])
 		return err_set(err, RC_INPUT, "tcti is empty; write for example tcti: \"device:/dev/tpmrm0\"");
-	enum rc rc = tpm2_connect(token, err);
+	enum rc rc = tpm2_run(token, open_check, NULL, NULL, err);
 	if (rc == RC_OK)
 		*ret_token = TAKE(owned);
 	return rc;
@@ -36,137 +52,31 @@ static void tpm2_close(struct token *base)
 {
 	struct tpm2_token *token = TPM2(base);
 
+	/* A child shares the TPM's objects with its parent, and perhaps the connection: it sends nothing. */
+	if (token->owner == getpid())
+		tpm2_kept_drop(token, NULL);
 	tpm2_disconnect(token);
+	tpm2_journal_close(token);
+	Esys_Free(token->primary);
+	pthread_mutex_destroy(&token->mutex);
 	free(token->tcti);
 	free(token->keys_dir);
 	free(token);
 }
 
-static uint32_t property(const TPMS_CAPABILITY_DATA *capability, uint32_t wanted)
-{
-	const TPML_TAGGED_TPM_PROPERTY *list = &capability->data.tpmProperties;
-
-	for (uint32_t i = 0; i < list->count; i++)
-		if (list->tpmProperty[i].property == wanted)
-			return list->tpmProperty[i].value;
-	return 0;
-}
-
-/* TPM vendor texts come four letters to a number. */
-static void vendor_text(const TPMS_CAPABILITY_DATA *capability, uint32_t first, int words, char *text, size_t room)
-{
-	size_t used = 0;
-
-	for (int i = 0; i < words; i++) {
-		uint32_t value = property(capability, first + (uint32_t)i);
-
-		for (int shift = 24; shift >= 0; shift -= 8) {
-			char letter = (char)(value >> shift & 0xff);
-
-			if (letter > 0x20 && letter < 0x7f && used + 1 < room)
-				text[used++] = letter;
-		}
-	}
-	text[used] = '\0';
-}
-
-static enum rc tpm2_info(struct token *base, struct token_info *ret_info, struct err *err)
-{
-	struct tpm2_token *token = TPM2(base);
-	struct token_info info = { 0 };
-	TPMS_CAPABILITY_DATA *fixed = NULL, *variable = NULL;
-	TPMI_YES_NO more;
-	enum rc rc = tpm2_connect(token, err);
-
-	if (rc != RC_OK)
-		return rc;
-	TSS2_RC code = Esys_GetCapability(token->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES,
-					  TPM2_PT_FIXED, 64, &more, &fixed);
-	if (code == TSS2_RC_SUCCESS)
-		code = Esys_GetCapability(token->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES,
-					  TPM2_PT_VAR, 64, &more, &variable);
-	if (code == TSS2_RC_SUCCESS) {
-		uint32_t firmware = property(fixed, TPM2_PT_FIRMWARE_VERSION_1);
-
-		vendor_text(fixed, TPM2_PT_MANUFACTURER, 1, info.manufacturer, sizeof(info.manufacturer));
-		vendor_text(fixed, TPM2_PT_VENDOR_STRING_1, 4, info.model, sizeof(info.model));
-		snprintf(info.firmware, sizeof(info.firmware), "%u.%u", firmware >> 16, firmware & 0xffff);
-		snprintf(info.pin_state, sizeof(info.pin_state), "%s",
-			 property(variable, TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT ? "in dictionary-attack lockout"
-											  : "not needed");
-		snprintf(info.label, sizeof(info.label), "TPM 2.0");
-	} else {
-		rc = tpm2_fail(token, err, code, "TPM2_GetCapability");
-	}
-	Esys_Free(fixed);
-	Esys_Free(variable);
-	for (int type = 0; type < KEY_TYPE_COUNT && rc == RC_OK; type++)
-		info.key_types[type] = tpm2_can_make(token, (enum key_type)type);
-	if (rc == RC_OK)
-		*ret_info = info;
-	return rc;
-}
-
-static enum key_type curve_of(TPM2_ECC_CURVE curve)
-{
-	for (int type = 0; type < KEY_TYPE_COUNT; type++)
-		if (key_type_family((enum key_type)type) == FAMILY_EC && tpm2_curve((enum key_type)type) == curve)
-			return (enum key_type)type;
-	return KEY_TYPE_COUNT;
-}
-
-static enum rc public_spki(const TPMT_PUBLIC *area, struct buf *ret_spki, struct err *err)
-{
-	if (area->type == TPM2_ALG_RSA) {
-		uint32_t number = area->parameters.rsaDetail.exponent ? area->parameters.rsaDetail.exponent : 65537;
-		uint8_t exponent[] = { (uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
-				       (uint8_t)number };
-
-		return spki_from_rsa(span_of(area->unique.rsa.buffer, area->unique.rsa.size), SPAN(exponent), ret_spki, err);
-	}
-	const TPMS_ECC_POINT *point = &area->unique.ecc;
-	uint8_t octets[1 + 2 * EC_WIDTH_MAX] = { 0x04 };
-	enum key_type type = area->type == TPM2_ALG_ECC ? curve_of(area->parameters.eccDetail.curveID) : KEY_TYPE_COUNT;
-	size_t width = type < KEY_TYPE_COUNT ? key_type_width(type) : 0;
-
-	if (type == KEY_TYPE_COUNT || point->x.size > width || point->y.size > width)
-		return err_set(err, RC_INPUT, "its type is none of ours");
-	memcpy(octets + 1 + width - point->x.size, point->x.buffer, point->x.size);
-	memcpy(octets + 1 + 2 * width - point->y.size, point->y.buffer, point->y.size);
-	return spki_from_ec(type, span_of(octets, 1 + 2 * width), ret_spki, err);
-}
-
-/* What invariant I2 asks, of the attributes that the TPM itself reports for the loaded key. */
-static struct token_custody custody_of(TPMA_OBJECT attributes)
-{
-	static const struct {
-		TPMA_OBJECT bit;
-		bool must_be;
-		const char *held, *broken;
-	} rules[] = {
-		{ TPMA_OBJECT_FIXEDTPM, true, "fixedTPM", "NOT fixedTPM" },
-		{ TPMA_OBJECT_FIXEDPARENT, true, "fixedParent", "NOT fixedParent" },
-		{ TPMA_OBJECT_SENSITIVEDATAORIGIN, true, "generated in the TPM", "not generated in the TPM" },
-		{ TPMA_OBJECT_RESTRICTED, false, "not restricted", "restricted" },
-	};
-	struct token_custody custody = { .held = true };
-	size_t used = 0;
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		bool holds = !!(attributes & rules[i].bit) == rules[i].must_be;
-
-		custody.held = custody.held && holds;
-		int len = snprintf(custody.text + used, sizeof(custody.text) - used, "%s%s", i ? ", " : "",
-				   holds ? rules[i].held : rules[i].broken);
-		used += len > 0 ? (size_t)len : 0;
-	}
-	return custody;
-}
-
 static void key_free(struct token_key *base)
 {
-	buf_clear(&TPM2_KEY(base)->spki);
-	free(TPM2_KEY(base));
+	struct tpm2_key *key = TPM2_KEY(base);
+	struct tpm2_token *token = TPM2(base->token);
+
+	if (token->owner == getpid()) {
+		tpm2_lock(token);
+		tpm2_kept_drop(token, key);
+		tpm2_unlock(token);
+	}
+	Esys_Free(key->saved);
+	buf_clear(&key->spki);
+	free(key);
 }
 
 static enum rc key_new(struct token *base, const struct token_key_name *name, const struct tss2_key *file,
@@ -180,7 +90,7 @@ static enum rc key_new(struct token *base, const struct token_key_name *name, co
 				  .file = *file,
 				  .spki = BUF_MAX(TOKEN_SPKI_MAX) };
 	AUTO(token_key) struct token_key *owned = &key->base;
-	enum rc rc = public_spki(&file->public.publicArea, &key->spki, err);
+	enum rc rc = tpm2_key_spki(&file->public.publicArea, &key->spki, err);
 	if (rc != RC_OK)
 		return rc;
 	key->base.type = spki_key_type(buf_span(&key->spki));
@@ -190,20 +100,32 @@ static enum rc key_new(struct token *base, const struct token_key_name *name, co
 	return RC_OK;
 }
 
-static enum rc custody(struct token_key *key, struct token_custody *ret_custody, struct err *err)
+static enum rc custody_read(struct tpm2_key *key, bool save, struct token_custody *ret_custody, struct err *err)
 {
 	TPM2B_PUBLIC public;
-	enum rc rc = tpm2_read_public(TPM2(key->token), &TPM2_KEY(key)->file, &public, err);
+	enum rc rc = tpm2_read_public(key, save, &public, err);
 
 	if (rc == RC_OK)
-		*ret_custody = custody_of(public.publicArea.objectAttributes);
+		tpm2_key_custody(&key->file, public.publicArea.objectAttributes, ret_custody);
 	return rc;
+}
+
+static enum rc custody(struct token_key *key, struct token_custody *ret_custody, struct err *err)
+{
+	return custody_read(TPM2_KEY(key), false, ret_custody, err);
+}
+
+static const char *file_of(const char *label, char name[TPM2_FILE_MAX])
+{
+	snprintf(name, TPM2_FILE_MAX, "%s.pem", label);
+	return name;
 }
 
 static enum rc file_load(struct tpm2_token *token, const char *label, struct tss2_key *ret_file, struct err *err)
 {
 	AUTO(buf) struct buf pem = BUF_MAX(TSS2_KEY_PEM_MAX);
-	enum rc rc = tpm2_file_read(token->keys_dir, label, &pem, err);
+	char name[TPM2_FILE_MAX];
+	enum rc rc = tpm2_file_read(token->keys_dir, file_of(label, name), &pem, err);
 
 	if (rc == RC_OK)
 		rc = tss2_key_parse(buf_span(&pem), ret_file, err);
@@ -220,7 +142,7 @@ static enum rc tpm2_find(struct token *base, const struct token_key_name *name, 
 	if (rc == RC_OK)
 		rc = key_new(base, name, &file, &key, err);
 	if (rc == RC_OK)
-		rc = custody(key, &kept, err);
+		rc = custody_read(TPM2_KEY(key), true, &kept, err);
 	/* An absent file is an absent key; a file that this TPM refuses is a lost one, and never quietly replaced. */
 	if (rc == RC_ABSENT && key) {
 		rc = RC_DENIED;
@@ -240,21 +162,22 @@ static enum rc tpm2_generate(struct token *base, const struct token_key_name *na
 	struct tpm2_token *token = TPM2(base);
 	AUTO(buf) struct buf pem = BUF_MAX(TSS2_KEY_PEM_MAX);
 	AUTO(buf) struct buf present = BUF_MAX(TSS2_KEY_PEM_MAX);
+	char path[TPM2_FILE_MAX];
 	struct tss2_key file;
-	enum rc rc = tpm2_file_read(token->keys_dir, name->label, &present, NULL);
+	enum rc rc = tpm2_file_read(token->keys_dir, file_of(name->label, path), &present, NULL);
 
 	if (rc != RC_ABSENT)
-		return err_set(err, RC_INPUT, "%s/%s.pem exists already", token->keys_dir, name->label);
+		return err_set(err, RC_INPUT, "%s/%s exists already", token->keys_dir, path);
 	rc = tpm2_create(token, type, &file, err);
 	if (rc == RC_OK)
 		rc = tss2_key_print(&file, &pem, err);
 	if (rc == RC_OK)
-		rc = tpm2_file_write(token->keys_dir, name->label, buf_span(&pem), err);
+		rc = tpm2_file_write(token->keys_dir, path, buf_span(&pem), err);
 	if (rc != RC_OK)
 		return rc;
 	rc = tpm2_find(base, name, ret_key, err);
 	if (rc != RC_OK)
-		(void)!tpm2_file_erase(token->keys_dir, name->label, NULL);
+		(void)!tpm2_file_erase(token->keys_dir, path, NULL);
 	return rc;
 }
 
@@ -284,7 +207,7 @@ static enum rc list_one(struct token *base, const struct token_key_name *name, t
 
 	if (rc == RC_OK)
 		rc = key_new(base, name, &file, &key, &why);
-	if (rc == RC_OK && custody(key, &kept, &why) != RC_OK)
+	if (rc == RC_OK && custody_read(TPM2_KEY(key), false, &kept, &why) != RC_OK)
 		snprintf(kept.text, sizeof(kept.text), "%s", why.text);
 	if (rc == RC_OK)
 		return each(ctx, key, &kept, err);
@@ -315,19 +238,16 @@ static enum rc public_key(struct token_key *key, struct buf *ret_spki, struct er
 	return buf_append(ret_spki, buf_span(&TPM2_KEY(key)->spki), err);
 }
 
-/* The specification lets r and s be shorter than the field; JWS does not. */
-static enum rc ecdsa_pair(const TPMS_SIGNATURE_ECC *pair, size_t width, struct buf *ret_sig, struct err *err)
+static enum rc sign_by_tpm(struct tpm2_signing *signing, enum token_scheme scheme, struct buf *ret_sig, struct err *err)
 {
-	uint8_t octets[2 * EC_WIDTH_MAX] = { 0 };
+	enum rc rc = tpm2_sign(signing, err);
 
-	if (pair->signatureR.size > width || pair->signatureS.size > width)
-		return err_set_raw(err, RC_RETRY, ERR_TSS, 0, "TPM2_Sign: a signature wider than the curve");
-	memcpy(octets + width - pair->signatureR.size, pair->signatureR.buffer, pair->signatureR.size);
-	memcpy(octets + 2 * width - pair->signatureS.size, pair->signatureS.buffer, pair->signatureS.size);
-	return buf_append(ret_sig, span_of(octets, 2 * width), err);
+	if (rc == RC_OK)
+		rc = tpm2_key_signature(signing->key->base.type, scheme, &signing->sig, ret_sig, err);
+	return rc;
 }
 
-static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span digest,
+static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token_hash hash, struct span digest,
 		    struct buf *ret_sig, struct err *err)
 {
 	static const TPM2_ALG_ID schemes[] = {
@@ -336,20 +256,26 @@ static enum rc sign(struct token_key *key, enum token_scheme scheme, enum token_
 	static const TPM2_ALG_ID hashes[] = {
 		[TOKEN_SHA256] = TPM2_ALG_SHA256, [TOKEN_SHA384] = TPM2_ALG_SHA384, [TOKEN_SHA512] = TPM2_ALG_SHA512
 	};
-	TPMT_SIG_SCHEME wanted = { .scheme = schemes[scheme], .details.any.hashAlg = hashes[hash] };
-	TPM2B_DIGEST message = { .size = (UINT16)digest.len };
-	TPMT_SIGNATURE sig;
+	struct tpm2_key *key = TPM2_KEY(base);
+	struct tpm2_signing signing = { .key = key,
+					.scheme = { .scheme = schemes[scheme], .details.any.hashAlg = hashes[hash] },
+					.digest.size = (UINT16)digest.len };
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 
-	if (digest.len > sizeof(message.buffer))
+	if (digest.len > sizeof(signing.digest.buffer))
 		return err_set(err, RC_BUG, "a digest of %zu bytes", digest.len);
-	memcpy(message.buffer, digest.at, digest.len);
-	enum rc rc = tpm2_sign(TPM2(key->token), &TPM2_KEY(key)->file, &message, &wanted, &sig, err);
-	if (rc != RC_OK)
-		return rc;
-	if (scheme == TOKEN_ECDSA)
-		return ecdsa_pair(&sig.signature.ecdsa, key_type_width(key->type), ret_sig, err);
-	const TPM2B_PUBLIC_KEY_RSA *octets = &sig.signature.rsassa.sig; /* rsapss has the same shape */
-	return buf_append(ret_sig, span_of(octets->buffer, octets->size), err);
+	memcpy(signing.digest.buffer, digest.at, digest.len);
+	enum rc rc = sign_by_tpm(&signing, scheme, &sig, err);
+	/* By the key that is at this handle now; callers verify too, but could not mend it. */
+	if (rc == RC_OK && signing.was_kept &&
+	    spki_verify(buf_span(&key->spki), scheme, hash, digest, buf_span(&sig), NULL) != RC_OK) {
+		tpm2_lock(TPM2(base->token));
+		tpm2_kept_drop(TPM2(base->token), NULL);
+		tpm2_unlock(TPM2(base->token));
+		buf_clear(&sig);
+		rc = sign_by_tpm(&signing, scheme, &sig, err);
+	}
+	return rc == RC_OK ? buf_append(ret_sig, buf_span(&sig), err) : rc;
 }
 
 static enum rc reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err)
@@ -361,13 +287,25 @@ static enum rc reference(struct token_key *key, struct buf *ret_pem, struct buf 
 	return rc;
 }
 
+static enum rc flush_copies(struct tpm2_token *token, void *ctx, struct err *err)
+{
+	(void)err;
+	/* Whichever it is: looking a handle up that is in use, and closing it, would end that use. */
+	tpm2_kept_drop(token, NULL);
+	tpm2_flush_copies(token, &((const struct tpm2_key *)ctx)->file.public);
+	return RC_OK;
+}
+
 static enum rc erase(struct token_key *key, struct err *err)
 {
+	struct tpm2_token *token = TPM2(key->token);
+	char name[TPM2_FILE_MAX];
+
 	/* The file is the key: a child process that inherited the handle must not erase it. */
-	if (TPM2(key->token)->owner != getpid())
+	if (token->owner != getpid())
 		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
-	tpm2_flush_copies(TPM2(key->token), &TPM2_KEY(key)->file.public);
-	return tpm2_file_erase(TPM2(key->token)->keys_dir, key->name.label, err);
+	(void)!tpm2_run(token, flush_copies, TPM2_KEY(key), NULL, NULL);
+	return tpm2_file_erase(token->keys_dir, file_of(key->name.label, name), err);
 }
 
 const struct token_ops tpm2_ops = {

@@ -32,19 +32,24 @@ static const struct {
 	{ 0x908, 0xfff, RC_RETRY, "the TPM yielded" },
 	{ 0x90a, 0xfff, RC_RETRY, "the TPM is testing itself" },
 	{ 0x922, 0xfff, RC_RETRY, "the TPM asks to retry" },
+	{ 0x09d, 0x0ff, RC_DENIED, "the key's policy is not met" },
+	{ 0x12f, 0xfff, RC_DENIED, "the key is for use by a policy that its file does not tell" },
+	{ 0x128, 0xfff, RC_RETRY, "the registers changed in the meantime" },
 	{ 0x910, 0xfff, RC_RETRY, "the key was flushed by somebody else" },
+	{ 0x918, 0xfff, RC_RETRY, "the session was flushed by somebody else" },
+	{ 0x905, 0xfff, RC_RETRY, "the TPM has no number left for another session" },
 	{ 0x100, 0xfff, RC_RETRY, "the TPM was not started" },
 	{ 0x101, 0xfff, RC_RESOURCE, "the TPM is in failure mode" },
 };
 
-static bool is_connection_lost(TSS2_RC code)
+bool tpm2_is_lost(TSS2_RC code)
 {
 	return (code & LAYER_MASK) == LAYER_TCTI || code == BAD_SEQUENCE;
 }
 
 enum rc tpm2_fail(struct tpm2_token *token, struct err *err, TSS2_RC code, const char *command)
 {
-	if (is_connection_lost(code)) {
+	if (tpm2_is_lost(code)) {
 		tpm2_disconnect(token);
 		return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: no answer from the TPM at \"%s\"", command, token->tcti);
 	}
@@ -59,6 +64,12 @@ enum rc tpm2_fail(struct tpm2_token *token, struct err *err, TSS2_RC code, const
 			return err_set_raw(err, CODES[i].rc, ERR_TSS, code, "%s: %s", command, CODES[i].text);
 	}
 	return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: %s", command, Tss2_RC_Decode(code));
+}
+
+bool tpm2_is_format_one(TSS2_RC code, TSS2_RC base)
+{
+	/* Of the TPM alone (bits 16 up are zero); 6 bits number, the rest says which parameter, handle or session. */
+	return code <= 0xfffu && (code & TPM2_RC_FMT1) && (code & 0x3fu) == (base & 0x3fu);
 }
 
 bool tpm2_again(TSS2_RC code, int64_t *since_ms)
@@ -86,20 +97,28 @@ void tpm2_flush(struct tpm2_token *token, ESYS_TR *handle)
 
 void tpm2_disconnect(struct tpm2_token *token)
 {
+	/* Handles are good for one connection. */
+	token->persistent.number = 0;
+	token->kept.key = NULL;
 	if (token->esys)
 		Esys_Finalize(&token->esys);
 	if (token->tcti_context)
 		Tss2_TctiLdr_Finalize(&token->tcti_context);
 }
 
+/* Our errors say what matters; the library's own lines on stderr would only repeat it. */
+static void library_silence(void)
+{
+	setenv("TSS2_LOG", "all+NONE", 0);
+}
+
 enum rc tpm2_connect(struct tpm2_token *token, struct err *err)
 {
-	if (token->owner != getpid())
-		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
 	if (token->esys)
 		return RC_OK;
-	/* Our errors say what matters; the library's own lines on stderr would only repeat it. */
-	setenv("TSS2_LOG", "all+NONE", 0);
+	pthread_once(&once, library_silence);
 	TSS2_RC code = Tss2_TctiLdr_Initialize(token->tcti, &token->tcti_context);
 	if (code == TSS2_RC_SUCCESS)
 		code = Esys_Initialize(&token->esys, token->tcti_context, NULL);

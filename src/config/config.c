@@ -60,6 +60,8 @@ static void token_free(struct config_token *token)
 	free(token->init_args);
 	free(token->pin.where);
 	free(token->tcti);
+	free(token->auth.where);
+	free(token->owner_auth.where);
 }
 
 static void authority_free(struct config_authority *authority)

@@ -16,6 +16,19 @@ const struct config_token *config_token_get(const struct config *config, const c
 	GET(tokens, token_count);
 }
 
+const struct config_secret *config_secret_at(const struct config *config, unsigned index)
+{
+	unsigned of_tokens = config->token_count * 3;
+
+	if (index < of_tokens) {
+		const struct config_token *token = &config->tokens[index / 3];
+		const struct config_secret *const secrets[] = { &token->pin, &token->auth, &token->owner_auth };
+
+		return secrets[index % 3];
+	}
+	return index - of_tokens < config->authority_count ? &config->authorities[index - of_tokens].external.hmac : NULL;
+}
+
 const struct config_authority *config_authority_get(const struct config *config, const char *name)
 {
 	GET(authorities, authority_count);

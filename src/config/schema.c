@@ -35,6 +35,11 @@ static const cyaml_schema_field_t PKCS11[] = {
 
 static const cyaml_schema_field_t TPM2[] = {
 	TEXT("tcti", NEEDED, schema_tpm2, tcti),
+	TEXT("parent", OPTIONAL, schema_tpm2, parent),
+	GROUP("auth", OPTIONAL, schema_tpm2, auth, SECRET),
+	GROUP("owner-auth", OPTIONAL, schema_tpm2, owner_auth, SECRET),
+	TEXT("pcrs", OPTIONAL, schema_tpm2, pcrs),
+	TEXT("keep-loaded", OPTIONAL, schema_tpm2, keep_loaded),
 	CYAML_FIELD_END,
 };
 

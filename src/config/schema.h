@@ -20,7 +20,8 @@ struct schema_pkcs11 {
 	struct schema_secret *pin;
 };
 struct schema_tpm2 {
-	char *tcti;
+	char *tcti, *parent, *pcrs, *keep_loaded;
+	struct schema_secret *auth, *owner_auth;
 };
 struct schema_token {
 	char *name;

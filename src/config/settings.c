@@ -75,16 +75,19 @@ static enum rc read_algorithm(const struct place *place, const char *text, enum 
 	return place_refuse(place, "account-key.algorithm", text, instead);
 }
 
-static enum rc read_secret(const struct place *place, struct schema_secret *texts, struct config_secret *ret)
+static enum rc read_secret(const struct place *place, const char *option, struct schema_secret *texts, struct config_secret *ret)
 {
+	char file[64];
+
 	if (!texts)
 		return RC_OK;
 	if ((texts->file != NULL) + (texts->credential != NULL) + (texts->env != NULL) != 1)
-		return place_refuse(place, "pkcs11.pin", "pin",
+		return place_refuse(place, option, strchr(option, '.') + 1,
 				    "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
 	if (texts->file) {
 		ret->source = SECRET_FILE;
-		return read_path(place, "pkcs11.pin.file", &texts->file, &ret->where);
+		snprintf(file, sizeof(file), "%s.file", option);
+		return read_path(place, file, &texts->file, &ret->where);
 	}
 	ret->source = texts->credential ? SECRET_CREDENTIAL : SECRET_ENV;
 	ret->where = texts->credential ? TAKE(texts->credential) : TAKE(texts->env);
@@ -132,9 +135,32 @@ static enum rc read_pkcs11(const struct place *place, struct schema_pkcs11 *text
 	if (rc == RC_OK && texts->accept_wrapping && !value_flag(texts->accept_wrapping, &ret->accept_wrapping))
 		rc = place_refuse(place, "pkcs11.accept-wrapping", texts->accept_wrapping, "write true or false");
 	if (rc == RC_OK)
-		rc = read_secret(place, texts->pin, &ret->pin);
+		rc = read_secret(place, "pkcs11.pin", texts->pin, &ret->pin);
 	ret->init_args = TAKE(texts->init_args);
 	return rc;
+}
+
+static enum rc read_tpm2(const struct place *place, struct schema_tpm2 *texts, struct config_token *ret)
+{
+	ret->tcti = TAKE(texts->tcti);
+	if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
+		return place_refuse(place, "tpm2.tcti", ret->tcti,
+				    "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
+	if (texts->parent && !value_persistent_handle(texts->parent, &ret->parent))
+		return place_refuse(place, "tpm2.parent", texts->parent,
+				    "write the persistent handle of a storage key, from 0x81000000 to 0x81ffffff");
+	if (texts->pcrs && !value_pcrs(texts->pcrs, &ret->pcrs))
+		return place_refuse(
+			place, "tpm2.pcrs", texts->pcrs,
+			"write one bank of sha256, sha384 or sha512 and its registers from 0 to 23, such as sha256:0,7");
+	if (texts->keep_loaded && !value_flag(texts->keep_loaded, &ret->keep_loaded))
+		return place_refuse(place, "tpm2.keep-loaded", texts->keep_loaded, "write true or false");
+	/* /dev/tpm0 is the TPM itself: a key left loaded there takes one of three places from everybody. */
+	if (ret->keep_loaded && strncmp(ret->tcti, "device:/dev/tpm", 15) == 0 && strncmp(ret->tcti + 15, "rm", 2) != 0)
+		return place_refuse(place, "tpm2.keep-loaded", texts->keep_loaded,
+				    "needs a resource manager; write tcti: \"device:/dev/tpmrm0\"");
+	enum rc rc = read_secret(place, "tpm2.auth", texts->auth, &ret->auth);
+	return rc == RC_OK ? read_secret(place, "tpm2.owner-auth", texts->owner_auth, &ret->owner_auth) : rc;
 }
 
 static enum rc read_token(const struct place *place, struct schema_token *texts, struct config_token *ret)
@@ -147,14 +173,7 @@ static enum rc read_token(const struct place *place, struct schema_token *texts,
 	if ((texts->pkcs11 != NULL) == (texts->tpm2 != NULL))
 		return place_refuse(place, "name", ret->name,
 				    "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
-	if (texts->tpm2) {
-		ret->tcti = TAKE(texts->tpm2->tcti);
-		if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
-			return place_refuse(place, "tpm2.tcti", ret->tcti,
-					    "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
-		return RC_OK;
-	}
-	return read_pkcs11(place, texts->pkcs11, ret);
+	return texts->tpm2 ? read_tpm2(place, texts->tpm2, ret) : read_pkcs11(place, texts->pkcs11, ret);
 }
 
 /* http: is refused when the authority is used, like any other address that cannot be trusted; here only nonsense is. */

@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_MAX_LEN  63u
 #define DNS_NAME_MAX  253u
 #define DNS_LABEL_MAX 63u
+#define PCR_LAST      23 /* PC Client Platform TPM Profile: 24 registers */
 
 static bool is_letter_or_digit(char c)
 {
@@ -83,6 +85,39 @@ bool value_flag(const char *text, bool *ret_flag)
 	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 		return false;
 	*ret_flag = text[0] == 't';
+	return true;
+}
+
+bool value_persistent_handle(const char *text, uint32_t *ret_handle)
+{
+	if (strncmp(text, "0x81", 4) != 0 || strlen(text) != 10 || strspn(text + 2, "0123456789abcdefABCDEF") != 8)
+		return false;
+	*ret_handle = (uint32_t)strtoul(text + 2, NULL, 16);
+	return true;
+}
+
+bool value_pcrs(const char *text, struct config_pcrs *ret_pcrs)
+{
+	static const char *const banks[] = { "sha256", "sha384", "sha512" };
+	struct config_pcrs pcrs = { 0 };
+	const char *at = strchr(text, ':');
+
+	for (size_t i = 0; at && i < sizeof(banks) / sizeof(banks[0]); i++)
+		if ((size_t)(at - text) == strlen(banks[i]) && memcmp(text, banks[i], strlen(banks[i])) == 0)
+			memcpy(pcrs.bank, banks[i], strlen(banks[i]));
+	if (!pcrs.bank[0])
+		return false;
+	do {
+		int64_t index;
+
+		at = number(at + 1, &index);
+		if (!at || index > PCR_LAST || pcrs.mask & 1u << index)
+			return false;
+		pcrs.mask |= 1u << index;
+	} while (*at == ',');
+	if (*at)
+		return false;
+	*ret_pcrs = pcrs;
 	return true;
 }
 

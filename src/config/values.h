@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
+
 #define VALUE_DURATION_MAX (INT64_C(3650) * 86400) /* seconds */
 
 /* "90s", "10m", "336h", "14d"; false for anything else, weeks included. */
@@ -15,6 +17,10 @@ bool value_percent(const char *text, unsigned *ret_percent);
 bool value_count(const char *text, unsigned least, unsigned most, unsigned *ret_count);
 /* "true" or "false"; YAML 1.1's yes and on are refused, they mean different things to different parsers. */
 bool value_flag(const char *text, bool *ret_flag);
+/* "0x81000001": where a TPM keeps keys for good. */
+bool value_persistent_handle(const char *text, uint32_t *ret_handle);
+/* "sha256:0,7". */
+bool value_pcrs(const char *text, struct config_pcrs *ret_pcrs);
 /* Safe as a file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
 bool value_name(const char *text);
 /* "ADDRESS:PORT", "[IPv6]:PORT". */

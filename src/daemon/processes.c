@@ -104,10 +104,10 @@ static void variable_forget(const struct config_secret *secret)
 
 static void environment_forget(const struct config *config)
 {
-	for (unsigned i = 0; i < config->token_count; i++)
-		variable_forget(&config->tokens[i].pin);
-	for (unsigned i = 0; i < config->authority_count; i++)
-		variable_forget(&config->authorities[i].external.hmac);
+	const struct config_secret *secret;
+
+	for (unsigned i = 0; (secret = config_secret_at(config, i)); i++)
+		variable_forget(secret);
 }
 
 enum rc processes_start(const struct config *config, struct processes **ret_processes, struct err *err)

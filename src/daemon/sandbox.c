@@ -271,13 +271,18 @@ static enum rc filter_load(scmp_filter_ctx filter, bool complete, struct err *er
 	return RC_OK;
 }
 
-/* "swtpm:host=...", "mssim:host=...": a TPM at the other end of a network. */
+/* "swtpm:host=...", "mssim:port=...": a TPM at the other end of a network. */
+static bool is_far(const char *tcti)
+{
+	return strstr(tcti, "host=") || strstr(tcti, "port=");
+}
+
 static bool needs_network(const struct config *config)
 {
 	for (unsigned i = 0; i < config->token_count; i++) {
 		const struct config_token *token = &config->tokens[i];
 
-		if (token->network || (token->tcti && strstr(token->tcti, "host=")))
+		if (token->network || (token->tcti && is_far(token->tcti)))
 			return true;
 	}
 	return false;

@@ -108,15 +108,13 @@ static bool lies_in(const struct config_secret *secret, const char *directory)
 /* Is a PIN, or what else is not the engine's to read, somewhere below this directory? */
 static bool hides_secret(const struct config *config, const char *directory)
 {
+	const struct config_secret *secret;
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
 	if (lies_below(config->state, directory) || (credentials && lies_below(credentials, directory)))
 		return true;
-	for (unsigned i = 0; i < config->token_count; i++)
-		if (lies_in(&config->tokens[i].pin, directory))
-			return true;
-	for (unsigned i = 0; i < config->authority_count; i++)
-		if (lies_in(&config->authorities[i].external.hmac, directory))
+	for (unsigned i = 0; (secret = config_secret_at(config, i)); i++)
+		if (lies_in(secret, directory))
 			return true;
 	return false;
 }

@@ -1,76 +1,12 @@
 /* tpm2_contract_test.c -- the TPM 2.0 backend keeps the token contract on a real swtpm, and its own promises. */
-#include "token_contract.h"
-#include "token_contract.c"
+#include "tpm2_fixture.h"
 
-#include "swtpm.h"
-
-static struct swtpm swtpm, other;
-static char keys_dir[80], name[] = "tpm";
-static struct config_token config;
-
-static bool can(enum key_type type)
-{
-	/* libtpms has no RSA beyond 3072 bits, and TPM 2.0 no Ed25519. */
-	return type != KEY_RSA_4096 && type != KEY_ED25519;
-}
-
-static struct token_fixture fixture = { .name = "TPM 2.0 on swtpm", .config = &config, .can = can };
+static struct swtpm other;
 
 static int start(void **state)
 {
-	if (swtpm_start(&swtpm) != 0)
-		return -1;
-	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", swtpm.dir);
-	if (mkdir(keys_dir, 0700) != 0)
-		return -1;
-	config = (struct config_token){ .name = name, .tcti = swtpm.tcti };
-	fixture.keys_dir = keys_dir;
 	*state = &fixture;
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	swtpm_stop(&swtpm);
-	return 0;
-}
-
-static struct token *open_it(const struct config_token *which)
-{
-	struct token *token = NULL;
-	struct err err = { 0 };
-
-	contract_expect(token_open(which, keys_dir, &token, &err), RC_OK, &err, "open");
-	return token;
-}
-
-static void file_of(const struct token_key_name *key, char path[256])
-{
-	snprintf(path, 256, "%s/%s.pem", keys_dir, key->label);
-}
-
-/* Asked with the tools of others: nothing of ours is left in the TPM between two operations. */
-static void expect_no_object_left(void)
-{
-	char command[256], line[64];
-
-	snprintf(command, sizeof(command), "tpm2_getcap -T %s handles-transient && tpm2_getcap -T %s handles-loaded-session",
-		 swtpm.tcti, swtpm.tcti);
-	FILE *pipe = popen(command, "r");
-	assert_non_null(pipe);
-	assert_null(fgets(line, sizeof(line), pipe));
-	assert_int_equal(pclose(pipe), 0);
-}
-
-static void expect_signs(struct token_key *key)
-{
-	static const uint8_t digest[32] = { 1, 2, 3 };
-	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
-	struct err err = { 0 };
-
-	contract_expect(token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, &err), RC_OK, &err, "sign");
-	assert_int_equal(sig.len, 64);
+	return tpm2_fixture_start("TPM 2.0 on swtpm");
 }
 
 static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for(void **state)
@@ -83,7 +19,7 @@ static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for
 		keys[i] = contract_generate(token, KEY_EC_P256);
 	for (size_t i = 0; i < 6; i++)
 		expect_signs(keys[i]);
-	expect_no_object_left();
+	expect_nothing_left();
 	for (size_t i = 0; i < 6; i++)
 		contract_drop(keys[i]);
 	token_close(token);
@@ -92,13 +28,9 @@ static void no_object_is_left_in_the_tpm_and_more_keys_work_than_it_has_room_for
 /* What a process killed between two commands leaves in a TPM without a resource manager. */
 static void leave_loaded(void)
 {
-	char command[700];
-
-	snprintf(command, sizeof(command),
-		 "cd %s && export TPM2TOOLS_TCTI=%s && tpm2_createprimary -Q -C o -G ecc256:aes128cfb -c left.ctx -a "
-		 "'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt' >/dev/null 2>&1",
-		 swtpm.dir, swtpm.tcti);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(tools("tpm2_createprimary -Q -C o -G ecc256:aes128cfb -c left.ctx -a "
+			       "'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt'"),
+			 0);
 }
 
 static void what_killed_processes_left_loaded_is_flushed(void **state)
@@ -111,7 +43,7 @@ static void what_killed_processes_left_loaded_is_flushed(void **state)
 		leave_loaded();
 	expect_signs(key);
 	struct token_key *another = contract_generate(token, KEY_EC_P256);
-	expect_no_object_left();
+	expect_nothing_left();
 	contract_drop(another);
 	contract_drop(key);
 	token_close(token);
@@ -139,7 +71,7 @@ static void a_key_is_there_after_the_tpm_was_restarted_under_us(void **state)
 static void an_absent_tpm_is_named(void **state)
 {
 	char tcti[] = "swtpm:path=/nowhere/sock";
-	struct config_token absent = { .name = name, .tcti = tcti };
+	struct config_token absent = { .name = token_name, .tcti = tcti };
 	struct token *token = NULL;
 	struct err err = { 0 };
 	enum rc rc = token_open(&absent, keys_dir, &token, &err);
@@ -161,7 +93,7 @@ static void a_key_wrapped_by_another_tpm_is_refused(void **state)
 	token_key_free(key);
 	token_close(token);
 	assert_int_equal(swtpm_start(&other), 0);
-	struct config_token replaced = { .name = name, .tcti = other.tcti };
+	struct config_token replaced = { .name = token_name, .tcti = other.tcti };
 	token = open_it(&replaced);
 	assert_int_not_equal(token_find(token, &key_name, &found, &err), RC_OK);
 	assert_null(found);
@@ -226,5 +158,5 @@ int main(void)
 		cmocka_unit_test(a_key_file_is_for_its_owner_only),
 	};
 
-	return cmocka_run_group_tests_name(fixture.name, tests, start, stop);
+	return cmocka_run_group_tests_name("TPM 2.0 on swtpm", tests, start, tpm2_fixture_stop);
 }

@@ -28,5 +28,5 @@ hwacme renew >/dev/null
 # Killed while it makes a key, SoftHSM leaves an object with neither label nor id: its own debris, and nobody can know whose.
 owners=$(hwacme token keys --json | jq -r '.keys[] | select(.label != "") | .owner' | sort)
 [ "$(wc -l <<<"$owners")" = 3 ] && ! grep -q 'nobody\|superseded' <<<"$owners" || fail "keys left: $(hwacme token keys)"
-[ "$(find "$LAB/state/keys" -type f ! -name '.refused*' | wc -l)" = 1 ] || fail "files left: $(ls -lA "$LAB/state/keys")"
+[ "$(find "$LAB/state/keys" -type f ! -name '.*' | wc -l)" = 1 ] || fail "files left: $(ls -lA "$LAB/state/keys")"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log"

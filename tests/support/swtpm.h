@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,16 +23,20 @@
 struct swtpm {
 	char dir[64]; /* /tmp/hwa-tpm-XXXXXX */
 	char tcti[96];
-	pid_t pid; /* 0: stopped */
+	unsigned port; /* 0: a Unix socket; else this one of 127.0.0.1, and the next for control */
+	pid_t pid;     /* 0: stopped */
 };
 
-static inline int swtpm_answers(const char *path)
+static inline int swtpm_answers(const struct swtpm *swtpm)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	struct sockaddr_in port = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(swtpm->port ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	int connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	snprintf(path.sun_path, sizeof(path.sun_path), "%s/sock", swtpm->dir);
+	port.sin_port = htons((uint16_t)swtpm->port);
+	int connected = fd >= 0 && (swtpm->port ? connect(fd, (struct sockaddr *)&port, sizeof(port))
+						: connect(fd, (struct sockaddr *)&path, sizeof(path))) == 0;
 	if (fd >= 0)
 		close(fd);
 	return connected;
@@ -45,8 +50,13 @@ static inline int swtpm_run(struct swtpm *swtpm)
 
 	snprintf(state, sizeof(state), "dir=%s", swtpm->dir);
 	snprintf(socket_path, sizeof(socket_path), "%s/sock", swtpm->dir);
-	snprintf(server, sizeof(server), "type=unixio,path=%s", socket_path);
-	snprintf(control, sizeof(control), "type=unixio,path=%s.ctrl", socket_path);
+	if (swtpm->port) {
+		snprintf(server, sizeof(server), "type=tcp,port=%u", swtpm->port);
+		snprintf(control, sizeof(control), "type=tcp,port=%u", swtpm->port + 1);
+	} else {
+		snprintf(server, sizeof(server), "type=unixio,path=%s", socket_path);
+		snprintf(control, sizeof(control), "type=unixio,path=%s.ctrl", socket_path);
+	}
 	unlink(socket_path);
 	swtpm->pid = fork();
 	if (swtpm->pid == 0) {
@@ -58,7 +68,7 @@ static inline int swtpm_run(struct swtpm *swtpm)
 		       "--flags", "not-need-init,startup-clear", (char *)NULL);
 		_exit(127);
 	}
-	while (!swtpm_answers(socket_path)) {
+	while (!swtpm_answers(swtpm)) {
 		if (swtpm->pid < 0 || clock_monotonic_ms() > deadline || waitpid(swtpm->pid, NULL, WNOHANG) != 0)
 			return -1;
 		poll(NULL, 0, 10);
@@ -73,6 +83,31 @@ static inline int swtpm_start(struct swtpm *swtpm)
 		return -1;
 	snprintf(swtpm->tcti, sizeof(swtpm->tcti), "swtpm:path=%s/sock", swtpm->dir);
 	return swtpm_run(swtpm);
+}
+
+/* Over TCP; the control port is the next one by convention, so both must be free. */
+static inline int swtpm_start_tcp(struct swtpm *swtpm)
+{
+	strcpy(swtpm->dir, "/tmp/hwa-tpm-XXXXXX");
+	if (!mkdtemp(swtpm->dir))
+		return -1;
+	for (int attempt = 0; attempt < 20; attempt++) {
+		struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		socklen_t len = sizeof(address);
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 &&
+			    getsockname(fd, (struct sockaddr *)&address, &len) == 0;
+
+		if (fd >= 0)
+			close(fd);
+		if (!bound)
+			return -1;
+		swtpm->port = ntohs(address.sin_port);
+		snprintf(swtpm->tcti, sizeof(swtpm->tcti), "swtpm:host=127.0.0.1,port=%u", swtpm->port);
+		if (swtpm_run(swtpm) == 0)
+			return 0;
+	}
+	return -1;
 }
 
 static inline void swtpm_halt(struct swtpm *swtpm)

@@ -175,6 +175,48 @@ static void an_unknown_option_is_told_what_was_meant(void **state)
 	expect_refused(1, "stat: /var/lib/hwacme", "write \"state\"");
 }
 
+static void a_tpm_is_told_its_parent_its_secrets_and_its_registers(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(6,
+		      "    tpm2: { tcti: \"device:/dev/tpmrm0\", parent: 0x81000001, auth: { credential: keys }, owner-auth: { "
+		      "file: "
+		      "/etc/owner }, pcrs: \"sha256:0,7,23\", keep-loaded: true }",
+		      &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_token *tpm = config_token_get(config, "tpm");
+	assert_int_equal(tpm->parent, 0x81000001);
+	assert_int_equal(tpm->auth.source, SECRET_CREDENTIAL);
+	assert_string_equal(tpm->auth.where, "keys");
+	assert_string_equal(tpm->owner_auth.where, "/etc/owner");
+	assert_string_equal(tpm->pcrs.bank, "sha256");
+	assert_int_equal(tpm->pcrs.mask, 1u << 0 | 1u << 7 | 1u << 23);
+	assert_true(tpm->keep_loaded);
+	/* None of them is the engine's to read. */
+	unsigned seen = 0, count = 0;
+	for (const struct config_secret *secret; (secret = config_secret_at(config, count)); count++)
+		seen += secret == &tpm->auth || secret == &tpm->owner_auth || secret == &config->tokens[0].pin;
+	assert_int_equal(seen, 3);
+	assert_int_equal(count, 3 * config->token_count + config->authority_count);
+}
+
+static void a_wrong_option_of_a_tpm_is_told_what_to_write(void **state)
+{
+	(void)state;
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", parent: 0x40000001 }", "0x81000000");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", parent: 81000001 }", "0x81000000");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", pcrs: \"0,7\" }", "sha256:0,7");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", pcrs: \"sha1:0\" }", "sha256:0,7");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", pcrs: \"sha256:0,24\" }", "from 0 to 23");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", auth: { file: secret } }", "absolute path");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", owner-auth: { file: /a, env: B } }", "exactly one of");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpmrm0\", keep-loaded: yes }", "true or false");
+	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpm0\", keep-loaded: true }", "tpmrm0");
+}
+
 static void an_option_of_a_later_release_is_refused_as_such(void **state)
 {
 	(void)state;
@@ -266,6 +308,8 @@ int main(void)
 		cmocka_unit_test(an_account_key_signs_with_the_algorithm_of_its_type_or_another_that_fits),
 		cmocka_unit_test(a_token_may_be_chosen_by_serial_number_or_uri),
 		cmocka_unit_test(an_unknown_option_is_told_what_was_meant),
+		cmocka_unit_test(a_tpm_is_told_its_parent_its_secrets_and_its_registers),
+		cmocka_unit_test(a_wrong_option_of_a_tpm_is_told_what_to_write),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),

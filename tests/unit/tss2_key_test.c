@@ -48,6 +48,48 @@ static void it_comes_back_as_it_was(void **state)
 	assert_memory_equal(back.public.publicArea.unique.ecc.y.buffer, key.public.publicArea.unique.ecc.y.buffer, 32);
 }
 
+static void a_policy_comes_back_with_the_registers_and_what_they_must_hold(void **state)
+{
+	struct tss2_key key = sample(), back;
+	AUTO(buf) struct buf pem = BUF_MAX(TSS2_KEY_PEM_MAX);
+	struct err err = { 0 };
+
+	(void)state;
+	key.empty_auth = false;
+	key.policy.pcrs.count = 1;
+	key.policy.pcrs.pcrSelections[0] =
+		(TPMS_PCR_SELECTION){ .hash = TPM2_ALG_SHA256, .sizeofSelect = 3, .pcrSelect = { 0x81, 0, 0 } };
+	key.policy.pcr_digest.size = 32;
+	memset(key.policy.pcr_digest.buffer, 7, 32);
+	for (int with_auth = 0; with_auth < 2; with_auth++) {
+		key.policy.with_auth = with_auth;
+		buf_clear(&pem);
+		assert_int_equal(tss2_key_print(&key, &pem, &err), RC_OK);
+		if (tss2_key_parse(buf_span(&pem), &back, &err) != RC_OK)
+			fail_msg("%s", err.text);
+		assert_false(back.empty_auth);
+		assert_int_equal(back.policy.with_auth, with_auth);
+		assert_int_equal(back.policy.pcrs.count, 1);
+		assert_int_equal(back.policy.pcrs.pcrSelections[0].pcrSelect[0], 0x81);
+		assert_memory_equal(back.policy.pcr_digest.buffer, key.policy.pcr_digest.buffer, 32);
+	}
+}
+
+static void a_policy_over_two_banks_is_none_of_ours(void **state)
+{
+	struct tss2_key key = sample(), back;
+	AUTO(buf) struct buf pem = BUF_MAX(TSS2_KEY_PEM_MAX);
+	struct err err = { 0 };
+
+	(void)state;
+	key.policy.pcrs.count = 2;
+	key.policy.pcrs.pcrSelections[0] = (TPMS_PCR_SELECTION){ .hash = TPM2_ALG_SHA256, .sizeofSelect = 3 };
+	key.policy.pcrs.pcrSelections[1] = (TPMS_PCR_SELECTION){ .hash = TPM2_ALG_SHA384, .sizeofSelect = 3 };
+	assert_int_equal(tss2_key_print(&key, &pem, &err), RC_OK);
+	assert_int_equal(tss2_key_parse(buf_span(&pem), &back, &err), RC_INPUT);
+	assert_non_null(strstr(err.text, "policy"));
+}
+
 static void a_damaged_file_is_refused_wherever_it_is_damaged(void **state)
 {
 	struct tss2_key key = sample(), back;
@@ -70,6 +112,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_comes_back_as_it_was),
+		cmocka_unit_test(a_policy_comes_back_with_the_registers_and_what_they_must_hold),
+		cmocka_unit_test(a_policy_over_two_banks_is_none_of_ours),
 		cmocka_unit_test(a_damaged_file_is_refused_wherever_it_is_damaged),
 	};
 

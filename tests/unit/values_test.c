@@ -122,6 +122,36 @@ static void a_dns_name_has_labels_of_letters_digits_and_hyphens(void **state)
 	assert_non_null(strstr(value_dns_fault("*.example.org"), "dns-01"));
 }
 
+static void a_persistent_handle_is_eight_digits_from_0x81(void **state)
+{
+	uint32_t handle = 0;
+
+	(void)state;
+	assert_true(value_persistent_handle("0x81000001", &handle) && handle == 0x81000001u);
+	assert_true(value_persistent_handle("0x81FFfFff", &handle) && handle == 0x81ffffffu);
+	assert_false(value_persistent_handle("0x80000001", &handle));
+	assert_false(value_persistent_handle("0x8100001", &handle));
+	assert_false(value_persistent_handle("0x810000010", &handle));
+	assert_false(value_persistent_handle("0x8100000g", &handle));
+	assert_false(value_persistent_handle("81000001", &handle));
+}
+
+static void registers_are_a_bank_and_numbers_each_once(void **state)
+{
+	static const char *const wrong[] = { "",           "sha256",     "sha256:",   "sha256:24",        "sha256:0,",
+					     "sha256:0,0", "sha256:0;1", "sha25:0",   "sha2567:0",        "sha1:0",
+					     "sha256:-1",  "sha256: 0",  "sha256:0 ", "sha256:0+sha384:0" };
+	struct config_pcrs pcrs = { 0 };
+
+	(void)state;
+	assert_true(value_pcrs("sha256:0,7", &pcrs) && pcrs.mask == 0x81);
+	assert_string_equal(pcrs.bank, "sha256");
+	assert_true(value_pcrs("sha384:23", &pcrs) && pcrs.mask == 1u << 23);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(value_pcrs(wrong[i], &pcrs));
+	assert_int_equal(pcrs.mask, 1u << 23);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +163,8 @@ int main(void)
 		cmocka_unit_test(a_name_is_a_safe_file_name),
 		cmocka_unit_test(an_address_to_listen_on_has_a_port),
 		cmocka_unit_test(a_dns_name_has_labels_of_letters_digits_and_hyphens),
+		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
+		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
