@@ -6,6 +6,7 @@
 
 #include "archive.h"
 #include "certificate.h"
+#include "certificate_profile.h"
 #include "clock.h"
 #include "csr.h"
 #include "driver.h"
@@ -109,10 +110,17 @@ static enum rc hook_save(void *ctx, const struct order *order, const char *event
 	return record_save(renewal, event, err);
 }
 
+static struct csr_request renewal_request(const struct renewal *renewal)
+{
+	return certificate_profile_request(renewal->certificate,
+					   config_authority_get(renewal->desk->config, renewal->certificate->authority));
+}
+
 static enum rc hook_csr(void *ctx, struct buf *ret_der, struct err *err)
 {
 	struct renewal *renewal = ctx;
-	enum rc rc = csr_make(renewal->key, renewal->certificate->names, renewal->certificate->name_count, ret_der, err);
+	struct csr_request asked = renewal_request(renewal);
+	enum rc rc = csr_make(renewal->key, &asked, ret_der, err);
 
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_TOKEN;
@@ -161,9 +169,10 @@ static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 		renewal->blame = BLAME_TOKEN;
 		return rc;
 	}
+	struct csr_request asked = renewal_request(renewal);
 	struct certificate_rules rules = { .spki = buf_span(&spki),
-					   .names = renewal->certificate->names,
-					   .name_count = renewal->certificate->name_count,
+					   .asked = &asked,
+					   .accept_without = authority->certificate_profile.accept_without,
 					   .roots = authority->roots,
 					   .now = clock_now(),
 					   .previous_not_after = renewal->record.not_after };
