@@ -311,6 +311,8 @@ static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules 
 		rc = check_names(leaf, rules, facts, err);
 	if (rc == RC_OK)
 		rc = nf_profile_judge(leaf, rules->asked, rules->accept_without, &facts->missing, err);
+	if (rc == RC_OK && rules->asked->is_nf)
+		nf_profile_remark(leaf, facts->remarks, sizeof(facts->remarks));
 	if (rc == RC_OK)
 		rc = check_links(stack, err);
 	if (rc == RC_OK)

@@ -14,6 +14,7 @@ struct certificate_facts {
 	char serial[64];      /* hex, upper case */
 	char fingerprint[65]; /* SHA-256 of the leaf, hex, lower case */
 	char names[4096];     /* "dns:a dns:b uri:...", as they stand there */
+	char remarks[160];    /* of a network function's: what is not as TS 33.310, 6.1.3c wants it, and is the CA's matter; "" */
 	unsigned missing;     /* set of CONFIG_ASK_BIT(): asked for, not there, and accepted so */
 };
 

@@ -82,7 +82,7 @@ static enum rc add_names(const struct csr_request *asked, STACK_OF(X509_EXTENSIO
 		if (rc != RC_OK)
 			return rc;
 	}
-	if (X509V3_add1_i2d(extensions, NID_subject_alt_name, names, asked->names_critical, X509V3_ADD_DEFAULT) != 1)
+	if (X509V3_add1_i2d(extensions, NID_subject_alt_name, names, asked->is_nf, X509V3_ADD_DEFAULT) != 1)
 		return out_of_memory(err);
 	return RC_OK;
 }

@@ -12,8 +12,8 @@
 struct csr_request {
 	char *const *names; /* as configured: "dns:...", "uri:..."; the certificate may have these and no others */
 	unsigned name_count;
-	unsigned parts;      /* set of CONFIG_ASK_BIT(): what is asked for beside the key and the dns: names */
-	bool names_critical; /* subjectAltName (TS 33.310, 6.1.3c; RFC 5280, 4.2.1.6: when there is no subject) */
+	unsigned parts; /* set of CONFIG_ASK_BIT(): what is asked for beside the key and the dns: names */
+	bool is_nf;     /* a 5G network function's: its subjectAltName is critical (TS 33.310, 6.1.3c) */
 	/* each with its bit in `parts` */
 	const char *country, *organization; /* NULL: not in the subject */
 	bool server, client;                /* extended key usages */

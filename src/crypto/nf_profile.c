@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #define OID_NF_TYPES "1.3.6.1.5.5.7.1.34" /* RFC 9310, 3: id-pe-nftype */
+#define VALIDITY_MAX (3 * 366)            /* days: TS 33.310, 6.1.3c: 3 years or less */
 
 static void types_free(ASN1_SEQUENCE_ANY *types)
 {
@@ -241,4 +242,49 @@ enum rc nf_profile_judge(X509 *leaf, const struct csr_request *request, unsigned
 		*ret_missing |= CONFIG_ASK_BIT(part);
 	}
 	return RC_OK;
+}
+
+static bool is_long_lived(X509 *leaf)
+{
+	int days = 0, seconds = 0;
+
+	return ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(leaf), X509_get0_notAfter(leaf)) != 1 || days > VALIDITY_MAX;
+}
+
+static bool has_optional_names(X509 *leaf)
+{
+	int at = X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1);
+
+	return at >= 0 && !X509_EXTENSION_get_critical(X509_get_ext(leaf, at));
+}
+
+static bool lacks_authority_key(X509 *leaf)
+{
+	return X509_get_ext_by_NID(leaf, NID_authority_key_identifier, -1) < 0;
+}
+
+static bool lacks_revocation_list(X509 *leaf)
+{
+	return X509_get_ext_by_NID(leaf, NID_crl_distribution_points, -1) < 0;
+}
+
+void nf_profile_remark(X509 *leaf, char *ret_text, size_t room)
+{
+	static const struct {
+		bool (*is_so)(X509 *leaf);
+		const char *text;
+	} remarks[] = {
+		{ is_long_lived, "valid for more than 3 years" },
+		{ has_optional_names, "subjectAltName not critical" },
+		{ lacks_authority_key, "no authorityKeyIdentifier" },
+		{ lacks_revocation_list, "no cRLDistributionPoints" },
+	};
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < sizeof(remarks) / sizeof(remarks[0]); i++) {
+		size_t used = strlen(ret_text);
+
+		if (remarks[i].is_so(leaf))
+			snprintf(ret_text + used, room - used, "%s%s", used ? ", " : "", remarks[i].text);
+	}
 }

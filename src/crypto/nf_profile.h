@@ -29,6 +29,9 @@ enum rc nf_profile_add_extensions(const struct csr_request *request, STACK_OF(X5
 enum rc nf_profile_judge(X509 *leaf, const struct csr_request *request, unsigned accept_without, unsigned *ret_missing,
 			 struct err *err) HWA_CHECKED;
 
+/* In which points that are the CA's the certificate is not as TS 33.310, 6.1.3c wants it: "no cRLDistributionPoints, ..."; "" for none. */
+void nf_profile_remark(X509 *leaf, char *ret_text, size_t room);
+
 /* "the certificate lacks X; accept-without: [X]": the one text for a part that is missing. */
 enum rc nf_profile_lacks(enum config_ask part, const char *what, struct err *err);
 

@@ -70,8 +70,7 @@ struct csr_request certificate_profile_request(const struct config_certificate *
 	struct csr_request request = {
 		.names = certificate->names,
 		.name_count = certificate->name_count,
-		/* TS 33.310, 6.1.3c. */
-		.names_critical = certificate_profile_is_nf(certificate),
+		.is_nf = certificate_profile_is_nf(certificate),
 		.country = profile->country,
 		.organization = profile->organization,
 		.server = profile->server,

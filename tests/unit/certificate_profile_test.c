@@ -55,7 +55,7 @@ static void without_nf_nothing_but_names_is_asked_for(void **state)
 
 	(void)state;
 	assert_int_equal(request.parts, 0);
-	assert_false(request.names_critical);
+	assert_false(request.is_nf);
 	certificate_profile_print(&request, text);
 	assert_string_equal(text, "");
 	assert_int_equal(certificate_profile_warn(&plain, &from, collect, text), 0);
@@ -73,7 +73,7 @@ static void with_nf_the_whole_profile_is_asked_for(void **state)
 
 	(void)state;
 	assert_int_equal(request.parts, CONFIG_ASK_ALL);
-	assert_true(request.names_critical);
+	assert_true(request.is_nf);
 	/* TS 33.310, 6.1.3c: O is the home domain, found in the names. */
 	assert_string_equal(request.organization, "5gc.mnc001.mcc001.3gppnetwork.org");
 	certificate_profile_print(&request, text);

@@ -81,7 +81,7 @@ static void a_network_function_asks_for_its_profile(void **state)
 	struct csr_request asked = { .names = names,
 				     .name_count = 2,
 				     .parts = CONFIG_ASK_ALL,
-				     .names_critical = true,
+				     .is_nf = true,
 				     .country = "DE",
 				     .organization = "5gc.mnc001.mcc001.3gppnetwork.org",
 				     .server = true,

@@ -189,16 +189,16 @@ static void make_it_old(void)
 
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_exec(database,
-			     "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before;"
-			     "ALTER TABLE certificate DROP COLUMN revoked_at; ALTER TABLE account DROP COLUMN next_token;"
-			     "ALTER TABLE account DROP COLUMN next_label; ALTER TABLE account DROP COLUMN next_id;"
-			     "ALTER TABLE account DROP COLUMN next_type; ALTER TABLE account DROP COLUMN next_at;"
-			     "ALTER TABLE account DROP COLUMN contact; ALTER TABLE account DROP COLUMN is_deactivated;"
-			     "PRAGMA user_version = 1",
-			     NULL, NULL, NULL),
-		SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database,
+				      "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before;"
+				      "ALTER TABLE certificate DROP COLUMN asked; ALTER TABLE certificate DROP COLUMN "
+				      "revoked_at; ALTER TABLE account DROP COLUMN next_token;"
+				      "ALTER TABLE account DROP COLUMN next_label; ALTER TABLE account DROP COLUMN next_id;"
+				      "ALTER TABLE account DROP COLUMN next_type; ALTER TABLE account DROP COLUMN next_at;"
+				      "ALTER TABLE account DROP COLUMN contact; ALTER TABLE account DROP COLUMN is_deactivated;"
+				      "PRAGMA user_version = 1",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
 	sqlite3_close(database);
 }
 
