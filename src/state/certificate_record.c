@@ -12,7 +12,7 @@ static const char SELECT[] =
 	"phase, "
 	"polls,"
 	" expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, "
-	"last_error FROM "
+	"last_error, revoked_at FROM "
 	"certificate WHERE name = ?";
 static const char REPLACE[] =
 	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "

@@ -73,6 +73,11 @@ static void a_record_comes_back_as_it_was(void **state)
 					    .next_key = key_of(2),
 					    .not_after = 99,
 					    .attempts = 4,
+					    .revoked_at = 98,
+					    .names = "dns:a",
+					    .asked = "C=DE nf:AMF",
+					    .custody = "held",
+					    .issued_at = 97,
 					    .peer_retry_at = 77,
 					    .next_generation = 4 };
 	struct store_certificate back;
@@ -98,6 +103,11 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
 	assert_string_equal(back.last_error, "why");
+	assert_int_equal(back.revoked_at, 98);
+	assert_int_equal(back.issued_at, 97);
+	assert_string_equal(back.names, "dns:a");
+	assert_string_equal(back.asked, "C=DE nf:AMF");
+	assert_string_equal(back.custody, "held");
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
