@@ -62,6 +62,28 @@ struct config_external {
 	char *token, *label;       /* a generic secret key in a PKCS#11 token */
 };
 
+/* What can be asked of a CA beside dns: and ip: names (TS 33.310, 6.1.3c).  X(enumerator, word) */
+#define CONFIG_ASKS(X)                                  \
+	X(ASK_SUBJECT, "subject")                       \
+	X(ASK_URI, "uri")                               \
+	X(ASK_KEY_USAGE, "key-usage")                   \
+	X(ASK_EXTENDED_KEY_USAGE, "extended-key-usage") \
+	X(ASK_NF_TYPES, "nf-types")
+
+#define X(name, word) name,
+enum config_ask { CONFIG_ASKS(X) CONFIG_ASK_COUNT };
+#undef X
+#define CONFIG_ASK_BIT(ask) (1u << (ask))
+#define CONFIG_ASK_ALL      (CONFIG_ASK_BIT(CONFIG_ASK_COUNT) - 1u)
+
+/* What an authority is asked for, and what may be missing in what it issues; sets of CONFIG_ASK_BIT(). */
+struct config_certificate_profile {
+	bool has_ask; /* `ask` is written: it holds for every certificate; otherwise all is asked for those with `nf` alone */
+	unsigned ask, accept_without;
+	bool server, client;          /* extended key usages */
+	char *country, *organization; /* of the subject */
+};
+
 struct config_authority {
 	char *name, *directory, *trust, *roots;
 	char **contact;
@@ -70,6 +92,7 @@ struct config_authority {
 	struct config_key account_key;
 	struct config_external external;
 	enum jws_algorithm account_algorithm; /* fits account_key.type, or JWS_BY_KEY_TYPE */
+	struct config_certificate_profile certificate_profile;
 	unsigned line;
 };
 
@@ -89,8 +112,11 @@ struct config_certificate {
 	struct config_key key;
 	enum config_rotate rotate;
 	int64_t rotate_age; /* seconds, for ROTATE_AGE */
-	char **names;       /* "dns:..." only, in this release; "ip:" and "uri:" follow */
+	char **names;       /* "dns:..." and "uri:..."; an NF instance's "uri:urn:uuid:..." is always among them */
 	unsigned name_count;
+	char *nf_instance; /* UUID in lower case; NULL: none */
+	char **nf_types;   /* "AMF"; sorted */
+	unsigned nf_type_count;
 	char *http01_listen; /* "ADDRESS:PORT" */
 	char **deploy_run;   /* argv */
 	unsigned deploy_run_count;
@@ -121,6 +147,14 @@ const struct config_certificate *config_certificate_get(const struct config *con
 
 /* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
 const struct config_secret *config_secret_at(const struct config *config, unsigned index);
+/* "nf-types" and the like, as written in the configuration. */
+static inline const char *config_ask_name(enum config_ask ask)
+{
+#define X(name, word) word,
+	static const char *const words[] = { CONFIG_ASKS(X) };
+#undef X
+	return ask < CONFIG_ASK_COUNT ? words[ask] : "";
+}
 
 AUTO_DEFINE(config, struct config *, config_free);
 

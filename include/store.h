@@ -50,6 +50,7 @@ struct store_certificate {
 	char authority[STORE_NAME_MAX];
 	int64_t revoked_at; /* 0: not by us */
 	char names[4096];   /* as ordered, "dns:a dns:b", sorted */
+	char asked[4096];   /* what was asked for beside them, as certificate_profile_print() writes it */
 	char custody[192];  /* of live_key, in the words of the token when it went live */
 	/* the renewal under way */
 	struct store_key next_key;

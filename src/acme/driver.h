@@ -18,9 +18,11 @@ struct driver_hooks {
 	enum rc (*save)(void *ctx, const struct order *order, const char *event, struct err *err);
 	/* The CSR for this order, DER, signed in the token. */
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
-	/* Judges and stages the downloaded chain. */
-	enum rc (*accept)(void *ctx, struct span pem, struct err *err);
+	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
+	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
 };
+
+#define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */
 
 struct driver;
 /* Borrows all of them; `order` is the stored one (phase START and empty for a new order). */

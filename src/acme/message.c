@@ -111,6 +111,12 @@ bool message_problem_parse(struct span json, struct message_problem *ret)
 	return true;
 }
 
+/* A URI stands in the CSR alone: it is no kind of identifier. */
+static bool is_identifier(const char *name)
+{
+	return strncmp(name, "uri:", 4) != 0;
+}
+
 /* RFC 8555, 7.1.3: identifiers do not change; a server that answers others is not believed. */
 static enum rc identifiers_check(const json_t *object, char *const *names, unsigned name_count, struct err *err)
 {
@@ -118,15 +124,19 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 	const json_t *entry;
 	size_t index;
 
-	if (!json_is_array(list) || json_array_size(list) != name_count)
-		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", name_count);
+	unsigned ordered = 0;
+
+	for (unsigned i = 0; i < name_count; i++)
+		ordered += is_identifier(names[i]);
+	if (!json_is_array(list) || json_array_size(list) != ordered)
+		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", ordered);
 	json_array_foreach(list, index, entry)
 	{
 		const char *value = json_string_value(json_object_get(entry, "value"));
 		bool known = false;
 
 		for (unsigned i = 0; i < name_count && value; i++)
-			known = known || strcasecmp(names[i] + 4, value) == 0;
+			known = known || (is_identifier(names[i]) && strcasecmp(names[i] + 4, value) == 0);
 		if (!known)
 			return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order has one that was not ordered");
 	}
@@ -247,7 +257,8 @@ enum rc message_new_order_print(char *const *names, unsigned name_count, struct 
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < name_count; i++)
-		json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
+		if (is_identifier(names[i]))
+			json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
 	return message_json_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "certificate_profile.h"
 #include "client.h"
 #include "command.h"
 #include "log.h"
@@ -20,6 +21,12 @@ struct check {
 	struct store *store; /* NULL: nothing was ever stored */
 	json_t *rows;
 	enum exit_status status;
+};
+
+/* Where a warning belongs. */
+struct warning_place {
+	struct check *check;
+	const char *name;
 };
 
 static void report(struct check *check, const char *what, const char *name, enum exit_status if_bad, const struct err *bad,
@@ -90,6 +97,31 @@ static void check_authorities(struct check *check)
 	}
 }
 
+static void on_warning(void *ctx, const char *text)
+{
+	struct warning_place *place = ctx;
+
+	json_array_append_new(place->check->rows, json_pack("{s:s, s:s, s:b, s:b, s:s}", "check", "profile", "name", place->name,
+							    "ok", 1, "warning", 1, "text", text));
+	if (!place->check->line->json)
+		printf("%-4s %-9s %s: %s\n", "warn", "profile", place->name, text);
+}
+
+/* What TS 33.310 has against a network function's certificate is told, and is the operator's to decide: the status stays. */
+static void check_profiles(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->certificate_count; i++) {
+		const struct config_certificate *certificate = &check->config->certificates[i];
+		struct warning_place place = { .check = check, .name = certificate->name };
+
+		if (!certificate_profile_is_nf(certificate))
+			continue;
+		const struct config_authority *authority = config_authority_get(check->config, certificate->authority);
+		if (certificate_profile_warn(certificate, authority, on_warning, &place) == 0)
+			report(check, "profile", certificate->name, EXIT_USAGE, NULL, "as TS 33.310, 6.1.3c wants it");
+	}
+}
+
 static void check_disk(struct check *check)
 {
 	struct statvfs disk;
@@ -137,6 +169,7 @@ enum exit_status command_check(const struct command_line *line)
 	report(&check, "sandbox", "engine", EXIT_FAILED, NULL,
 	       sandbox_has_landlock() ? "seccomp and Landlock"
 				      : "seccomp; this kernel has no Landlock, so files are not confined");
+	check_profiles(&check);
 	check_disk(&check);
 	check_tokens(&check);
 	check_custody(&check);

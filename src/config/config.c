@@ -75,6 +75,8 @@ static void authority_free(struct config_authority *authority)
 	free(authority->external.hmac.where);
 	free(authority->external.token);
 	free(authority->external.label);
+	free(authority->certificate_profile.country);
+	free(authority->certificate_profile.organization);
 	list_free(authority->contact, authority->contact_count);
 }
 
@@ -85,7 +87,9 @@ static void certificate_free(struct config_certificate *certificate)
 	free(certificate->policy);
 	free(certificate->key.token);
 	free(certificate->http01_listen);
+	free(certificate->nf_instance);
 	list_free(certificate->names, certificate->name_count);
+	list_free(certificate->nf_types, certificate->nf_type_count);
 	list_free(certificate->deploy_run, certificate->deploy_run_count);
 }
 

@@ -70,6 +70,15 @@ static const cyaml_schema_field_t EXTERNAL_ACCOUNT[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t CERTIFICATE_PROFILE[] = {
+	LIST("ask", OPTIONAL, schema_certificate_profile, ask, TEXT_ENTRY, 0, LIST_MAX),
+	LIST("usages", OPTIONAL, schema_certificate_profile, usages, TEXT_ENTRY, 1, LIST_MAX),
+	LIST("accept-without", OPTIONAL, schema_certificate_profile, accept_without, TEXT_ENTRY, 0, LIST_MAX),
+	TEXT("country", OPTIONAL, schema_certificate_profile, country),
+	TEXT("organization", OPTIONAL, schema_certificate_profile, organization),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t AUTHORITY[] = {
 	TEXT("name", NEEDED, schema_authority, name),
 	TEXT("directory", NEEDED, schema_authority, directory),
@@ -79,6 +88,7 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
 	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
 	GROUP("external-account", OPTIONAL, schema_authority, external, EXTERNAL_ACCOUNT),
+	GROUP("certificate-profile", OPTIONAL, schema_authority, certificate_profile, CERTIFICATE_PROFILE),
 	CYAML_FIELD_END,
 };
 
@@ -117,12 +127,19 @@ static const cyaml_schema_field_t DEPLOY[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t NF[] = {
+	LIST("types", OPTIONAL, schema_nf, types, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("instance", OPTIONAL, schema_nf, instance),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t CERTIFICATE[] = {
 	TEXT("name", NEEDED, schema_certificate, name),
 	TEXT("authority", NEEDED, schema_certificate, authority),
 	TEXT("policy", OPTIONAL, schema_certificate, policy),
 	GROUP("key", NEEDED, schema_certificate, key, KEY),
 	LIST("names", NEEDED, schema_certificate, names, TEXT_ENTRY, 1, LIST_MAX),
+	GROUP("nf", OPTIONAL, schema_certificate, nf, NF),
 	GROUP("challenge", OPTIONAL, schema_certificate, challenge, CHALLENGE),
 	GROUP("deploy", OPTIONAL, schema_certificate, deploy, DEPLOY),
 	CYAML_FIELD_END,
@@ -153,7 +170,6 @@ const struct document_later schema_later[] = {
 	{ "policies.ari" },
 	{ "policies.windows" },
 	{ "certificates.fallback" },
-	{ "certificates.nf" },
 	{ "certificates.probe" },
 	{ "certificates.challenge.tls-alpn-01" },
 	{ "certificates.challenge.dns-01" },

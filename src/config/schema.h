@@ -43,12 +43,19 @@ struct schema_external {
 	struct schema_hmac *hmac;
 };
 
+struct schema_certificate_profile {
+	char **ask, **accept_without, **usages;
+	unsigned ask_count, accept_without_count, usages_count;
+	char *country, *organization;
+};
+
 struct schema_authority {
 	char *name, *directory, *trust, *roots, *terms_agreed;
 	char **contact;
 	unsigned contact_count;
 	struct schema_account_key *account_key;
 	struct schema_external *external;
+	struct schema_certificate_profile *certificate_profile;
 };
 
 struct schema_policy {
@@ -67,11 +74,18 @@ struct schema_deploy {
 	char *timeout;
 };
 
+struct schema_nf {
+	char **types;
+	unsigned types_count;
+	char *instance;
+};
+
 struct schema_certificate {
 	char *name, *authority, *policy;
 	struct schema_key *key;
 	char **names;
 	unsigned names_count;
+	struct schema_nf *nf;
 	struct schema_challenge *challenge;
 	struct schema_deploy *deploy;
 };

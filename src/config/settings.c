@@ -6,6 +6,7 @@
 
 #include "place.h"
 #include "settings_account.h"
+#include "settings_profile.h"
 #include "values.h"
 
 #define MARGIN_DEFAULT         INT64_C(86400)
@@ -202,6 +203,8 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 		rc = read_key_type(place, "account-key.type", texts->account_key->type, &ret->account_key.type);
 	if (rc == RC_OK)
 		rc = read_algorithm(place, texts->account_key->algorithm, ret->account_key.type, &ret->account_algorithm);
+	if (rc == RC_OK)
+		rc = settings_certificate_profile(place, texts->certificate_profile, &ret->certificate_profile);
 	if (rc != RC_OK)
 		return rc;
 	for (unsigned i = 0; i < texts->contact_count; i++)
@@ -266,24 +269,38 @@ static enum rc read_rotate(const struct place *place, const char *text, struct c
 	return RC_OK;
 }
 
+/* What is wrong with one of the names by its kind. */
+static enum rc read_name_of_kind(const struct place *place, const char *option, char *name)
+{
+	if (strncmp(name, "uri:", 4) == 0)
+		return settings_uri(place, option, name);
+	if (strncmp(name, "ip:", 3) == 0)
+		return place_refuse(place, option, name, "only dns: and uri: names are in this release");
+	if (strncmp(name, "dns:", 4) != 0)
+		return place_refuse(place, option, name, "write the kind of name first: dns:HOST");
+	const char *fault = value_dns_fault(name + 4);
+	return fault ? place_refuse(place, option, name, fault) : RC_OK;
+}
+
 static enum rc read_names(const struct place *place, struct schema_certificate *texts, struct config_certificate *ret)
 {
+	unsigned identifiers = 0;
+
 	for (unsigned i = 0; i < texts->names_count; i++) {
 		char option[32];
-		const char *name = texts->names[i];
+		char *name = texts->names[i];
 
 		snprintf(option, sizeof(option), "names[%u]", i);
-		if (strncmp(name, "ip:", 3) == 0 || strncmp(name, "uri:", 4) == 0)
-			return place_refuse(place, option, name, "only dns: names are in this release");
-		if (strncmp(name, "dns:", 4) != 0)
-			return place_refuse(place, option, name, "write the kind of name first: dns:HOST");
-		const char *fault = value_dns_fault(name + 4);
-		if (fault)
-			return place_refuse(place, option, name, fault);
+		enum rc rc = read_name_of_kind(place, option, name);
+		if (rc != RC_OK)
+			return rc;
 		for (unsigned other = 0; other < i; other++)
 			if (strcasecmp(texts->names[other], name) == 0)
 				return place_refuse(place, option, name, "is there twice; keep one");
+		identifiers += strncmp(name, "uri:", 4) != 0;
 	}
+	if (!identifiers)
+		return place_refuse(place, "names", texts->names[0], "a URI cannot be ordered alone; add the host as dns:HOST");
 	ret->names = TAKE(texts->names);
 	ret->name_count = texts->names_count;
 	return RC_OK;
@@ -331,6 +348,8 @@ static enum rc read_certificate(const struct place *place, struct schema_certifi
 		rc = read_rotate(place, texts->key->rotate, ret);
 	if (rc == RC_OK)
 		rc = read_names(place, texts, ret);
+	if (rc == RC_OK)
+		rc = settings_nf(place, texts->nf, ret);
 	if (rc == RC_OK)
 		rc = read_challenge(place, texts->challenge, ret);
 	if (rc == RC_OK)

@@ -2,6 +2,7 @@
 #include "values.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,17 @@
 #define DNS_NAME_MAX  253u
 #define DNS_LABEL_MAX 63u
 #define PCR_LAST      23 /* PC Client Platform TPM Profile: 24 registers */
+#define URI_MAX       255u
+#define NF_TYPE_MAX   32u
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 static bool is_letter_or_digit(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+	return is_letter(c) || (c >= '0' && c <= '9');
 }
 
 /* At most nine digits, so that nothing can overflow; where the number ends, or NULL. */
@@ -181,4 +189,41 @@ const char *value_dns_fault(const char *host)
 		if (++label > DNS_LABEL_MAX)
 			return "a label longer than 63 characters";
 	}
+}
+
+const char *value_uri_fault(const char *uri)
+{
+	size_t scheme = 0;
+
+	while (is_letter_or_digit(uri[scheme]) || (uri[scheme] && strchr("+-.", uri[scheme])))
+		scheme++;
+	if (!scheme || !is_letter(uri[0]) || uri[scheme] != ':' || !uri[scheme + 1])
+		return "write a whole URI, such as uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
+	if (strlen(uri) > URI_MAX)
+		return "longer than 255 characters";
+	for (; *uri; uri++)
+		if (*uri <= ' ' || *uri > '~' || strchr("\"<>\\^`{|}", *uri))
+			return "a character that no URI has; write it as % and two hexadecimal digits";
+	return NULL;
+}
+
+bool value_uuid(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	_Static_assert(sizeof(form) - 1 == VALUE_UUID_LEN, "RFC 9562, 4");
+	for (size_t i = 0; i < VALUE_UUID_LEN; i++)
+		if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	return text[VALUE_UUID_LEN] == '\0';
+}
+
+bool value_nf_type(const char *text)
+{
+	size_t len = 0;
+
+	for (; text[len]; len++)
+		if (text[len] <= ' ' || text[len] > '~')
+			return false;
+	return len > 0 && len <= NF_TYPE_MAX;
 }

@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#define VALUE_UUID_LEN     36u
 #define VALUE_DURATION_MAX (INT64_C(3650) * 86400) /* seconds */
 
 /* "90s", "10m", "336h", "14d"; false for anything else, weeks included. */
@@ -27,5 +28,11 @@ bool value_name(const char *text);
 bool value_listen(const char *text);
 /* NULL when `host` is a DNS name that can stand in a certificate; else what is wrong with it. */
 const char *value_dns_fault(const char *host);
+/* NULL when `uri` can stand in a certificate; else what is wrong with it (RFC 5280, 4.2.1.6). */
+const char *value_uri_fault(const char *uri);
+/* "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", in any case. */
+bool value_uuid(const char *text);
+/* One NFType (RFC 9310, 3): 1 to 32 characters, each visible ASCII. */
+bool value_nf_type(const char *text);
 
 #endif /* HWA_VALUES_H */

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "fingerprint.h"
+#include "nf_profile.h"
 
 #define CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
 
@@ -122,46 +123,116 @@ static enum rc check_times(const struct certificate_facts *facts, const struct c
 	return RC_OK;
 }
 
-static bool is_ordered(const struct certificate_rules *rules, const char *name, size_t len)
+/* The kinds of names that are judged: the configuration's prefix, and how two are compared. */
+static const struct kind {
+	const char *prefix;
+	int type;
+	int (*compare)(const char *left, const char *right, size_t len);
+} KINDS[] = {
+	{ "dns:", GEN_DNS, strncasecmp }, /* RFC 5280, 7.2 */
+	{ "uri:", GEN_URI,
+	  strncmp }, /* RFC 5280, 7.4: the scheme and host apart, case matters; urn:uuid: is sent in lower case */
+};
+#define KIND_COUNT (sizeof(KINDS) / sizeof(KINDS[0]))
+
+static const struct kind *kind_of(int type)
 {
-	for (unsigned i = 0; i < rules->name_count; i++)
-		if (strncmp(rules->names[i], "dns:", 4) == 0 && strlen(rules->names[i] + 4) == len &&
-		    strncasecmp(rules->names[i] + 4, name, len) == 0)
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		if (KINDS[i].type == type)
+			return &KINDS[i];
+	return NULL;
+}
+
+static bool is_name(const struct kind *kind, const char *configured, const ASN1_STRING *value)
+{
+	size_t prefix = strlen(kind->prefix), len = (size_t)ASN1_STRING_length(value);
+
+	return strncmp(configured, kind->prefix, prefix) == 0 && strlen(configured + prefix) == len &&
+	       kind->compare(configured + prefix, (const char *)ASN1_STRING_get0_data(value), len) == 0;
+}
+
+static bool is_asked(const struct csr_request *asked, const struct kind *kind, const ASN1_STRING *value)
+{
+	for (unsigned i = 0; i < asked->name_count; i++)
+		if (is_name(kind, asked->names[i], value))
 			return true;
+	return false;
+}
+
+static void name_note(struct certificate_facts *facts, const struct kind *kind, const ASN1_STRING *value)
+{
+	size_t used = strlen(facts->names), room = sizeof(facts->names) - used;
+	int wrote = snprintf(facts->names + used, room, "%s%s%.*s", used ? " " : "", kind->prefix, ASN1_STRING_length(value),
+			     (const char *)ASN1_STRING_get0_data(value));
+
+	/* A name that does not fit is left out whole. */
+	if (wrote < 0 || (size_t)wrote >= room)
+		facts->names[used] = '\0';
+}
+
+/* Neither a DNS name nor a URI that was not asked for: it would speak for somebody else. */
+static enum rc check_no_other_names(const GENERAL_NAMES *names, const struct csr_request *asked, struct certificate_facts *facts,
+				    struct err *err)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type;
+		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		const struct kind *kind = kind_of(type);
+
+		if (!kind)
+			continue;
+		if (!is_asked(asked, kind, value))
+			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %s%.*s", kind->prefix,
+				       ASN1_STRING_length(value) < 128 ? ASN1_STRING_length(value) : 128,
+				       (const char *)ASN1_STRING_get0_data(value));
+		name_note(facts, kind, value);
+	}
+	return RC_OK;
+}
+
+static bool has_name(const GENERAL_NAMES *names, const char *configured)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type;
+		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		const struct kind *kind = kind_of(type);
+
+		if (kind && is_name(kind, configured, value))
+			return true;
+	}
 	return false;
 }
 
 static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, struct certificate_facts *facts, struct err *err)
 {
 	AUTO(names) GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-	unsigned found = 0, wanted = 0;
-	size_t used = 0;
+	const struct csr_request *asked = rules->asked;
+	enum rc rc = check_no_other_names(names, asked, facts, err);
 
-	for (int i = 0; i < (names ? sk_GENERAL_NAME_num(names) : 0); i++) {
-		int type;
-		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+	for (unsigned i = 0; rc == RC_OK && i < asked->name_count; i++) {
+		const char *name = asked->names[i];
+		bool is_uri = strncmp(name, "uri:", 4) == 0;
 
-		if (type != GEN_DNS)
+		if ((is_uri && !csr_request_asks(asked, ASK_URI)) || has_name(names, name))
 			continue;
-		const char *text = (const char *)ASN1_STRING_get0_data(value);
-		size_t len = (size_t)ASN1_STRING_length(value);
-		if (!is_ordered(rules, text, len))
-			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %.*s", (int)(len < 128 ? len : 128),
-				       text);
-		int wrote =
-			snprintf(facts->names + used, sizeof(facts->names) - used, "%sdns:%.*s", used ? " " : "", (int)len, text);
-		used += wrote > 0 && used + (size_t)wrote < sizeof(facts->names) ? (size_t)wrote : 0;
-		found++;
+		if (!is_uri)
+			rc = err_set(err, RC_PROTOCOL, "it lacks the name %s", name);
+		else if (!(rules->accept_without & CONFIG_ASK_BIT(ASK_URI)))
+			rc = nf_profile_lacks(ASK_URI, name, err);
+		facts->missing |= CONFIG_ASK_BIT(ASK_URI);
 	}
-	for (unsigned i = 0; i < rules->name_count; i++)
-		wanted += strncmp(rules->names[i], "dns:", 4) == 0;
-	for (unsigned i = 0; i < rules->name_count; i++)
-		if (strncmp(rules->names[i], "dns:", 4) == 0 &&
-		    X509_check_host(leaf, rules->names[i] + 4, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1 &&
-		    strncmp(rules->names[i] + 4, "*.", 2) != 0)
-			return err_set(err, RC_PROTOCOL, "it lacks the name %s", rules->names[i] + 4);
-	if (found < wanted)
-		return err_set(err, RC_PROTOCOL, "it has %u of the %u names that were ordered", found, wanted);
+	return rc;
+}
+
+/* A leaf that could issue certificates is more than was asked for; an extension that cannot be read hides anything. */
+static enum rc check_leaf(X509 *leaf, struct err *err)
+{
+	uint32_t flags = X509_get_extension_flags(leaf);
+
+	if (flags & EXFLAG_INVALID)
+		return err_set(err, RC_PROTOCOL, "an extension in it is damaged");
+	if (flags & EXFLAG_CA)
+		return err_set(err, RC_PROTOCOL, "it is the certificate of a CA");
 	return RC_OK;
 }
 
@@ -191,7 +262,7 @@ static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rule
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
 	if (X509_verify_cert(ctx) != 1)
-		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
+		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
 				   "the chain does not end in the roots of %s: %s", rules->roots,
 				   X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	return RC_OK;
@@ -235,7 +306,13 @@ static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules 
 	if (rc == RC_OK)
 		rc = check_times(facts, rules, err);
 	if (rc == RC_OK)
+		rc = check_leaf(leaf, err);
+	if (rc == RC_OK)
 		rc = check_names(leaf, rules, facts, err);
+	if (rc == RC_OK)
+		rc = nf_profile_judge(leaf, rules->asked, rules->accept_without, &facts->missing, err);
+	if (rc == RC_OK && rules->asked->is_nf)
+		nf_profile_remark(leaf, facts->remarks, sizeof(facts->remarks));
 	if (rc == RC_OK)
 		rc = check_links(stack, err);
 	if (rc == RC_OK)

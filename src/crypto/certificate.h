@@ -5,6 +5,7 @@
 #define HWA_CERTIFICATE_H
 
 #include "bytes.h"
+#include "csr.h"
 
 #define CERTIFICATE_CHAIN_MAX 10 /* certificates in a chain */
 
@@ -12,14 +13,17 @@ struct certificate_facts {
 	int64_t not_before, not_after;
 	char serial[64];      /* hex, upper case */
 	char fingerprint[65]; /* SHA-256 of the leaf, hex, lower case */
-	char names[4096];     /* "dns:a dns:b ip:...", sorted */
+	char names[4096];     /* "dns:a dns:b uri:...", as they stand there */
+	char remarks[160];    /* of a network function's: what is not as TS 33.310, 6.1.3c wants it, and is the CA's matter; "" */
+	unsigned missing;     /* set of CONFIG_ASK_BIT(): asked for, not there, and accepted so */
 };
 
 struct certificate_rules {
-	struct span spki;   /* the leaf must be for this key */
-	char *const *names; /* as ordered; the leaf must have all of them and no other DNS name */
-	unsigned name_count;
-	const char *roots; /* PEM file the chain must end in; NULL: not checked, only that it links up */
+	struct span spki; /* the leaf must be for this key */
+	/* What was asked for: the leaf must have all names and parts of it, and no other DNS name or URI. */
+	const struct csr_request *asked;
+	unsigned accept_without; /* set of CONFIG_ASK_BIT(): parts that may be missing */
+	const char *roots;       /* PEM file the chain must end in; NULL: not checked, only that it links up */
 	int64_t now;
 	int64_t previous_not_after; /* the new one must be valid for longer; 0: no previous */
 };
@@ -31,7 +35,8 @@ struct certificate_chain { /* PEM, ready to be written */
 void certificate_chain_clear(struct certificate_chain *chain);
 AUTO_DEFINE_VALUE(certificate_chain, struct certificate_chain, certificate_chain_clear);
 
-/* RC_PROTOCOL when any rule is broken; only CERTIFICATE blocks may stand in `pem`. */
+/* RC_PROTOCOL when any rule is broken; only CERTIFICATE blocks may stand in `pem`.
+ * RC_ABSENT: all is well but that it does not end in the roots; another chain of the same certificate may. */
 enum rc certificate_accept(struct span pem, const struct certificate_rules *rules, struct certificate_chain *ret_chain,
 			   struct err *err) HWA_CHECKED;
 

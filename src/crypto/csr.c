@@ -7,6 +7,10 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "nf_profile.h"
+
+#define NAME_MAX_LEN 255 /* of a DNS name, and of a URI here */
+
 AUTO_DEFINE(request, X509_REQ *, X509_REQ_free);
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(algor, X509_ALGOR *, X509_ALGOR_free);
@@ -24,41 +28,75 @@ static enum rc out_of_memory(struct err *err)
 	return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "out of memory");
 }
 
+/* dNSName and uniformResourceIdentifier are both IA5String (RFC 5280, 4.2.1.6). */
+static ASN1_STRING *text_value(const char *value)
+{
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+	if (text && ASN1_STRING_set(text, value, -1) == 1)
+		return text;
+	ASN1_IA5STRING_free(text);
+	return NULL;
+}
+
+/* The kinds of names: how the configuration begins them, and what stands in the request. */
+static const struct {
+	const char *prefix;
+	int type;
+	ASN1_STRING *(*value)(const char *text);
+} KINDS[] = {
+	{ "dns:", GEN_DNS, text_value },
+	{ "uri:", GEN_URI, text_value },
+};
+
 static enum rc name_add(GENERAL_NAMES *names, const char *name, struct err *err)
 {
-	bool is_dns = strncmp(name, "dns:", 4) == 0;
-	const char *value = name + 4;
-	size_t len = strlen(value);
+	size_t kind = 0, count = sizeof(KINDS) / sizeof(KINDS[0]);
 
-	if ((!is_dns && strncmp(name, "uri:", 4) != 0) || len == 0 || len > 255)
+	while (kind < count && strncmp(name, KINDS[kind].prefix, strlen(KINDS[kind].prefix)) != 0)
+		kind++;
+	const char *text = kind < count ? name + strlen(KINDS[kind].prefix) : "";
+	if (!*text || strlen(text) > NAME_MAX_LEN)
 		return err_set(err, RC_INPUT, "name \"%s\" cannot be put in a request", name);
 	GENERAL_NAME *general = GENERAL_NAME_new();
-	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-	if (!general || !text || ASN1_STRING_set(text, value, (int)len) != 1 || !sk_GENERAL_NAME_push(names, general)) {
+	ASN1_STRING *value = KINDS[kind].value(text);
+	if (!general || !value || !sk_GENERAL_NAME_push(names, general)) {
 		GENERAL_NAME_free(general);
-		ASN1_IA5STRING_free(text);
+		ASN1_STRING_free(value);
 		return out_of_memory(err);
 	}
-	GENERAL_NAME_set0_value(general, is_dns ? GEN_DNS : GEN_URI, text);
+	GENERAL_NAME_set0_value(general, KINDS[kind].type, value);
 	return RC_OK;
 }
 
-static enum rc add_names(X509_REQ *request, char *const *list, unsigned count, struct err *err)
+static enum rc add_names(const struct csr_request *asked, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)
 {
 	AUTO(names) GENERAL_NAMES *names = GENERAL_NAMES_new();
-	AUTO(extensions) STACK_OF(X509_EXTENSION) *extensions = NULL;
 
 	if (!names)
 		return out_of_memory(err);
-	for (unsigned i = 0; i < count; i++) {
-		enum rc rc = name_add(names, list[i], err);
+	for (unsigned i = 0; i < asked->name_count; i++) {
+		if (strncmp(asked->names[i], "uri:", 4) == 0 && !csr_request_asks(asked, ASK_URI))
+			continue;
+		enum rc rc = name_add(names, asked->names[i], err);
 		if (rc != RC_OK)
 			return rc;
 	}
-	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) != 1 ||
-	    X509_REQ_add_extensions(request, extensions) != 1)
+	if (X509V3_add1_i2d(extensions, NID_subject_alt_name, names, asked->is_nf, X509V3_ADD_DEFAULT) != 1)
 		return out_of_memory(err);
 	return RC_OK;
+}
+
+static enum rc add_extensions(X509_REQ *request, const struct csr_request *asked, struct err *err)
+{
+	AUTO(extensions) STACK_OF(X509_EXTENSION) *extensions = NULL;
+	enum rc rc = add_names(asked, &extensions, err);
+
+	if (rc == RC_OK)
+		rc = nf_profile_add_extensions(asked, &extensions, err);
+	if (rc == RC_OK && X509_REQ_add_extensions(request, extensions) != 1)
+		rc = out_of_memory(err);
+	return rc;
 }
 
 /* RSA has NULL parameters (RFC 4055, 5), ECDSA and Ed25519 none (RFC 5758, 3.2;
@@ -125,7 +163,7 @@ static enum rc request_sign(X509_REQ *request, struct token_key *key, struct err
 	return rc == RC_OK ? set_signature(request, buf_span(&der), err) : rc;
 }
 
-enum rc csr_make(struct token_key *key, char *const *names, unsigned name_count, struct buf *ret_der, struct err *err)
+enum rc csr_make(struct token_key *key, const struct csr_request *asked, struct buf *ret_der, struct err *err)
 {
 	AUTO(request) X509_REQ *request = X509_REQ_new();
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
@@ -139,7 +177,9 @@ enum rc csr_make(struct token_key *key, char *const *names, unsigned name_count,
 	if (!request || !pkey || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
 	    X509_REQ_set_pubkey(request, pkey) != 1)
 		return out_of_memory(err);
-	rc = add_names(request, names, name_count, err);
+	rc = nf_profile_add_subject(asked, X509_REQ_get_subject_name(request), err);
+	if (rc == RC_OK)
+		rc = add_extensions(request, asked, err);
 	if (rc == RC_OK)
 		rc = request_sign(request, key, err);
 	if (rc == RC_OK && X509_REQ_verify(request, pkey) != 1)

@@ -6,6 +6,7 @@
 
 #include "archive.h"
 #include "certificate.h"
+#include "certificate_profile.h"
 #include "clock.h"
 #include "csr.h"
 #include "driver.h"
@@ -109,10 +110,17 @@ static enum rc hook_save(void *ctx, const struct order *order, const char *event
 	return record_save(renewal, event, err);
 }
 
+static struct csr_request renewal_request(const struct renewal *renewal)
+{
+	return certificate_profile_request(renewal->certificate,
+					   config_authority_get(renewal->desk->config, renewal->certificate->authority));
+}
+
 static enum rc hook_csr(void *ctx, struct buf *ret_der, struct err *err)
 {
 	struct renewal *renewal = ctx;
-	enum rc rc = csr_make(renewal->key, renewal->certificate->names, renewal->certificate->name_count, ret_der, err);
+	struct csr_request asked = renewal_request(renewal);
+	enum rc rc = csr_make(renewal->key, &asked, ret_der, err);
 
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_TOKEN;
@@ -149,7 +157,19 @@ static enum rc stage(struct renewal *renewal, const struct certificate_chain *ch
 	return rc;
 }
 
-static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
+/* Whose failure it is that a chain is refused: a roots file of ours that cannot be read is not the CA's doing. */
+static enum rc refuse_chain(struct renewal *renewal, const char *authority, enum rc rc, bool *ret_is_elsewhere, struct err *err)
+{
+	*ret_is_elsewhere = rc == RC_ABSENT;
+	renewal->blame = rc == RC_INPUT ? BLAME_CONFIG : BLAME_AUTHORITY;
+	if (rc == RC_ABSENT)
+		rc = RC_PROTOCOL;
+	if (err)
+		err->rc = rc;
+	return err_wrap(err, rc, "the certificate from \"%s\" is refused", authority);
+}
+
+static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err)
 {
 	struct renewal *renewal = ctx;
 	const struct config_authority *authority = config_authority_get(renewal->desk->config, renewal->certificate->authority);
@@ -161,18 +181,17 @@ static enum rc hook_accept(void *ctx, struct span pem, struct err *err)
 		renewal->blame = BLAME_TOKEN;
 		return rc;
 	}
+	struct csr_request asked = renewal_request(renewal);
 	struct certificate_rules rules = { .spki = buf_span(&spki),
-					   .names = renewal->certificate->names,
-					   .name_count = renewal->certificate->name_count,
+					   .asked = &asked,
+					   .accept_without = authority->certificate_profile.accept_without,
 					   .roots = authority->roots,
 					   .now = clock_now(),
 					   .previous_not_after = renewal->record.not_after };
 	rc = certificate_accept(pem, &rules, &chain, err);
-	if (rc != RC_OK) {
-		/* A roots file of ours that cannot be read is not the CA's doing. */
-		renewal->blame = rc == RC_INPUT ? BLAME_CONFIG : BLAME_AUTHORITY;
-		return err_wrap(err, rc, "the certificate from \"%s\" is refused", authority->name);
-	}
+	if (rc != RC_OK)
+		return refuse_chain(renewal, authority->name, rc, ret_is_elsewhere, err);
+	renewal->blame = BLAME_NOBODY;
 	renewal->facts = chain.facts;
 	rc = token_custody(renewal->key, &renewal->custody, err);
 	if (rc != RC_OK) {
@@ -235,13 +254,31 @@ static enum rc step_order(struct renewal *renewal, struct driver_wait *ret_wait,
 	return rc == RC_OK ? RC_OK : order_failed(renewal, rc, false, &why, err);
 }
 
+/* What of it was not as it was asked for, or as the standard wants it, is in the journal. */
+static void print_accepted(const struct certificate_facts *facts, char *text, size_t room)
+{
+	snprintf(text, room, "certificate accepted and staged");
+	for (int ask = 0; ask < CONFIG_ASK_COUNT; ask++) {
+		size_t used = strlen(text);
+
+		if (facts->missing & CONFIG_ASK_BIT(ask))
+			snprintf(text + used, room - used, ", without %s", config_ask_name((enum config_ask)ask));
+	}
+	size_t used = strlen(text);
+	if (facts->remarks[0])
+		snprintf(text + used, room - used, "; TS 33.310, 6.1.3c wants it otherwise: %s", facts->remarks);
+}
+
 /* I4: live certificate and key reference switch together, by one rename; then the record follows. */
 static enum rc step_install(struct renewal *renewal, struct err *err)
 {
 	struct store_certificate *record = &renewal->record;
+	struct csr_request asked = renewal_request(renewal);
+	char event[400];
 
 	record->state = CERT_ISSUED;
-	enum rc rc = record_save(renewal, "certificate accepted and staged", err);
+	print_accepted(&renewal->facts, event, sizeof(event));
+	enum rc rc = record_save(renewal, event, err);
 	if (rc == RC_OK)
 		rc = archive_switch(renewal->desk->config->state, record->name, record->next_generation, err);
 	if (rc != RC_OK) {
@@ -261,12 +298,12 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	snprintf(record->fingerprint, sizeof(record->fingerprint), "%s", renewal->facts.fingerprint);
 	snprintf(record->authority, sizeof(record->authority), "%s", renewal->certificate->authority);
 	renewal_names_print(renewal->certificate, record->names, sizeof(record->names));
+	certificate_profile_print(&asked, record->asked);
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->custody.text);
 	record->attempts = 0;
 	record->retry_at = record->peer_retry_at = 0;
 	record->last_error[0] = '\0';
 	record->state = renewal->certificate->deploy_run_count ? CERT_INSTALLED : CERT_IN_SERVICE;
-	char event[160];
 	snprintf(event, sizeof(event), "live is generation %u, serial %s", record->generation, record->serial);
 	return record_save(renewal, event, err);
 }

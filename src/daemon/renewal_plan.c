@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "certificate_profile.h"
 #include "renewal_record.h"
 
 static int by_text(const void *left, const void *right)
@@ -27,12 +28,17 @@ void renewal_names_print(const struct config_certificate *certificate, char *tex
 	}
 }
 
-static bool config_changed(const struct config_certificate *certificate, const struct store_certificate *record)
+static bool config_changed(const struct config *config, const struct config_certificate *certificate,
+			   const struct store_certificate *record)
 {
-	char names[sizeof(record->names)];
+	char names[sizeof(record->names)], asked[CERTIFICATE_PROFILE_TEXT_MAX];
+	struct csr_request request =
+		certificate_profile_request(certificate, config_authority_get(config, certificate->authority));
 
+	certificate_profile_print(&request, asked);
 	renewal_names_print(certificate, names, sizeof(names));
-	return strcasecmp(names, record->names) != 0 || strcmp(certificate->authority, record->authority) != 0 ||
+	return strcasecmp(names, record->names) != 0 || strcmp(asked, record->asked) != 0 ||
+	       strcmp(certificate->authority, record->authority) != 0 ||
 	       !renewal_key_matches(&record->live_key, &certificate->key);
 }
 
@@ -47,7 +53,7 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.not_after = record->not_after;
 		facts.issued_at = record->issued_at;
 		facts.revoked = record->revoked_at != 0;
-		facts.config_changed = facts.issued && config_changed(certificate, record);
+		facts.config_changed = facts.issued && config_changed(config, certificate, record);
 		facts.under_way = renewal_is_keyed(&record->next_key);
 		facts.retry_at = record->retry_at;
 		facts.attempts = record->attempts;

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "link.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define IDLE_MAX_S         4 /* a connection idle for longer may be closed under us: Apache does it after 5 s */
+#define HEADER_VALUE_MAX   (4 * HTTP_URL_MAX) /* a proxy may have put several links into one line */
+#define IDLE_MAX_S         4                  /* a connection idle for longer may be closed under us: Apache does it after 5 s */
 
 struct curl_http {
 	struct http base;
@@ -80,21 +82,6 @@ static bool header_value(const char *line, size_t len, const char *name, char *r
 	return true;
 }
 
-/* RFC 8288: <URL>;rel="up"; only the forms ACME uses. */
-static void link_add(struct http_response *response, const char *value)
-{
-	struct http_link *link = &response->links[response->link_count];
-	const char *close = value[0] == '<' ? strchr(value, '>') : NULL;
-	const char *rel = close ? strstr(close, "rel=") : NULL;
-
-	if (!rel || response->link_count == HTTP_LINKS_MAX || (size_t)(close - value) > sizeof(link->url))
-		return;
-	snprintf(link->url, sizeof(link->url), "%.*s", (int)(close - value - 1), value + 1);
-	rel += 4 + (rel[4] == '"');
-	snprintf(link->rel, sizeof(link->rel), "%.*s", (int)strcspn(rel, "\";, "), rel);
-	response->link_count++;
-}
-
 /* RFC 8555, 6.5: a nonce that is not base64url MUST be ignored. */
 static bool is_nonce(const char *text)
 {
@@ -106,7 +93,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	struct exchange *exchange = ctx;
 	struct http_response *response = exchange->response;
 	size_t len = size * count;
-	char value[HTTP_URL_MAX + 64];
+	char value[HEADER_VALUE_MAX];
 
 	exchange->header_len += len;
 	if (exchange->header_len > HTTP_HEADER_MAX) {
@@ -120,7 +107,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	else if (header_value(line, len, "Retry-After", value, sizeof(value)))
 		(void)!clock_parse_retry_after(value, clock_now(), &response->retry_at, NULL);
 	else if (header_value(line, len, "Link", value, sizeof(value)))
-		link_add(response, value);
+		link_parse(value, response);
 	else if (header_value(line, len, "Content-Type", value, sizeof(response->content_type))) {
 		value[strcspn(value, "; \t")] = '\0';
 		for (size_t i = 0;

@@ -8,7 +8,8 @@
 
 static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
-	" fingerprint, authority, names, custody, next_token, next_label, next_id, next_type, next_at, next_generation, phase, "
+	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation, "
+	"phase, "
 	"polls,"
 	" expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, "
 	"last_error, revoked_at FROM "
@@ -16,11 +17,11 @@ static const char SELECT[] =
 static const char REPLACE[] =
 	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
 	"live_type, live_at, not_before,"
-	" not_after, issued_at, serial, fingerprint, authority, names, custody, next_token, next_label, "
+	" not_after, issued_at, serial, fingerprint, authority, names, asked, custody, next_token, next_label, "
 	"next_id, next_type, next_at,"
 	" next_generation, phase, polls, expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, "
 	"retry_at, peer_retry_at, failed_at, last_error, revoked_at)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -38,6 +39,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	text_column(row, at++, record->fingerprint, sizeof(record->fingerprint));
 	text_column(row, at++, record->authority, sizeof(record->authority));
 	text_column(row, at++, record->names, sizeof(record->names));
+	text_column(row, at++, record->asked, sizeof(record->asked));
 	text_column(row, at++, record->custody, sizeof(record->custody));
 	key_column(row, at, &record->next_key);
 	at += KEY_COLUMNS;
@@ -95,6 +97,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_text(row, at++, record->fingerprint, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->authority, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->names, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, at++, record->asked, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->custody, -1, SQLITE_STATIC);
 	at = key_bind(row, at, &record->next_key);
 	sqlite3_bind_int64(row, at++, record->next_generation);

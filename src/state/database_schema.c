@@ -43,6 +43,9 @@ static const char *const STEPS[] = {
 	"ALTER TABLE account ADD COLUMN is_deactivated INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE certificate ADD COLUMN revoked_at INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 4;",
+	/* What a certificate was asked to say beside its names: when the configuration changes it, the certificate is renewed. */
+	"ALTER TABLE certificate ADD COLUMN asked TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 5;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
 

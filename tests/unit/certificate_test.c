@@ -22,8 +22,13 @@ static EVP_PKEY *ca_key, *leaf_key;
 static X509 *ca;
 static char roots[] = "/tmp/hwa-roots-XXXXXX";
 static struct buf spki = BUF_MAX(1024);
-static char NAME[] = "dns:amf.example";
-static char *NAMES[] = { NAME };
+static char NAME[] = "dns:amf.example", URI[] = "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
+static char *NAMES[] = { NAME, URI };
+/* A server with a name and nothing else; and a network function. */
+static const struct csr_request PLAIN = { .names = NAMES, .name_count = 1 };
+#define NF_PARTS (CONFIG_ASK_BIT(ASK_URI) | CONFIG_ASK_BIT(ASK_KEY_USAGE) | CONFIG_ASK_BIT(ASK_EXTENDED_KEY_USAGE))
+static const struct csr_request FUNCTION = { .names = NAMES, .name_count = 2, .parts = NF_PARTS, .server = true, .client = true };
+#define FUNCTION_NAMES "DNS:amf.example,URI:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"
 
 static void add_extension(X509 *certificate, int nid, const char *value)
 {
@@ -95,12 +100,9 @@ static void print(X509 *certificate, struct buf *text)
 
 static enum rc judge(struct span pem, int64_t previous, struct certificate_chain *chain, struct err *err)
 {
-	struct certificate_rules rules = { .spki = buf_span(&spki),
-					   .names = NAMES,
-					   .name_count = 1,
-					   .roots = roots,
-					   .now = NOW,
-					   .previous_not_after = previous };
+	struct certificate_rules rules = {
+		.spki = buf_span(&spki), .asked = &PLAIN, .roots = roots, .now = NOW, .previous_not_after = previous
+	};
 
 	return certificate_accept(pem, &rules, chain, err);
 }
@@ -157,6 +159,123 @@ static void key_names_and_times_must_be_right(void **state)
 	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW + DAY, NOW + 2 * DAY, "before the present one");
 }
 
+/* What a leaf has beside its names: "nid" and its value in the words of OpenSSL's configuration. */
+struct addition {
+	int nid;
+	const char *value;
+};
+#define USAGE                                              \
+	{                                                  \
+		NID_key_usage, "critical,digitalSignature" \
+	}
+#define USAGES                                             \
+	{                                                  \
+		NID_ext_key_usage, "serverAuth,clientAuth" \
+	}
+
+static enum rc judge_function(const char *names, const struct addition *additions, unsigned accept_without,
+			      const struct csr_request *asked, struct certificate_chain *chain, struct err *err)
+{
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	X509 *leaf = make(leaf_key, "leaf", names, NOW - DAY, NOW + 90 * DAY);
+
+	for (; additions && additions->nid; additions++)
+		add_extension(leaf, additions->nid, additions->value);
+	assert_true(X509_sign(leaf, ca_key, EVP_sha256()) > 0);
+	print(leaf, &pem);
+	X509_free(leaf);
+	struct certificate_rules rules = {
+		.spki = buf_span(&spki), .asked = asked, .accept_without = accept_without, .roots = roots, .now = NOW
+	};
+	return certificate_accept(buf_span(&pem), &rules, chain, err);
+}
+
+/* TS 33.310, 6.1.3c: what looks like the certificate that was asked for, and is not. */
+static void a_look_alike_of_a_network_function_is_refused(void **state)
+{
+	static const struct {
+		const char *names;
+		struct addition additions[4];
+		const char *words;
+	} cases[] = {
+		{ "DNS:amf.example", { USAGE, USAGES }, "it lacks uri:urn:uuid:4ace9d34" },
+		{ "DNS:amf.example,URI:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23c",
+		  { USAGE, USAGES },
+		  "not ordered: uri:urn" },
+		{ "DNS:amf.example,URI:urn:uuid:4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B", { USAGE, USAGES }, "not ordered" },
+		{ FUNCTION_NAMES ",URI:urn:uuid:00000000-0000-4000-8000-000000000000", { USAGE, USAGES }, "not ordered" },
+		{ FUNCTION_NAMES ",DNS:smf.example", { USAGE, USAGES }, "not ordered: dns:smf.example" },
+		{ FUNCTION_NAMES ",DNS:*.example", { USAGE, USAGES }, "not ordered" },
+		{ "URI:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", { USAGE, USAGES }, "it lacks the name dns:amf.example" },
+		{ FUNCTION_NAMES, { USAGE, { NID_ext_key_usage, "serverAuth" } }, "clientAuth" },
+		{ FUNCTION_NAMES, { USAGE, { NID_ext_key_usage, "emailProtection" } }, "serverAuth and clientAuth" },
+		{ FUNCTION_NAMES, { USAGE }, "extended key usage" },
+		{ FUNCTION_NAMES, { USAGES }, "digitalSignature" },
+		{ FUNCTION_NAMES, { { NID_key_usage, "critical,keyEncipherment" }, USAGES }, "digitalSignature" },
+		{ FUNCTION_NAMES, { USAGE, USAGES, { NID_basic_constraints, "critical,CA:TRUE" } }, "certificate of a CA" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+		struct err err = { 0 };
+
+		assert_int_equal(judge_function(cases[i].names, cases[i].additions, 0, &FUNCTION, &chain, &err), RC_PROTOCOL);
+		if (!strstr(err.text, cases[i].words))
+			fail_msg("case %zu: no \"%s\" in: %s", i, cases[i].words, err.text);
+	}
+}
+
+static void a_part_that_may_be_missing_is_noted(void **state)
+{
+	static const struct addition whole[] = { USAGE, USAGES, { 0 } }, half[] = { USAGE, { 0 } };
+	AUTO(certificate_chain) struct certificate_chain first = { 0 };
+	AUTO(certificate_chain) struct certificate_chain second = { 0 };
+	AUTO(certificate_chain) struct certificate_chain third = { 0 };
+	struct csr_request less = FUNCTION;
+	struct err err = { 0 };
+
+	(void)state;
+	if (judge_function(FUNCTION_NAMES, whole, 0, &FUNCTION, &first, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(first.facts.missing, 0);
+	assert_string_equal(first.facts.names, "dns:amf.example uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	unsigned accepted = CONFIG_ASK_BIT(ASK_URI) | CONFIG_ASK_BIT(ASK_EXTENDED_KEY_USAGE);
+	assert_int_equal(judge_function("DNS:amf.example", half, accepted, &FUNCTION, &second, &err), RC_OK);
+	assert_int_equal(second.facts.missing, accepted);
+	/* Not asked for, because the authority takes its URIs from elsewhere: it may come, or not. */
+	less.parts = 0;
+	assert_int_equal(judge_function(FUNCTION_NAMES, NULL, 0, &less, &third, &err), RC_OK);
+	assert_int_equal(third.facts.missing, 0);
+}
+
+static void a_leaf_that_is_a_ca_is_refused_from_every_authority(void **state)
+{
+	static const struct addition authority[] = { { NID_basic_constraints, "critical,CA:TRUE" }, { 0 } };
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+
+	(void)state;
+	assert_int_equal(judge_function("DNS:amf.example", authority, 0, &PLAIN, &chain, NULL), RC_PROTOCOL);
+}
+
+/* A clock that is a little behind the CA's is no reason to refuse; one that is far behind is, and so is the second of expiry. */
+static void the_edges_of_validity_are_where_they_are_said_to_be(void **state)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	X509 *leaf = make(leaf_key, "leaf", "DNS:amf.example", NOW + 300, NOW + DAY);
+	struct err err = { 0 };
+
+	(void)state;
+	print(leaf, &pem);
+	X509_free(leaf);
+	struct certificate_rules rules = { .spki = buf_span(&spki), .asked = &PLAIN, .now = NOW };
+	assert_int_equal(certificate_accept(buf_span(&pem), &rules, &chain, &err), RC_OK);
+	expect_refused(leaf_key, "DNS:amf.example", NOW + 301, NOW + DAY, 0, "not valid before");
+	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW, 0, "expired");
+	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW - 2 * DAY, 0, "not a span");
+}
+
 static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 {
 	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
@@ -174,7 +293,8 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 	ca = NULL;
 	ca = make(ca_key, "root", NULL, NOW - DAY, NOW + DAY);
 	good(&other);
-	assert_int_equal(judge(buf_span(&other), 0, &chain, NULL), RC_PROTOCOL);
+	/* RFC 8555, 7.4.2: another chain of the same certificate may end there. */
+	assert_int_equal(judge(buf_span(&other), 0, &chain, NULL), RC_ABSENT);
 	X509_free(ca);
 	EVP_PKEY_free(ca_key);
 	ca = own;
@@ -223,6 +343,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_chain_is_taken_apart),
 		cmocka_unit_test(key_names_and_times_must_be_right),
+		cmocka_unit_test(a_look_alike_of_a_network_function_is_refused),
+		cmocka_unit_test(a_part_that_may_be_missing_is_noted),
+		cmocka_unit_test(a_leaf_that_is_a_ca_is_refused_from_every_authority),
+		cmocka_unit_test(the_edges_of_validity_are_where_they_are_said_to_be),
 		cmocka_unit_test(a_chain_must_link_up_and_end_in_the_roots),
 		cmocka_unit_test(nothing_but_certificates_may_stand_there),
 		cmocka_unit_test(a_chain_without_end_is_refused),

@@ -253,9 +253,85 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(22, "    key: { token: tpm, type: rsa-2048, rotate: sometimes }", "always, never");
 	expect_refused(23, "    names: [amf.example]", "dns:");
 	expect_refused(23, "    names: [\"dns:*.example\"]", "dns-01");
+	expect_refused(23, "    names: [\"uri:urn:uuid:4ace9d34\", \"dns:a.example\"]", "a UUID");
+	expect_refused(23, "    names: [\"dns:a.example\", \"uri:amf\"]", "whole URI");
+	expect_refused(23, "    names: [\"dns:a.example\", \"uri:https://a b/\"]", "no URI has");
+	expect_refused(23, "    names: [\"uri:https://a/\"]", "ordered alone");
 	expect_refused(23, "    names: [\"dns:a.example\", \"dns:A.example\"]", "twice");
 	expect_refused(24, "    challenge: { http-01: { listen: \"80\" } }", "ADDRESS:PORT");
 	expect_refused(25, "    deploy: { run: [x], timeout: 0s }", "1s to 1h");
+}
+
+/* TS 33.310, 6.1.3c; TS 29.571, 5.3.2 (checklist C3): an upper-case instance is sent in lower case. */
+static void a_network_function_is_understood(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(21, "    nf: { types: [SMF, 5G_EIR, AMF], instance: 4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B }", &config,
+		      &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_certificate *certificate = config_certificate_get(config, "amf");
+	assert_string_equal(certificate->nf_instance, "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	assert_int_equal(certificate->nf_type_count, 3);
+	assert_string_equal(certificate->nf_types[0], "5G_EIR");
+	assert_int_equal(certificate->name_count, 2);
+	assert_string_equal(certificate->names[1], "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	assert_true(config->authorities[0].certificate_profile.server && config->authorities[0].certificate_profile.client);
+}
+
+static void an_instance_among_the_names_is_not_added_again(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(load_with(23,
+				   "    names: [\"uri:URN:uuid:4ACE9D34-2c69-4f99-92d5-a73a3fe8e23b\", \"dns:a.example\"]\n"
+				   "    nf: { instance: 4ace9d34-2c69-4f99-92d5-a73a3fe8e23b }",
+				   &config, NULL),
+			 RC_OK);
+	assert_int_equal(config->certificates[0].name_count, 2);
+	assert_string_equal(config->certificates[0].names[0], "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+}
+
+static void what_an_authority_is_asked_for_is_understood(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(10,
+		      "    certificate-profile: { ask: [key-usage, nf-types], usages: [client], accept-without: [nf-types], "
+		      "country: DE, organization: Example }",
+		      &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_certificate_profile *profile = &config->authorities[0].certificate_profile;
+	assert_true(profile->has_ask);
+	assert_int_equal(profile->ask, CONFIG_ASK_BIT(ASK_KEY_USAGE) | CONFIG_ASK_BIT(ASK_NF_TYPES));
+	assert_int_equal(profile->accept_without, CONFIG_ASK_BIT(ASK_NF_TYPES));
+	assert_true(profile->client && !profile->server);
+	assert_string_equal(profile->country, "DE");
+	assert_string_equal(profile->organization, "Example");
+}
+
+static void wrong_profiles_are_told_what_to_write(void **state)
+{
+	static const char long_type[] = "    nf: { types: [A23456789012345678901234567890123] }";
+
+	(void)state;
+	expect_refused(21, "    nf: { types: [] }", "entries");
+	expect_refused(21, "    nf: { types: [AMF, SMF, AMF] }", "twice");
+	expect_refused(21, "    nf: { types: [\"A F\"] }", "1 to 32");
+	expect_refused(21, "    nf: { types: [\"\\u00c4MF\"] }", "1 to 32");
+	expect_refused(21, long_type, "1 to 32");
+	expect_refused(21, "    nf: { instance: 4ace9d34 }", "UUID");
+	expect_refused(21, "    nf: {}", "instance");
+	expect_refused(10, "    certificate-profile: { ask: [nf-type] }", "nf-types");
+	expect_refused(10, "    certificate-profile: { accept-without: [everything] }", "subject, uri");
+	expect_refused(10, "    certificate-profile: { usages: [both] }", "server, client");
+	expect_refused(10, "    certificate-profile: { country: Germany }", "two capital letters");
+	expect_refused(10, "    certificate-profile: { organization: \"\\u00c4\" }", "ASCII");
 }
 
 static void inline_secrets_and_wrong_shapes_are_refused(void **state)
@@ -313,6 +389,10 @@ int main(void)
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),
+		cmocka_unit_test(a_network_function_is_understood),
+		cmocka_unit_test(an_instance_among_the_names_is_not_added_again),
+		cmocka_unit_test(what_an_authority_is_asked_for_is_understood),
+		cmocka_unit_test(wrong_profiles_are_told_what_to_write),
 		cmocka_unit_test(inline_secrets_and_wrong_shapes_are_refused),
 		cmocka_unit_test(references_lead_somewhere_and_names_are_unique),
 		cmocka_unit_test(yaml_tricks_are_refused),

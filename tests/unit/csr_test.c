@@ -14,6 +14,7 @@
 
 static char FIRST[] = "dns:amf.example", SECOND[] = "dns:amf-2.example";
 static char *NAMES[] = { FIRST, SECOND };
+static const struct csr_request PLAIN = { .names = NAMES, .name_count = 2 };
 
 static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state)
 {
@@ -32,7 +33,7 @@ static void every_kind_of_key_signs_a_request_that_openssl_verifies(void **state
 		struct token_key *key = soft_token_key((enum key_type)type);
 		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
 
-		assert_int_equal(csr_make(key, NAMES, 2, &der, NULL), RC_OK);
+		assert_int_equal(csr_make(key, &PLAIN, &der, NULL), RC_OK);
 		const unsigned char *at = der.at;
 		X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
 		assert_non_null(request);
@@ -57,7 +58,7 @@ static void all_names_stand_in_subject_alt_name(void **state)
 	AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
 
 	(void)state;
-	assert_int_equal(csr_make(key, NAMES, 2, &der, NULL), RC_OK);
+	assert_int_equal(csr_make(key, &PLAIN, &der, NULL), RC_OK);
 	const unsigned char *at = der.at;
 	X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
 	STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
@@ -72,11 +73,77 @@ static void all_names_stand_in_subject_alt_name(void **state)
 	token_key_free(key);
 }
 
+/* TS 33.310, 6.1.3c: all of it; and a URI is left out where the authority is not asked for it. */
+static void a_network_function_asks_for_its_profile(void **state)
+{
+	static char name[] = "dns:amf.example", uri[] = "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", type[] = "AMF";
+	static char *names[] = { name, uri }, *types[] = { type };
+	struct csr_request asked = { .names = names,
+				     .name_count = 2,
+				     .parts = CONFIG_ASK_ALL,
+				     .is_nf = true,
+				     .country = "DE",
+				     .organization = "5gc.mnc001.mcc001.3gppnetwork.org",
+				     .server = true,
+				     .client = true,
+				     .nf_types = types,
+				     .nf_type_count = 1 };
+	struct token_key *key = soft_token_key(KEY_EC_P256);
+
+	(void)state;
+	for (int with_uri = 1; with_uri >= 0; with_uri--) {
+		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
+
+		if (!with_uri)
+			asked.parts &= ~CONFIG_ASK_BIT(ASK_URI);
+		assert_int_equal(csr_make(key, &asked, &der, NULL), RC_OK);
+		const unsigned char *at = der.at;
+		X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
+		STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+		int critical = 0;
+		GENERAL_NAMES *found = X509V3_get_d2i(extensions, NID_subject_alt_name, &critical, NULL);
+
+		assert_int_equal(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), 2);
+		assert_int_equal(sk_X509_EXTENSION_num(extensions), 4);
+		assert_int_equal(critical, 1);
+		assert_int_equal(sk_GENERAL_NAME_num(found), 1 + with_uri);
+		if (with_uri) {
+			int kind;
+			const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(found, 1), &kind);
+
+			assert_int_equal(kind, GEN_URI);
+			assert_memory_equal(ASN1_STRING_get0_data(value), uri + 4, strlen(uri + 4));
+		}
+		GENERAL_NAMES_free(found);
+		sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+		X509_REQ_free(request);
+	}
+	token_key_free(key);
+}
+
+static void a_name_of_no_known_kind_is_refused(void **state)
+{
+	static char kind[] = "mail:a@example", empty[] = "dns:";
+	static char *const bad[] = { kind, empty };
+	struct token_key *key = soft_token_key(KEY_EC_P256);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
+		struct csr_request asked = { .names = &bad[i], .name_count = 1 };
+
+		assert_int_equal(csr_make(key, &asked, &der, NULL), RC_INPUT);
+	}
+	token_key_free(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_key_signs_a_request_that_openssl_verifies),
 		cmocka_unit_test(all_names_stand_in_subject_alt_name),
+		cmocka_unit_test(a_network_function_asks_for_its_profile),
+		cmocka_unit_test(a_name_of_no_known_kind_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);

@@ -73,6 +73,11 @@ static void a_record_comes_back_as_it_was(void **state)
 					    .next_key = key_of(2),
 					    .not_after = 99,
 					    .attempts = 4,
+					    .revoked_at = 98,
+					    .names = "dns:a",
+					    .asked = "C=DE nf:AMF",
+					    .custody = "held",
+					    .issued_at = 97,
 					    .peer_retry_at = 77,
 					    .next_generation = 4 };
 	struct store_certificate back;
@@ -102,6 +107,11 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.revoked_at, 9);
 	assert_int_equal(back.order.not_before, 8);
 	assert_string_equal(back.last_error, "why");
+	assert_int_equal(back.revoked_at, 98);
+	assert_int_equal(back.issued_at, 97);
+	assert_string_equal(back.names, "dns:a");
+	assert_string_equal(back.asked, "C=DE nf:AMF");
+	assert_string_equal(back.custody, "held");
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
@@ -193,16 +203,16 @@ static void make_it_old(void)
 
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_exec(database,
-			     "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before;"
-			     "ALTER TABLE certificate DROP COLUMN revoked_at; ALTER TABLE account DROP COLUMN next_token;"
-			     "ALTER TABLE account DROP COLUMN next_label; ALTER TABLE account DROP COLUMN next_id;"
-			     "ALTER TABLE account DROP COLUMN next_type; ALTER TABLE account DROP COLUMN next_at;"
-			     "ALTER TABLE account DROP COLUMN contact; ALTER TABLE account DROP COLUMN is_deactivated;"
-			     "PRAGMA user_version = 1",
-			     NULL, NULL, NULL),
-		SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database,
+				      "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before;"
+				      "ALTER TABLE certificate DROP COLUMN asked; ALTER TABLE certificate DROP COLUMN "
+				      "revoked_at; ALTER TABLE account DROP COLUMN next_token;"
+				      "ALTER TABLE account DROP COLUMN next_label; ALTER TABLE account DROP COLUMN next_id;"
+				      "ALTER TABLE account DROP COLUMN next_type; ALTER TABLE account DROP COLUMN next_at;"
+				      "ALTER TABLE account DROP COLUMN contact; ALTER TABLE account DROP COLUMN is_deactivated;"
+				      "PRAGMA user_version = 1",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
 	sqlite3_close(database);
 }
 
