@@ -107,12 +107,6 @@ hwacme account deactivate --yes >/dev/null || fail "deactivate"
 accounts '.[0].status' | grep -q deactivated || fail "not deactivated: $(accounts .)"
 refused 4 "account register" renew --force
 before=$(hwacme account show --json | jq -r .key)
-# The HMAC key may be in the token too.
-python3 -c "import base64, sys; sys.stdout.buffer.write(base64.urlsafe_b64decode(sys.argv[1] + '=='))" "$secret" >"$LAB/eab.bin"
-pkcs11-tool --module "$LAB_MODULE" --token-label nf-appliance --login --pin "$LAB_PIN" --write-object "$LAB/eab.bin" --type secrkey \
-	--key-type GENERIC:48 --label eab --usage-sign >/dev/null 2>&1 || fail "pkcs11-tool"
-rm "$LAB/eab.bin" "$LAB/eab.key"
-change "s|hmac: { file: $LAB/eab.key }|hmac: { token: hsm, label: eab }|"
 hwacme account register >/dev/null || fail "register anew"
 [ "$(accounts length)" = 2 ] && [ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "not a new account with a new key"
 hwacme renew --force >/dev/null || fail "renewal with the new account"
