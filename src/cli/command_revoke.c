@@ -62,7 +62,7 @@ static enum rc with_account_key(struct desk *desk, const struct store_certificat
 }
 
 static enum rc revoke_live(const struct command_line *line, struct desk *desk, int reason, struct store_certificate *ret_record,
-		      bool *ret_by_token, struct err *err)
+			   bool *ret_by_token, struct err *err)
 {
 	AUTO(buf) struct buf der = BUF_MAX(LEAF_MAX);
 	const char *name = line->words[0];

@@ -16,6 +16,7 @@ struct store {
 enum rc database_fail(struct store *store, struct err *err, const char *what);
 enum rc database_run(struct store *store, const char *sql, struct err *err);
 enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_statement, struct err *err);
+extern const char *const database_steps[]; /* SQL, one step a version of the schema */
 /* Makes the tables, or brings them up to date when it may; RC_INPUT for a version it cannot read. */
 enum rc database_schema(struct store *store, bool may_write, struct err *err);
 /* For statements without rows: runs and frees it. */

@@ -2,7 +2,7 @@
 #include "database.h"
 
 /* One step a version, never changed once released; each ends by saying which version it made. */
-static const char *const STEPS[] = {
+const char *const database_steps[] = {
 	"CREATE TABLE certificate (name TEXT PRIMARY KEY, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
 	" live_token TEXT NOT NULL, live_label TEXT NOT NULL, live_id BLOB NOT NULL, live_type INTEGER NOT NULL, live_at INTEGER "
 	"NOT NULL,"
@@ -47,7 +47,7 @@ static const char *const STEPS[] = {
 	"ALTER TABLE certificate ADD COLUMN asked TEXT NOT NULL DEFAULT '';"
 	"PRAGMA user_version = 5;",
 };
-#define SCHEMA_VERSION ((int)(sizeof(STEPS) / sizeof(STEPS[0])))
+#define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 
 static enum rc version_read(struct store *store, int *ret_version, struct err *err)
 {
@@ -73,7 +73,7 @@ static enum rc upgrade(struct store *store, struct err *err)
 	/* Another process may have been first. */
 	rc = version_read(store, &version, err);
 	for (; rc == RC_OK && version < SCHEMA_VERSION; version++)
-		rc = database_run(store, STEPS[version], err);
+		rc = database_run(store, database_steps[version], err);
 	if (rc == RC_OK)
 		rc = database_run(store, "COMMIT", err);
 	if (rc != RC_OK)

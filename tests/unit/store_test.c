@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store.h"
+#include "database.h"
 
 static char dir[] = "/tmp/hwa-store-XXXXXX", state_dir[64];
 
@@ -87,7 +87,6 @@ static void a_record_comes_back_as_it_was(void **state)
 	(void)state;
 	strcpy(record.order.url, "https://ca/o");
 	record.order.phase = ORDER_FINALIZE;
-	record.revoked_at = 9;
 	record.order.not_before = 8;
 	strcpy(record.last_error, "why");
 	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_ABSENT);
@@ -104,7 +103,6 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.generation, 3);
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
-	assert_int_equal(back.revoked_at, 9);
 	assert_int_equal(back.order.not_before, 8);
 	assert_string_equal(back.last_error, "why");
 	assert_int_equal(back.revoked_at, 98);
@@ -195,51 +193,49 @@ static void two_do_not_work_at_once(void **state)
 	assert_int_equal(store_lock(two, &err), RC_OK);
 }
 
-/* What the first version wrote: the same tables without the number. */
-static void make_it_old(void)
+/* A database as the first version made it, with a record in it. */
+static void make_an_old_one(const char *directory)
 {
-	char path[96];
+	char path[128];
 	sqlite3 *database = NULL;
 
-	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
+	assert_int_equal(mkdir(directory, 0755), 0);
+	snprintf(path, sizeof(path), "%s/hwacme.db", directory);
 	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(database,
-				      "DROP TABLE instance; ALTER TABLE certificate DROP COLUMN order_not_before;"
-				      "ALTER TABLE certificate DROP COLUMN asked; ALTER TABLE certificate DROP COLUMN "
-				      "revoked_at; ALTER TABLE account DROP COLUMN next_token;"
-				      "ALTER TABLE account DROP COLUMN next_label; ALTER TABLE account DROP COLUMN next_id;"
-				      "ALTER TABLE account DROP COLUMN next_type; ALTER TABLE account DROP COLUMN next_at;"
-				      "ALTER TABLE account DROP COLUMN contact; ALTER TABLE account DROP COLUMN is_deactivated;"
-				      "PRAGMA user_version = 1",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database, database_steps[0], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(database,
+			     "INSERT INTO certificate VALUES ('old', 5, 3, 'hsm', 'label', x'00', 0, 7, 1, 2, 3, 'AB', 'cd',"
+			     " 'ra', 'dns:a', 'held', '', '', x'00', 0, 0, 0, 'start', 0, 0, '', '', '', 0, 0, 0, 0, '')",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	sqlite3_close(database);
 }
 
 static void a_database_of_an_earlier_version_is_brought_up_to_date(void **state)
 {
-	struct store_certificate record = { .name = "old", .state = CERT_NEW }, again;
-	struct store *store = open_it();
-	uint32_t first = 0, second = 0, third = 0;
+	struct store_certificate again;
+	struct store *store = NULL;
+	uint32_t first = 0, second = 0;
 	struct err err = { 0 };
+	char old[64];
 
 	(void)state;
-	assert_int_equal(store_instance(store, &first, NULL), RC_OK);
-	assert_int_not_equal(first, 0);
-	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
-	store_close(store);
-	make_it_old();
-	assert_int_equal(store_open_readonly(state_dir, &store, &err), RC_INPUT);
+	snprintf(old, sizeof(old), "%s/old", dir);
+	make_an_old_one(old);
+	assert_int_equal(store_open_readonly(old, &store, &err), RC_INPUT);
 	assert_non_null(strstr(err.text, "older"));
-	store = open_it();
-	assert_int_equal(store_instance(store, &second, NULL), RC_OK);
-	assert_int_not_equal(second, 0);
-	assert_int_equal(store_certificate_load(store, "old", &again, NULL), RC_OK);
-	store_close(store);
-	store = open_it();
-	assert_int_equal(store_instance(store, &third, NULL), RC_OK);
-	assert_int_equal(second, third);
-	store_close(store);
+	for (int i = 0; i < 2; i++) {
+		if (store_open(old, &store, &err) != RC_OK)
+			fail_msg("%s", err.text);
+		assert_int_equal(store_instance(store, i ? &second : &first, NULL), RC_OK);
+		assert_int_equal(store_certificate_load(store, "old", &again, NULL), RC_OK);
+		assert_int_equal(again.generation, 3);
+		assert_string_equal(again.serial, "AB");
+		store_close(store);
+	}
+	assert_int_not_equal(first, 0);
+	assert_int_equal(first, second);
 }
 
 int main(void)
