@@ -77,6 +77,12 @@ static enum rc keyd_start(struct remote_link *link, struct err *err)
 
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "start keyd");
+	for (unsigned i = 0; i < REMOTE_CONNECTIONS && rc == RC_OK; i++)
+		rc = wire_socket(fds[i], err);
+	for (unsigned i = 0; rc != RC_OK && i < REMOTE_CONNECTIONS; i++)
+		close(fds[i]);
+	if (rc != RC_OK)
+		return rc;
 	link->epoch++;
 	link->is_up = true;
 	for (unsigned i = 0; i < REMOTE_CONNECTIONS; i++) {

@@ -44,6 +44,8 @@ enum rc wire_get_err(struct wire *wire, struct err *ret_err);
 
 /* RC_BUG for a bad message, RC_RETRY when the other side is gone. */
 enum rc wire_send(const struct wire *wire, int fd, struct err *err) HWA_CHECKED;
+/* Makes a socket fit for deadlines; once, before its first wire_receive() with one. */
+enum rc wire_socket(int fd, struct err *err) HWA_CHECKED;
 /* Waits until `deadline_ms` (clock_monotonic_ms(); 0: for ever).  RC_RETRY: nothing came in time, or the other side is gone
  * (RC_ABSENT: it closed in order). */
 enum rc wire_receive(struct wire *wire, int fd, int64_t deadline_ms, struct err *err) HWA_CHECKED;

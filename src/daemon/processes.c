@@ -168,6 +168,8 @@ enum rc processes_deploy(struct processes *processes, const struct config_certif
 	if (rc == RC_OK) {
 		rc = request_send(processes, (struct spawner_message){ SPAWNER_DEPLOY, at }, theirs, 1, err);
 		if (rc == RC_OK)
+			rc = wire_socket(ours[0], err);
+		if (rc == RC_OK)
 			rc = wire_receive(answer, ours[0], deadline, err);
 		if (rc == RC_OK)
 			rc = wire_get_err(answer, err);

@@ -1,6 +1,7 @@
 /* pkcs11_recovery_test.c -- sessions and tokens that go away under an open token come back by themselves; many threads share it. */
 /* Its tools are used here, not its tests. */
 #pragma GCC diagnostic ignored "-Wunused-function"
+#define SOFTHSM_LEAKS
 #include "token_contract.h"
 #include "token_contract.c"
 

@@ -165,6 +165,7 @@ static void odd_requests_are_answered_with_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(keyd_process_start(&other, fds, 1, NULL), RC_OK);
+	assert_int_equal(wire_socket(fds[0], NULL), RC_OK);
 	for (unsigned operation = 0; operation < 256; operation++) {
 		wire_clear(&wire);
 		wire_put_number(&wire, operation, 1);

@@ -178,6 +178,7 @@ static void keyd_survives_a_hostile_engine_and_keeps_the_live_key(void **state)
 	seed = from_environment("HWACME_FUZZ_SEED", (uint64_t)clock_now());
 	printf("keyd: %llu requests, HWACME_FUZZ_SEED=%llu\n", (unsigned long long)rounds, (unsigned long long)seed);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	assert_int_equal(wire_socket(pair[0], NULL), RC_OK);
 	/* A thread of this process: the sanitizers see both ends. */
 	assert_int_equal(pthread_create(&thread, NULL, serve, &pair[1]), 0);
 	for (uint64_t i = 0; i < rounds; i++) {
