@@ -83,3 +83,8 @@ has '.subject == "" and .uri == [] and .nf == [] and .usages == ["client"]'
 hwacme check | grep -q '^warn profile  *amf: .*not asked for: subject uri key-usage nf-types' || fail "check: $(hwacme check)"
 hwacme --json check | jq -e '[.checks[] | select(.check == "profile") | .ok and .warning] | all' >/dev/null || fail "check --json"
 ra_clean || fail "the client broke the protocol"
+
+# A URI is no identifier: it is not authorised ahead of an order either (RFC 8555, 7.4.1).
+ra settings '{"new_authz": "on"}' >/dev/null
+grep -q 'amf: 2 identifiers authorised' <<<"$(hwacme authorize amf)" || fail "authorize: $(tail -n 2 "$LAB/hwacme.log")"
+ra_clean || fail "the client broke the protocol"
