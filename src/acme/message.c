@@ -111,8 +111,7 @@ bool message_problem_parse(struct span json, struct message_problem *ret)
 	return true;
 }
 
-/* A URI stands in the CSR alone: it is no kind of identifier. */
-static bool is_identifier(const char *name)
+bool message_is_identifier(const char *name)
 {
 	return strncmp(name, "uri:", 4) != 0;
 }
@@ -127,7 +126,7 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 	unsigned ordered = 0;
 
 	for (unsigned i = 0; i < name_count; i++)
-		ordered += is_identifier(names[i]);
+		ordered += message_is_identifier(names[i]);
 	if (!json_is_array(list) || json_array_size(list) != ordered)
 		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", ordered);
 	json_array_foreach(list, index, entry)
@@ -136,7 +135,7 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 		bool known = false;
 
 		for (unsigned i = 0; i < name_count && value; i++)
-			known = known || (is_identifier(names[i]) && strcasecmp(names[i] + 4, value) == 0);
+			known = known || (message_is_identifier(names[i]) && strcasecmp(names[i] + 4, value) == 0);
 		if (!known)
 			return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order has one that was not ordered");
 	}
@@ -257,7 +256,7 @@ enum rc message_new_order_print(char *const *names, unsigned name_count, struct 
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < name_count; i++)
-		if (is_identifier(names[i]))
+		if (message_is_identifier(names[i]))
 			json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
 	return message_json_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
 }

@@ -56,7 +56,9 @@ struct message_authorization {
 
 /* RC_PROTOCOL naming the member that is missing or odd. */
 enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err) HWA_CHECKED;
-/* `names` as configured: the answer's identifiers must be these (RFC 8555, 7.1.3). */
+/* A URI stands in the CSR alone: it is no kind of identifier. */
+bool message_is_identifier(const char *name);
+/* `names` as configured: the answer's identifiers must be those of them that are identifiers (RFC 8555, 7.1.3). */
 enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
 			    struct err *err) HWA_CHECKED;
 enum rc message_authorization_parse(struct span json, struct message_authorization *ret, struct err *err) HWA_CHECKED;

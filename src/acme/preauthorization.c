@@ -41,10 +41,10 @@ enum rc preauthorization_request(struct client *client, const struct config_cert
 	order.authorizations = calloc(certificate->name_count + 1u, sizeof(*order.authorizations));
 	if (!order.authorizations)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	for (unsigned i = 0; rc == RC_OK && i < certificate->name_count; i++) {
-		rc = request_one(client, url, certificate->names[i], order.authorizations[i], err);
-		order.authorization_count = i + 1;
-	}
+	for (unsigned i = 0; rc == RC_OK && i < certificate->name_count; i++)
+		if (message_is_identifier(certificate->names[i]))
+			rc = request_one(client, url, certificate->names[i], order.authorizations[order.authorization_count++],
+					 err);
 	if (rc != RC_OK)
 		return rc;
 	*ret_order = order;

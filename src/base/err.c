@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a peer said may be in it: nothing that begins a line of its own or moves a terminal's cursor. */
+static void tame(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, va_list args)
 {
 	if (!err)
@@ -15,6 +23,7 @@ static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_
 	err->retry_at = 0;
 	err->problem = 0;
 	vsnprintf(err->text, sizeof(err->text), fmt, args);
+	tame(err->text);
 }
 
 enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...)
@@ -54,6 +63,7 @@ enum rc err_wrap(struct err *err, enum rc rc, const char *fmt, ...)
 		len = 0;
 	if ((size_t)len < sizeof(err->text))
 		snprintf(err->text + len, sizeof(err->text) - (size_t)len, ": %s", cause);
+	tame(err->text);
 	return err->rc;
 }
 

@@ -47,12 +47,24 @@ static void a_long_text_is_cut_and_ended(void **state)
 	assert_true(strlen(err.text) < sizeof(err.text));
 }
 
+static void what_a_peer_says_begins_no_line(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(err_set(&err, RC_PROTOCOL, "%s", "a\nb\x1b[2Jc\x7f\t\xc3\xa4"), RC_PROTOCOL);
+	assert_string_equal(err.text, "a?b?[2Jc??\xc3\xa4");
+	assert_int_equal(err_wrap(&err, RC_PROTOCOL, "%s", "\r"), RC_PROTOCOL);
+	assert_string_equal(err.text, "?: a?b?[2Jc??\xc3\xa4");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_place_that_notices_says_why_and_callers_add_context),
 		cmocka_unit_test(nobody_needs_to_listen),
 		cmocka_unit_test(a_long_text_is_cut_and_ended),
+		cmocka_unit_test(what_a_peer_says_begins_no_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

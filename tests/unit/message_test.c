@@ -56,6 +56,20 @@ static void an_order_keeps_urls_and_expiry(void **state)
 	assert_string_equal(order.certificate_url, "https://ca/c");
 }
 
+/* RFC 8555, 9.7.7: there is no identifier type for a URI; it is in the CSR alone. */
+static void a_uri_is_no_identifier(void **state)
+{
+	static char name[] = "dns:a.example", uri[] = "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
+	static char *names[] = { uri, name };
+	AUTO(message_order) struct message_order order = { 0 };
+	AUTO(buf) struct buf json = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+
+	(void)state;
+	assert_int_equal(message_new_order_print(names, 2, &json, NULL), RC_OK);
+	assert_string_equal(buf_text(&json), "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}]}");
+	assert_int_equal(message_order_parse(span_text(ORDER_HEAD "}"), names, 2, &order, NULL), RC_OK);
+}
+
 static void odd_orders_are_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -165,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(missing_null_and_empty_authorizations_are_normal),
 		cmocka_unit_test(an_order_keeps_urls_and_expiry),
+		cmocka_unit_test(a_uri_is_no_identifier),
 		cmocka_unit_test(odd_orders_are_refused),
 		cmocka_unit_test(a_directory_needs_three_https_urls),
 		cmocka_unit_test(an_authorization_tells_its_challenges),

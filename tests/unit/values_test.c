@@ -152,6 +152,52 @@ static void registers_are_a_bank_and_numbers_each_once(void **state)
 	assert_int_equal(pcrs.mask, 1u << 23);
 }
 
+/* RFC 5280, 4.2.1.6: not relative, with a scheme and something after it. */
+static void a_uri_is_whole_and_has_no_odd_characters(void **state)
+{
+	static const char *const good[] = { "urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", "https://a.example/%20?b#c",
+					    "a+b.c-d:x" };
+	static const char *const bad[] = { "",      "amf",   ":x",   "urn:",   "1a:b",      "a b:c",
+					   "a:b c", "a:<b>", "a:\"", "a:\x7f", "a:\xc3\xa4" };
+	char longest[257] = "a:";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_null(value_uri_fault(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_non_null(value_uri_fault(bad[i]));
+	memset(longest + 2, 'b', 253);
+	assert_null(value_uri_fault(longest));
+	longest[255] = 'b';
+	assert_non_null(value_uri_fault(longest));
+}
+
+static void a_uuid_has_its_hyphens_and_nothing_else(void **state)
+{
+	static const char *const bad[] = { "",
+					   "4ace9d34",
+					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23",
+					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b0",
+					   "4ace9d342-c69-4f99-92d5-a73a3fe8e23b",
+					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23g",
+					   "{ace9d34-2c69-4f99-92d5-a73a3fe8e23}" };
+
+	(void)state;
+	assert_true(value_uuid("4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"));
+	assert_true(value_uuid("4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(value_uuid(bad[i]));
+}
+
+/* RFC 9310, 3. */
+static void an_nf_type_is_1_to_32_visible_characters(void **state)
+{
+	(void)state;
+	assert_true(value_nf_type("A") && value_nf_type("5G_EIR") && value_nf_type("A2345678901234567890123456789012"));
+	assert_false(value_nf_type("") || value_nf_type("A23456789012345678901234567890123") || value_nf_type("A F") ||
+		     value_nf_type("A\x7f") || value_nf_type("A\t") || value_nf_type("\xc3\x84MF"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +211,9 @@ int main(void)
 		cmocka_unit_test(a_dns_name_has_labels_of_letters_digits_and_hyphens),
 		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
+		cmocka_unit_test(a_uri_is_whole_and_has_no_odd_characters),
+		cmocka_unit_test(a_uuid_has_its_hyphens_and_nothing_else),
+		cmocka_unit_test(an_nf_type_is_1_to_32_visible_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
