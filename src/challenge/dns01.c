@@ -12,7 +12,7 @@
 #include "fingerprint.h"
 #include "types.h"
 
-#define READY_PAUSE 5    /* seconds between two times that a hook is asked whether the record can be seen */
+#define READY_PAUSE 3    /* seconds between two times that a hook is asked whether the record can be seen */
 #define READY_MAX   1800 /* seconds until it is given up */
 #define LABEL_BYTES 10   /* draft-ietf-acme-dns-account-label, 3.1: of the account URL's hash */
 #define LABEL_MAX   32
