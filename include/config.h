@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "challenge_type.h"
 #include "err.h"
 #include "jws_algorithm.h"
 #include "key_type.h"
@@ -104,6 +105,23 @@ struct config_policy {
 	unsigned line;
 };
 
+/* One way to prove control of a name, with what it needs; NULL, 0 and no entries where a type has no use for it. */
+struct config_challenge {
+	enum challenge_type type;
+	char *listen;  /* http-01, tls-alpn-01: "ADDRESS:PORT", "systemd" or "systemd:NAME" */
+	char *webroot; /* http-01: in place of listen, the document root of a web server */
+	char **run;    /* argv; dns-01, dns-account-01: the hook; tkauth-01: the command that prints a token */
+	unsigned run_count;
+	int64_t timeout;     /* of one run */
+	int64_t propagation; /* dns-01, dns-account-01: from the record's being placed until anyone is told */
+	char *issuer;        /* dns-persist-01: the issuer domain name in the record; NULL: the first that the CA offers */
+	char *token_file;    /* tkauth-01: a file with the token */
+	char *authority;     /* tkauth-01: URL of the Token Authority */
+	char *trust;         /* tkauth-01: roots of the Token Authority's TLS; NULL: the system's */
+	char **allow;        /* tkauth-01: hosts whose URL is believed when the CA names it */
+	unsigned allow_count;
+};
+
 enum config_rotate { ROTATE_ALWAYS, ROTATE_NEVER, ROTATE_AGE };
 
 struct config_certificate {
@@ -112,13 +130,16 @@ struct config_certificate {
 	struct config_key key;
 	enum config_rotate rotate;
 	int64_t rotate_age; /* seconds, for ROTATE_AGE */
-	char **names;       /* "dns:..." and "uri:..."; an NF instance's "uri:urn:uuid:..." is always among them */
+	/* "dns:...", "ip:...", "nf-instance:...", "uri:...", each in its one text (identifier.h); with nf_instance its
+	 * "uri:urn:uuid:..." is always among them */
+	char **names;
 	unsigned name_count;
 	char *nf_instance; /* UUID in lower case; NULL: none */
 	char **nf_types;   /* "AMF"; sorted */
 	unsigned nf_type_count;
-	char *http01_listen; /* "ADDRESS:PORT" */
-	char **deploy_run;   /* argv */
+	struct config_challenge *challenges; /* in the order of the file: the first that the CA offers is used */
+	unsigned challenge_count;
+	char **deploy_run; /* argv */
 	unsigned deploy_run_count;
 	int64_t deploy_timeout;
 	unsigned line;
@@ -144,6 +165,8 @@ const struct config_authority *config_authority_get(const struct config *config,
 /* The built-in defaults when `name` is NULL. */
 const struct config_policy *config_policy_get(const struct config *config, const char *name);
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name);
+/* How this certificate answers that type; NULL: not at all. */
+const struct config_challenge *config_challenge_get(const struct config_certificate *certificate, enum challenge_type type);
 
 /* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
 const struct config_secret *config_secret_at(const struct config *config, unsigned index);

@@ -28,8 +28,9 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST };
 struct http_request {
 	enum http_method method;
 	const char *url;
-	struct span body;   /* HTTP_POST: application/jose+json */
-	const char *accept; /* NULL: no preference */
+	struct span body;         /* of HTTP_POST */
+	const char *content_type; /* of HTTP_POST; NULL: application/jose+json */
+	const char *accept;       /* NULL: no preference */
 };
 
 struct http_link {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "challenge.h"
-#include "clock.h"
 #include "codec.h"
 #include "jwk.h"
 
@@ -20,6 +19,11 @@ struct pending {
 
 struct authorizations {
 	struct client *client;
+	const struct config_certificate *certificate;
+	const struct challenge_desk *desk;
+	char thumbprint[64]; /* of the account key; "" until it is needed */
+	int64_t now;         /* when the answers are put out */
+	bool announced;      /* the CA was told of every answer */
 	unsigned count;
 	struct pending *pending;
 };
@@ -49,15 +53,21 @@ static enum rc failed(const struct message_authorization *authorization, struct 
 	return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s is no longer valid", authorization->identifier);
 }
 
-/* RFC 8555, 8.1: token "." thumbprint of the account key. */
-static enum rc key_authorization(struct client *client, const char *token, struct buf *ret_text, struct err *err)
+/* RFC 8555, 8.1: of the account key, which is the same for all. */
+static enum rc thumbprint_get(struct authorizations *authorizations, struct err *err)
 {
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
-	enum rc rc = token_public_key(client_account_key(client), &spki, err);
+	AUTO(buf) struct buf text = BUF_MAX(sizeof(authorizations->thumbprint) - 1);
+	enum rc rc = RC_OK;
 
+	if (authorizations->thumbprint[0])
+		return RC_OK;
+	rc = token_public_key(client_account_key(authorizations->client), &spki, err);
 	if (rc == RC_OK)
-		rc = buf_print(ret_text, err, "%s.", token);
-	return rc == RC_OK ? jwk_thumbprint(buf_span(&spki), ret_text, err) : rc;
+		rc = jwk_thumbprint(buf_span(&spki), &text, err);
+	if (rc == RC_OK)
+		snprintf(authorizations->thumbprint, sizeof(authorizations->thumbprint), "%s", buf_text(&text));
+	return rc;
 }
 
 static enum rc none_configured(const struct message_authorization *authorization, struct err *err)
@@ -69,45 +79,76 @@ static enum rc none_configured(const struct message_authorization *authorization
 		snprintf(offered + used, sizeof(offered) - used, "%s%s", used ? ", " : "", authorization->challenges[i].type);
 	}
 	return err_set(err, RC_INPUT,
-		       "the CA wants a challenge for %s and offers %s; configure one under challenge:, for example "
+		       "the CA wants a challenge for %s%s and offers %s; configure one under challenge:, for example "
 		       "{ http-01: { listen: \"0.0.0.0:80\" } }",
-		       authorization->identifier, offered[0] ? offered : "none");
+		       authorization->is_wildcard ? "*." : "", authorization->identifier, offered[0] ? offered : "none");
 }
 
-static enum rc answer_begin(struct client *client, const struct config_certificate *certificate,
-			    const struct message_authorization *authorization, struct pending *pending, struct err *err)
+/* The answer to one challenge, put out. */
+static enum rc answer_put(struct authorizations *authorizations, const struct config_challenge *config,
+			  const struct message_authorization *authorization, const struct message_challenge *challenge,
+			  struct pending *pending, struct err *err)
 {
-	AUTO(buf) struct buf text = BUF_MAX(2 * MESSAGE_TOKEN_MAX);
+	char key_authorization[MESSAGE_TOKEN_MAX + sizeof(authorizations->thumbprint)] = "";
+	const char *issuers[CHALLENGE_ISSUERS_MAX];
+	struct challenge_request request = {
+		.certificate = authorizations->certificate,
+		.config = config,
+		.identifier = { identifier_kind_of(authorization->identifier_type), authorization->identifier },
+		.is_wildcard = authorization->is_wildcard,
+		.token = challenge->token,
+		.key_authorization = key_authorization,
+		.account_url = client_account(authorizations->client),
+		.thumbprint = authorizations->thumbprint,
+		.issuers = issuers,
+		.issuer_count = challenge->issuer_count,
+		.tkauth_type = challenge->tkauth_type,
+		.token_authority = challenge->token_authority,
+		.now = authorizations->now,
+		.desk = authorizations->desk,
+	};
 
-	for (unsigned i = 0; i < authorization->challenge_count; i++) {
-		const struct message_challenge *challenge = &authorization->challenges[i];
-		const struct challenge_ops *ops = challenge_get(challenge->type);
+	/* RFC 8555, 8.3: the token becomes part of a path; anything but base64url could leave it. */
+	if (challenge_type_has_token(config->type) && !codec_is_base64url(challenge->token))
+		return err_set(err, RC_PROTOCOL, "the token of the %s challenge is not base64url", challenge->type);
+	enum rc rc = thumbprint_get(authorizations, err);
+	if (rc != RC_OK)
+		return rc;
+	snprintf(key_authorization, sizeof(key_authorization), "%s.%s", challenge->token, authorizations->thumbprint);
+	for (unsigned i = 0; i < challenge->issuer_count && i < CHALLENGE_ISSUERS_MAX; i++)
+		issuers[i] = challenge->issuers[i];
+	pending->ops = challenge_get(config->type);
+	rc = pending->ops->begin(&request, &pending->answer, err);
+	pending->is_announced = challenge->is_processing;
+	snprintf(pending->challenge_url, sizeof(pending->challenge_url), "%s", challenge->url);
+	return rc;
+}
 
-		if (!ops || !ops->offered(certificate))
+/* Of what the CA offers and what can prove this name, the first in the order of the configuration. */
+static enum rc answer_begin(struct authorizations *authorizations, const struct message_authorization *authorization,
+			    struct pending *pending, struct err *err)
+{
+	const struct config_certificate *certificate = authorizations->certificate;
+	enum identifier_kind kind = identifier_kind_of(authorization->identifier_type);
+
+	for (unsigned n = 0; n < certificate->challenge_count; n++) {
+		const struct config_challenge *config = &certificate->challenges[n];
+
+		if (!challenge_type_proves(config->type, kind, authorization->is_wildcard))
 			continue;
-		/* RFC 8555, 8.3: the token becomes part of a path; anything but base64url could leave it. */
-		if (!codec_is_base64url(challenge->token))
-			return err_set(err, RC_PROTOCOL, "the token of the %s challenge is not base64url", challenge->type);
-		enum rc rc = key_authorization(client, challenge->token, &text, err);
-		if (rc == RC_OK)
-			rc = ops->begin(certificate, authorization->identifier, challenge->token, buf_text(&text),
-					&pending->answer, err);
-		if (rc != RC_OK)
-			return rc;
-		pending->ops = ops;
-		pending->is_announced = challenge->is_processing;
-		snprintf(pending->challenge_url, sizeof(pending->challenge_url), "%s", challenge->url);
-		return RC_OK;
+		for (unsigned i = 0; i < authorization->challenge_count; i++)
+			if (strcmp(authorization->challenges[i].type, challenge_type_name(config->type)) == 0)
+				return answer_put(authorizations, config, authorization, &authorization->challenges[i], pending,
+						  err);
 	}
 	return none_configured(authorization, err);
 }
 
-static enum rc prepare(struct client *client, const struct config_certificate *certificate, struct pending *pending,
-		       struct err *err)
+static enum rc prepare(struct authorizations *authorizations, struct pending *pending, struct err *err)
 {
-	struct message_authorization authorization;
+	AUTO(message_authorization) struct message_authorization authorization = { 0 };
 	int64_t retry_at;
-	enum rc rc = authorization_fetch(client, pending->url, &authorization, &retry_at, err);
+	enum rc rc = authorization_fetch(authorizations->client, pending->url, &authorization, &retry_at, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -115,19 +156,24 @@ static enum rc prepare(struct client *client, const struct config_certificate *c
 	case AUTHORIZATION_VALID: /* pre-authorised, or from an earlier order: costs nothing */
 		pending->done = true;
 		return RC_OK;
-	case AUTHORIZATION_PENDING: return answer_begin(client, certificate, &authorization, pending, err);
+	case AUTHORIZATION_PENDING: return answer_begin(authorizations, &authorization, pending, err);
 	case AUTHORIZATION_DEAD: break;
 	}
 	return failed(&authorization, err);
 }
 
-/* RFC 8555, 7.5.1: the response object of http-01 is empty; the answer to it tells nothing we rely on. */
-static enum rc announce(struct client *client, const struct pending *pending, int64_t *ret_retry_at, struct err *err)
+/* RFC 8555, 7.5.1: the response object, empty for most types; the answer to it tells nothing we rely on. */
+static enum rc announce(struct client *client, struct pending *pending, int64_t *ret_retry_at, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = client_post(client, pending->challenge_url, span_text("{}"), NULL, &response, err);
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	enum rc rc = pending->ops->response ? pending->ops->response(pending->answer, &payload, err)
+					    : buf_append(&payload, span_text("{}"), err);
 
+	if (rc == RC_OK)
+		rc = client_post(client, pending->challenge_url, buf_span(&payload), NULL, &response, err);
 	*ret_retry_at = response.retry_at;
+	pending->is_announced = rc == RC_OK;
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "challenge %s", pending->challenge_url);
 }
 
@@ -141,15 +187,17 @@ void authorizations_free(struct authorizations *authorizations)
 {
 	if (!authorizations)
 		return;
-	for (unsigned i = 0; i < authorizations->count; i++)
-		if (authorizations->pending[i].answer)
-			authorizations->pending[i].ops->end(authorizations->pending[i].answer);
+	for (unsigned i = 0; i < authorizations->count; i++) {
+		struct pending *pending = &authorizations->pending[i];
+
+		if (pending->answer)
+			pending->ops->end(pending->answer, pending->done);
+	}
 	free(authorizations->pending);
 	free(authorizations);
 }
 
-static enum rc authorizations_new(struct client *client, const struct message_order *order,
-				  struct authorizations **ret_authorizations, struct err *err)
+static enum rc authorizations_new(const struct message_order *order, struct authorizations **ret_authorizations, struct err *err)
 {
 	struct authorizations *authorizations = calloc(1, sizeof(*authorizations));
 
@@ -159,7 +207,6 @@ static enum rc authorizations_new(struct client *client, const struct message_or
 		free(authorizations);
 		return err_set(err, RC_RESOURCE, "out of memory");
 	}
-	authorizations->client = client;
 	authorizations->count = order->authorization_count;
 	for (unsigned i = 0; i < order->authorization_count; i++)
 		snprintf(authorizations->pending[i].url, HTTP_URL_MAX, "%s", order->authorizations[i]);
@@ -167,17 +214,33 @@ static enum rc authorizations_new(struct client *client, const struct message_or
 	return RC_OK;
 }
 
-enum rc authorizations_begin(struct client *client, const struct config_certificate *certificate,
-			     const struct message_order *order, struct authorizations **ret_authorizations,
-			     struct authorizations_state *ret_state, struct err *err)
+/* The earliest time at which every answer can be seen, as far as they know; 0: they can be seen. */
+static enum rc all_ready(struct authorizations *authorizations, int64_t now, int64_t *ret_not_before, struct err *err)
 {
-	AUTO(authorizations) struct authorizations *authorizations = NULL;
-	struct authorizations_state state = { 0 };
-	enum rc rc = authorizations_new(client, order, &authorizations, err);
+	enum rc rc = RC_OK;
 
-	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
-		rc = prepare(client, certificate, &authorizations->pending[i], err);
-	/* RFC 8555, 8.2: nothing is announced before every answer can be seen. */
+	*ret_not_before = 0;
+	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++) {
+		struct pending *pending = &authorizations->pending[i];
+		int64_t not_before = 0;
+
+		if (!pending->answer || !pending->ops->ready)
+			continue;
+		rc = pending->ops->ready(pending->answer, now, &not_before, err);
+		if (not_before > *ret_not_before)
+			*ret_not_before = not_before;
+	}
+	return rc;
+}
+
+/* RFC 8555, 8.2: nothing is announced before every answer can be seen. */
+static enum rc announce_all(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
+			    struct err *err)
+{
+	struct authorizations_state state = { 0 };
+	enum rc rc = all_ready(authorizations, now, &state.retry_at, err);
+
+	authorizations->announced = rc == RC_OK && state.retry_at == 0;
 	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++) {
 		struct pending *pending = &authorizations->pending[i];
 		int64_t retry_at = 0;
@@ -185,18 +248,49 @@ enum rc authorizations_begin(struct client *client, const struct config_certific
 		if (pending->done)
 			continue;
 		state.waiting++;
-		if (!pending->is_announced)
-			rc = announce(client, pending, &retry_at, err);
+		if (authorizations->announced && !pending->is_announced)
+			rc = announce(authorizations->client, pending, &retry_at, err);
 		retry_at_latest(&state, retry_at);
 		/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
 		pending->is_announced = pending->is_announced || rc == RC_OK;
 		rc = rc == RC_RETRY ? RC_OK : rc;
 	}
+	if (rc == RC_OK)
+		*ret_state = state;
+	return rc;
+}
+
+enum rc authorizations_begin(struct client *client, const struct config_certificate *certificate,
+			     const struct challenge_desk *desk, const struct message_order *order, int64_t now,
+			     struct authorizations **ret_authorizations, struct authorizations_state *ret_state, struct err *err)
+{
+	AUTO(authorizations) struct authorizations *authorizations = NULL;
+	enum rc rc = authorizations_new(order, &authorizations, err);
+
 	if (rc != RC_OK)
 		return rc;
-	*ret_state = state;
-	*ret_authorizations = TAKE(authorizations);
-	return RC_OK;
+	authorizations->client = client;
+	authorizations->certificate = certificate;
+	authorizations->desk = desk;
+	authorizations->now = now;
+	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
+		rc = prepare(authorizations, &authorizations->pending[i], err);
+	if (rc == RC_OK)
+		rc = announce_all(authorizations, now, ret_state, err);
+	if (rc == RC_OK)
+		*ret_authorizations = TAKE(authorizations);
+	return rc;
+}
+
+/* What the operator has to do comes first: it is what the CA's refusal calls for. */
+static enum rc refused(const struct pending *pending, const struct message_authorization *authorization, struct err *err)
+{
+	char advice[sizeof(err->text)] = "";
+	enum rc rc = failed(authorization, err);
+
+	if (pending->answer && pending->ops->advice)
+		pending->ops->advice(pending->answer, advice, sizeof(advice));
+	return advice[0] ? err_wrap(err, rc, "%s", advice) : rc;
 }
 
 static bool is_processing(const struct message_authorization *authorization, const char *url)
@@ -210,14 +304,14 @@ static bool is_processing(const struct message_authorization *authorization, con
 static enum rc look(struct authorizations *authorizations, struct pending *pending, int64_t now,
 		    struct authorizations_state *state, struct err *err)
 {
-	struct message_authorization authorization;
+	AUTO(message_authorization) struct message_authorization authorization = { 0 };
 	int64_t retry_at = 0;
 	enum rc rc = authorization_fetch(authorizations->client, pending->url, &authorization, &retry_at, err);
 
 	if (rc != RC_OK)
 		return rc;
 	if (authorization.status == AUTHORIZATION_DEAD)
-		return failed(&authorization, err);
+		return refused(pending, &authorization, err);
 	pending->done = authorization.status == AUTHORIZATION_VALID;
 	if (pending->done)
 		return RC_OK;
@@ -239,6 +333,8 @@ enum rc authorizations_look(struct authorizations *authorizations, int64_t now, 
 	struct authorizations_state state = { 0 };
 	enum rc rc = RC_OK;
 
+	if (!authorizations->announced)
+		return announce_all(authorizations, now, ret_state, err);
 	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
 		if (!authorizations->pending[i].done)
 			rc = look(authorizations, &authorizations->pending[i], now, &state, err);

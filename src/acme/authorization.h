@@ -7,6 +7,7 @@
 #ifndef HWA_AUTHORIZATION_H
 #define HWA_AUTHORIZATION_H
 
+#include "challenge.h"
 #include "client.h"
 #include "config.h"
 #include "message.h"
@@ -21,13 +22,15 @@ struct authorizations_state {
 };
 
 /*
- * Reads the authorisations of the order, prepares an answer for each pending one, and tells the CA when all can be seen.
+ * Reads the authorisations of the order, prepares an answer for each pending one, and tells the CA when all can be seen: now, or in
+ * a later look.  Of the types that the CA offers and that can prove the name, the first in the configuration is used.  Borrows all.
  * RC_DENIED with the CA's words when one is no longer valid; RC_INPUT when none of the offered challenge types is configured.
  */
 enum rc authorizations_begin(struct client *client, const struct config_certificate *certificate,
-			     const struct message_order *order, struct authorizations **ret_authorizations,
-			     struct authorizations_state *ret_state, struct err *err) HWA_CHECKED;
-/* Looks once at each that is open; RC_DENIED with the CA's words when one failed, or expired before it was valid. */
+			     const struct challenge_desk *desk, const struct message_order *order, int64_t now,
+			     struct authorizations **ret_authorizations, struct authorizations_state *ret_state,
+			     struct err *err) HWA_CHECKED;
+/* Tells the CA when that is still to be done, or looks once at each that is open; RC_DENIED with the CA's words when one failed, or expired before it was valid. */
 enum rc authorizations_look(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
 			    struct err *err) HWA_CHECKED;
 void authorizations_free(struct authorizations *authorizations); /* takes the answers away */

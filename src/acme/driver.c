@@ -106,7 +106,8 @@ static enum rc do_solve(struct driver *driver, struct order_event *ret_event, st
 		rc = err_set(err, RC_PROTOCOL, "the order is pending, but has no authorizations");
 	struct authorizations_state state = { 0 };
 	if (rc == RC_OK)
-		rc = authorizations_begin(driver->client, driver->certificate, &driver->answer, &driver->open, &state, err);
+		rc = authorizations_begin(driver->client, driver->certificate, &driver->hooks.desk, &driver->answer, driver->now,
+					  &driver->open, &state, err);
 	ret_event->status = ORDER_IS_PENDING;
 	ret_event->waiting = state.waiting;
 	ret_event->retry_at = state.retry_at;

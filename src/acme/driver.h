@@ -7,6 +7,7 @@
 #ifndef HWA_DRIVER_H
 #define HWA_DRIVER_H
 
+#include "challenge.h"
 #include "client.h"
 #include "config.h"
 #include "order.h"
@@ -20,6 +21,8 @@ struct driver_hooks {
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
 	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
 	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
+	/* Where challenges have programs run and ask a Token Authority. */
+	struct challenge_desk desk;
 };
 
 #define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */

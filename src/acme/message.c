@@ -82,7 +82,7 @@ static void subproblems_add(const json_t *list, struct message_problem *ret)
 	}
 }
 
-static void problem_fill(const json_t *object, struct message_problem *ret)
+void message_problem_fill(const json_t *object, struct message_problem *ret)
 {
 	const char *detail = json_string_value(json_object_get(object, "detail"));
 	const char *instance = json_string_value(json_object_get(object, "instance"));
@@ -107,36 +107,37 @@ bool message_problem_parse(struct span json, struct message_problem *ret)
 
 	if (message_json_load(json, &object, NULL) != RC_OK || !json_is_string(json_object_get(object, "type")))
 		return false;
-	problem_fill(object, ret);
+	message_problem_fill(object, ret);
 	return true;
 }
 
-bool message_is_identifier(const char *name)
+static bool is_ordered(const json_t *entry, char *const *names, unsigned name_count)
 {
-	return strncmp(name, "uri:", 4) != 0;
+	const char *type = json_string_value(json_object_get(entry, "type"));
+	const char *value = json_string_value(json_object_get(entry, "value"));
+	struct identifier identifier;
+
+	for (unsigned i = 0; i < name_count && type && value; i++)
+		if (identifier_parse(names[i], &identifier) && identifier_equal(&identifier, type, value))
+			return true;
+	return false;
 }
 
 /* RFC 8555, 7.1.3: identifiers do not change; a server that answers others is not believed. */
 static enum rc identifiers_check(const json_t *object, char *const *names, unsigned name_count, struct err *err)
 {
 	const json_t *list = json_object_get(object, "identifiers");
+	struct identifier identifier;
 	const json_t *entry;
-	size_t index;
-
-	unsigned ordered = 0;
+	size_t index, ordered = 0;
 
 	for (unsigned i = 0; i < name_count; i++)
-		ordered += message_is_identifier(names[i]);
+		ordered += identifier_parse(names[i], &identifier) && identifier_type(identifier.kind);
 	if (!json_is_array(list) || json_array_size(list) != ordered)
-		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %u that were ordered", ordered);
+		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %zu that were ordered", ordered);
 	json_array_foreach(list, index, entry)
 	{
-		const char *value = json_string_value(json_object_get(entry, "value"));
-		bool known = false;
-
-		for (unsigned i = 0; i < name_count && value; i++)
-			known = known || (message_is_identifier(names[i]) && strcasecmp(names[i] + 4, value) == 0);
-		if (!known)
+		if (!is_ordered(entry, names, name_count))
 			return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order has one that was not ordered");
 	}
 	return RC_OK;
@@ -194,70 +195,22 @@ enum rc message_order_parse(struct span json, char *const *names, unsigned name_
 		rc = authorizations_get(object, &order, err);
 	if (rc != RC_OK)
 		return rc;
-	problem_fill(json_object_get(object, "error"), &order.problem);
+	message_problem_fill(json_object_get(object, "error"), &order.problem);
 	*ret = order;
 	order.authorizations = NULL;
-	return RC_OK;
-}
-
-static enum rc challenge_fill(const json_t *entry, struct message_authorization *authorization, struct err *err)
-{
-	struct message_challenge challenge = { 0 };
-	enum rc rc = message_text_get(entry, "type", true, challenge.type, sizeof(challenge.type), err);
-
-	if (rc == RC_OK)
-		rc = message_url_get(entry, "url", true, challenge.url, err);
-	if (rc == RC_OK)
-		rc = message_text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
-	if (rc != RC_OK)
-		return err_wrap(err, rc, "a challenge");
-	const char *status = json_string_value(json_object_get(entry, "status"));
-	challenge.is_processing = status && strcmp(status, "processing") == 0;
-	problem_fill(json_object_get(entry, "error"), &challenge.problem);
-	authorization->challenges[authorization->challenge_count++] = challenge;
-	return RC_OK;
-}
-
-enum rc message_authorization_parse(struct span json, struct message_authorization *ret, struct err *err)
-{
-	AUTO(json) json_t *object = NULL;
-	struct message_authorization authorization = { 0 };
-	char status[32];
-	const json_t *entry;
-	size_t index;
-	enum rc rc = message_json_load(json, &object, err);
-
-	if (rc == RC_OK)
-		rc = message_text_get(object, "status", true, status, sizeof(status), err);
-	if (rc == RC_OK)
-		rc = message_time_get(object, "expires", &authorization.expires_at, err);
-	if (rc == RC_OK)
-		rc = message_text_get(json_object_get(object, "identifier"), "value", true, authorization.identifier,
-				      sizeof(authorization.identifier), err);
-	if (rc != RC_OK)
-		return err_wrap(err, rc, "authorization");
-	authorization.status = strcmp(status, "valid") == 0     ? AUTHORIZATION_VALID
-			       : strcmp(status, "pending") == 0 ? AUTHORIZATION_PENDING
-								: AUTHORIZATION_DEAD;
-	json_array_foreach(json_object_get(object, "challenges"), index, entry)
-	{
-		if (authorization.challenge_count == MESSAGE_CHALLENGES_MAX)
-			break;
-		rc = challenge_fill(entry, &authorization, err);
-		if (rc != RC_OK)
-			return err_wrap(err, rc, "authorization");
-	}
-	*ret = authorization;
 	return RC_OK;
 }
 
 enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err)
 {
 	json_t *list = json_array();
+	struct identifier identifier;
 
+	/* A "uri:" stands in the CSR alone: no ACME identifier is a URI. */
 	for (unsigned i = 0; i < name_count; i++)
-		if (message_is_identifier(names[i]))
-			json_array_append_new(list, json_pack("{s:s#, s:s}", "type", names[i], 3, "value", names[i] + 4));
+		if (identifier_parse(names[i], &identifier) && identifier_type(identifier.kind))
+			json_array_append_new(list, json_pack("{s:s, s:s}", "type", identifier_type(identifier.kind), "value",
+							      identifier.value));
 	return message_json_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "http.h"
+#include "identifier.h"
 #include "order.h"
 
 #define MESSAGE_AUTHORIZATIONS_MAX 100
@@ -40,7 +41,10 @@ AUTO_DEFINE_VALUE(message_order, struct message_order, message_order_clear);
 
 struct message_challenge {
 	char type[32], url[HTTP_URL_MAX], token[MESSAGE_TOKEN_MAX];
-	bool is_processing; /* the CA was told, and is looking */
+	char (*issuers)[IDENTIFIER_VALUE_MAX]; /* dns-persist-01: issuer-domain-names; freed with the authorization */
+	unsigned issuer_count;
+	char tkauth_type[32], token_authority[HTTP_URL_MAX]; /* tkauth-01; "" when absent */
+	bool is_processing;                                  /* the CA was told, and is looking */
 	struct message_problem problem;
 };
 
@@ -48,16 +52,17 @@ enum message_authorization_status { AUTHORIZATION_PENDING, AUTHORIZATION_VALID, 
 
 struct message_authorization {
 	enum message_authorization_status status; /* DEAD: invalid, deactivated, expired, revoked */
-	char identifier[256];
+	char identifier_type[32], identifier[IDENTIFIER_VALUE_MAX];
+	bool is_wildcard; /* RFC 8555, 7.1.4: the identifier is then without its "*." */
 	int64_t expires_at;
 	unsigned challenge_count;
 	struct message_challenge challenges[MESSAGE_CHALLENGES_MAX];
 };
+void message_authorization_clear(struct message_authorization *authorization);
+AUTO_DEFINE_VALUE(message_authorization, struct message_authorization, message_authorization_clear);
 
 /* RC_PROTOCOL naming the member that is missing or odd. */
 enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err) HWA_CHECKED;
-/* A URI stands in the CSR alone: it is no kind of identifier. */
-bool message_is_identifier(const char *name);
 /* `names` as configured: the answer's identifiers must be those of them that are identifiers (RFC 8555, 7.1.3). */
 enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
 			    struct err *err) HWA_CHECKED;

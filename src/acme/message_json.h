@@ -4,8 +4,7 @@
 
 #include <jansson.h>
 
-#include "bytes.h"
-#include "scope.h"
+#include "message.h"
 
 AUTO_DEFINE(json, json_t *, json_decref);
 
@@ -20,6 +19,8 @@ enum rc message_text_get(const json_t *object, const char *member, bool required
 enum rc message_url_get(const json_t *object, const char *member, bool required, char *ret_url, struct err *err) HWA_CHECKED;
 /* RFC 3339, or 0 when absent. */
 enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err) HWA_CHECKED;
+/* A problem document, as far as it is one. */
+void message_problem_fill(const json_t *object, struct message_problem *ret);
 /* Control characters become blanks: what a server says is shown to people. */
 void message_text_tame(char *text);
 

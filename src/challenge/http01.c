@@ -1,16 +1,12 @@
-/* http01.c -- one listener an address for as long as answers are out; it knows nothing but the tokens it was given. */
-#include "http01.h"
-
-#include <arpa/inet.h>
-#include <errno.h>
+/* http01.c -- one listener an address for as long as answers are out, or files below a web server's root. */
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
-#include "bytes.h"
+#include "listen.h"
+#include "types.h"
+#include "webroot.h"
 
 #define WELL_KNOWN      "/.well-known/acme-challenge/"
 #define CONNECTIONS_MAX 64
@@ -25,12 +21,15 @@ struct listener {
 
 struct challenge_answer {
 	struct challenge_answer *next;
-	struct listener *listener;
+	struct listener *listener; /* NULL: a file */
+	const struct challenge_desk *desk;
+	const char *webroot; /* the configuration's */
 	char *token, *key_authorization;
 };
 
-/* The listener's own thread reads the answers while we add and remove them. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* The listeners' own threads read the answers while we add and remove them; listeners come and go under a lock of their own,
+ * because stopping one waits for its thread. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, listeners_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct listener *listeners;
 
 static char *answer_find(struct listener *listener, const char *token)
@@ -71,59 +70,27 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	return queued;
 }
 
-/* "0.0.0.0:80", "[::]:80" */
-static enum rc address_parse(const char *text, struct sockaddr_storage *ret_address, struct err *err)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)(void *)ret_address;
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)ret_address;
-	const char *colon = strrchr(text, ':');
-	char host[64] = "", *end = NULL;
-	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-
-	memset(ret_address, 0, sizeof(*ret_address));
-	if (!colon || !end || *end || port == 0 || port > 65535 || (size_t)(colon - text) >= sizeof(host))
-		return err_set(err, RC_INPUT, "http-01: listen: \"%s\" is not ADDRESS:PORT", text);
-	bool bracketed = text[0] == '[' && colon[-1] == ']';
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (bracketed ? 2 : 0), text + (bracketed ? 1 : 0));
-	if (bracketed && inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
-		six->sin6_family = AF_INET6;
-		six->sin6_port = htons((uint16_t)port);
-		return RC_OK;
-	}
-	if (!bracketed && inet_pton(AF_INET, host, &four->sin_addr) == 1) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons((uint16_t)port);
-		return RC_OK;
-	}
-	return err_set(err, RC_INPUT, "http-01: listen: \"%s\" has no IPv4 or [IPv6] address", host);
-}
-
 static enum rc listener_start(const char *text, struct listener **ret_listener, struct err *err)
 {
-	struct sockaddr_storage address;
-	enum rc rc = address_parse(text, &address, err);
+	int fd = -1;
+	enum rc rc = listen_open("http-01", text, &fd, err);
 
 	if (rc != RC_OK)
 		return rc;
 	struct listener *listener = calloc(1, sizeof(*listener));
-	if (!listener || !(listener->address = strdup(text))) {
+	if (listener)
+		listener->address = strdup(text);
+	/* Woken by a descriptor of its own, not by a shutdown() of the socket, which systemd may want back. */
+	if (listener && listener->address)
+		listener->daemon =
+			MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, listener,
+					 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+					 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	if (!listener || !listener->daemon) {
+		close(fd);
+		free(listener ? listener->address : NULL);
 		free(listener);
-		return err_set(err, RC_RESOURCE, "out of memory");
-	}
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (address.ss_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0);
-	errno = 0;
-	listener->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_SOCK_ADDR, &address,
-					    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-					    (unsigned)IDLE_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-	if (!listener->daemon) {
-		int number = errno;
-
-		free(listener->address);
-		free(listener);
-		return err_set_raw(err, RC_RETRY, ERR_ERRNO, number,
-				   "http-01: cannot listen on %s: %s; free the port, or forward it and configure another in "
-				   "challenge: { http-01: { listen: } }",
-				   text, number ? strerror(number) : "refused");
+		return err_set(err, RC_RESOURCE, "http-01: the listener on %s cannot be started: out of memory or threads", text);
 	}
 	listener->next = listeners;
 	listeners = listener;
@@ -143,45 +110,68 @@ static void listener_stop(struct listener *listener)
 	free(listener);
 }
 
-static int offered(const struct config_certificate *certificate)
+static struct challenge_answer *answer_new(const struct challenge_request *request)
 {
-	return certificate->http01_listen != NULL;
+	struct challenge_answer *answer = calloc(1, sizeof(*answer));
+
+	if (!answer)
+		return NULL;
+	answer->desk = request->desk;
+	answer->webroot = request->config->webroot;
+	answer->token = strdup(request->token);
+	answer->key_authorization = strdup(request->key_authorization);
+	return answer;
 }
 
-static enum rc begin(const struct config_certificate *certificate, const char *identifier, const char *token,
-		     const char *key_authorization, struct challenge_answer **ret_answer, struct err *err)
+static void answer_free(struct challenge_answer *answer)
 {
-	struct listener *listener = listeners;
+	if (!answer)
+		return;
+	free(answer->token);
+	free(answer->key_authorization);
+	free(answer);
+}
+AUTO_DEFINE(answer, struct challenge_answer *, answer_free);
+
+static enum rc listener_answers(const char *listen, struct challenge_answer *answer, struct err *err)
+{
 	enum rc rc = RC_OK;
 
-	(void)identifier; /* the token alone selects the answer */
-	while (listener && strcmp(listener->address, certificate->http01_listen) != 0)
+	pthread_mutex_lock(&listeners_lock);
+	struct listener *listener = listeners;
+	while (listener && strcmp(listener->address, listen) != 0)
 		listener = listener->next;
 	if (!listener)
-		rc = listener_start(certificate->http01_listen, &listener, err);
-	if (rc != RC_OK)
-		return rc;
-	struct challenge_answer *answer = calloc(1, sizeof(*answer));
-	if (!answer || !(answer->token = strdup(token)) || !(answer->key_authorization = strdup(key_authorization))) {
-		free(answer ? answer->token : NULL);
-		free(answer);
-		if (!listener->answers)
-			listener_stop(listener);
-		return err_set(err, RC_RESOURCE, "out of memory");
+		rc = listener_start(listen, &listener, err);
+	if (rc == RC_OK) {
+		pthread_mutex_lock(&lock);
+		answer->listener = listener;
+		answer->next = listener->answers;
+		listener->answers = answer;
+		pthread_mutex_unlock(&lock);
 	}
-	pthread_mutex_lock(&lock);
-	answer->listener = listener;
-	answer->next = listener->answers;
-	listener->answers = answer;
-	pthread_mutex_unlock(&lock);
-	*ret_answer = answer;
-	return RC_OK;
+	pthread_mutex_unlock(&listeners_lock);
+	return rc;
 }
 
-static void end(struct challenge_answer *answer)
+static enum rc begin(const struct challenge_request *request, struct challenge_answer **ret_answer, struct err *err)
+{
+	AUTO(answer) struct challenge_answer *answer = answer_new(request);
+
+	if (!answer || !answer->token || !answer->key_authorization)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	enum rc rc = answer->webroot ? webroot_put(answer->webroot, answer->token, answer->key_authorization, err)
+				     : listener_answers(request->config->listen, answer, err);
+	if (rc == RC_OK)
+		*ret_answer = TAKE(answer);
+	return rc;
+}
+
+static void listener_forgets(struct challenge_answer *answer)
 {
 	struct listener *listener = answer->listener;
 
+	pthread_mutex_lock(&listeners_lock);
 	pthread_mutex_lock(&lock);
 	for (struct challenge_answer **at = &listener->answers; *at; at = &(*at)->next)
 		if (*at == answer) {
@@ -189,11 +179,21 @@ static void end(struct challenge_answer *answer)
 			break;
 		}
 	pthread_mutex_unlock(&lock);
-	free(answer->token);
-	free(answer->key_authorization);
-	free(answer);
 	if (!listener->answers)
 		listener_stop(listener);
+	pthread_mutex_unlock(&listeners_lock);
 }
 
-const struct challenge_ops http01_ops = { .type = "http-01", .offered = offered, .begin = begin, .end = end };
+static void end(struct challenge_answer *answer, bool accepted)
+{
+	struct err err = { 0 };
+
+	(void)accepted;
+	if (answer->listener)
+		listener_forgets(answer);
+	else if (webroot_remove(answer->webroot, answer->token, &err) != RC_OK && answer->desk && answer->desk->note)
+		answer->desk->note(answer->desk->ctx, err.text);
+	answer_free(answer);
+}
+
+const struct challenge_ops http01_ops = { .type = CHALLENGE_HTTP_01, .begin = begin, .end = end };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "authorization.h"
+#include "challenge_desk.h"
 #include "clock.h"
 #include "desk.h"
 #include "output.h"
@@ -30,8 +31,10 @@ static enum rc authorize(struct desk *desk, const struct config_certificate *cer
 			 struct err *err)
 {
 	AUTO(message_order) struct message_order order = { 0 };
-	AUTO(authorizations) struct authorizations *authorizations = NULL;
 	struct authorizations_state state = { 0 };
+	struct challenge_bench bench = { .processes = desk->processes };
+	struct challenge_desk challenges = challenge_desk_make(&bench);
+	AUTO(authorizations) struct authorizations *authorizations = NULL;
 	struct client *client;
 	enum rc rc = authorities_client(desk->authorities, certificate->authority, clock_now(), &client, ret_by_token, err);
 
@@ -40,7 +43,7 @@ static enum rc authorize(struct desk *desk, const struct config_certificate *cer
 	if (rc == RC_ABSENT)
 		return err_wrap(err, rc, "\"%s\" takes no authorisation ahead of an order", certificate->authority);
 	if (rc == RC_OK)
-		rc = authorizations_begin(client, certificate, &order, &authorizations, &state, err);
+		rc = authorizations_begin(client, certificate, &challenges, &order, clock_now(), &authorizations, &state, err);
 	if (rc == RC_OK)
 		rc = wait_valid(authorizations, state, err);
 	*ret_count = order.authorization_count;

@@ -8,6 +8,7 @@
 #include "certificate_profile.h"
 #include "client.h"
 #include "command.h"
+#include "dnspersist01.h"
 #include "log.h"
 #include "output.h"
 #include "sandbox.h"
@@ -122,6 +123,55 @@ static void check_profiles(struct check *check)
 	}
 }
 
+/* What an operator has to place in the DNS, once and for good, before dns-persist-01 can succeed. */
+static void tell_record(struct check *check, const struct config_certificate *certificate,
+			const struct config_challenge *challenge, const struct identifier *identifier)
+{
+	bool is_wildcard = identifier_is_wildcard(identifier);
+	struct store_account account = { 0 };
+	char record[1600], text[1800];
+
+	if (check->store && store_account_load(check->store, certificate->authority, &account, NULL) != RC_OK)
+		account.url[0] = '\0';
+	dnspersist01_record(identifier->value + (is_wildcard ? 2 : 0), is_wildcard,
+			    challenge->issuer ? challenge->issuer : "ISSUER", account.url[0] ? account.url : "ACCOUNT", record,
+			    sizeof(record));
+	snprintf(text, sizeof(text), "place this record: %s%s%s", record,
+		 challenge->issuer ? "" : "; ISSUER is one of the CA's issuer domain names, which its first refusal tells",
+		 account.url[0] ? "" : "; ACCOUNT is known when the account is registered");
+	report(check, "challenge", certificate->name, EXIT_USAGE, NULL, text);
+}
+
+/* A name that nothing under challenge: can prove has to be pre-authorised; that is no mistake, but good to know. */
+static void check_name(struct check *check, const struct config_certificate *certificate, const char *name)
+{
+	struct identifier identifier;
+	char text[IDENTIFIER_NAME_MAX + 96];
+	bool is_proved = false;
+
+	if (!identifier_parse(name, &identifier) || !identifier_type(identifier.kind))
+		return;
+	for (unsigned i = 0; i < certificate->challenge_count; i++) {
+		const struct config_challenge *challenge = &certificate->challenges[i];
+
+		if (!challenge_type_proves(challenge->type, identifier.kind, identifier_is_wildcard(&identifier)))
+			continue;
+		is_proved = true;
+		if (challenge->type == CHALLENGE_DNS_PERSIST_01)
+			tell_record(check, certificate, challenge, &identifier);
+	}
+	snprintf(text, sizeof(text), "%s: nothing under challenge: can prove it; it has to be pre-authorised", name);
+	if (!is_proved)
+		report(check, "challenge", certificate->name, EXIT_USAGE, NULL, text);
+}
+
+static void check_challenges(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->certificate_count; i++)
+		for (unsigned at = 0; at < check->config->certificates[i].name_count; at++)
+			check_name(check, &check->config->certificates[i], check->config->certificates[i].names[at]);
+}
+
 static void check_disk(struct check *check)
 {
 	struct statvfs disk;
@@ -174,6 +224,7 @@ enum exit_status command_check(const struct command_line *line)
 	check_tokens(&check);
 	check_custody(&check);
 	check_authorities(&check);
+	check_challenges(&check);
 	if (line->json)
 		output_json(json_pack("{s:O}", "checks", rows));
 	return check.status;

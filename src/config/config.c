@@ -80,13 +80,27 @@ static void authority_free(struct config_authority *authority)
 	list_free(authority->contact, authority->contact_count);
 }
 
+static void challenge_free(struct config_challenge *challenge)
+{
+	free(challenge->listen);
+	free(challenge->webroot);
+	list_free(challenge->run, challenge->run_count);
+	free(challenge->issuer);
+	free(challenge->token_file);
+	free(challenge->authority);
+	free(challenge->trust);
+	list_free(challenge->allow, challenge->allow_count);
+}
+
 static void certificate_free(struct config_certificate *certificate)
 {
 	free(certificate->name);
 	free(certificate->authority);
 	free(certificate->policy);
 	free(certificate->key.token);
-	free(certificate->http01_listen);
+	for (unsigned i = 0; i < certificate->challenge_count; i++)
+		challenge_free(&certificate->challenges[i]);
+	free(certificate->challenges);
 	free(certificate->nf_instance);
 	list_free(certificate->names, certificate->name_count);
 	list_free(certificate->nf_types, certificate->nf_type_count);

@@ -145,7 +145,8 @@ static yaml_node_t *child_node(yaml_document_t *yaml, const yaml_node_t *node, c
 	return NULL;
 }
 
-unsigned document_line(const struct document *document, const char *path)
+/* The node at `path`, or the nearest one above it that exists. */
+static const yaml_node_t *node_find(const struct document *document, const char *path)
 {
 	yaml_document_t *yaml = (yaml_document_t *)(uintptr_t)&document->yaml;
 	const yaml_node_t *node = yaml_document_get_root_node(yaml);
@@ -163,7 +164,28 @@ unsigned document_line(const struct document *document, const char *path)
 		if (*path == '.')
 			path++;
 	}
-	return (unsigned)node->start_mark.line + 1;
+	return node;
+}
+
+unsigned document_line(const struct document *document, const char *path)
+{
+	return (unsigned)node_find(document, path)->start_mark.line + 1;
+}
+
+int document_position(const struct document *document, const char *path, const char *option)
+{
+	yaml_document_t *yaml = (yaml_document_t *)(uintptr_t)&document->yaml;
+	const yaml_node_t *node = node_find(document, path);
+
+	if (node->type != YAML_MAPPING_NODE)
+		return -1;
+	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *key = yaml_document_get_node(yaml, pair->key);
+
+		if (key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, option) == 0)
+			return (int)(pair - node->data.mapping.pairs.start);
+	}
+	return -1;
 }
 
 enum rc document_refuse(const struct document *document, const char *path, struct err *err, const char *fmt, ...)

@@ -34,6 +34,9 @@ enum rc document_check(const struct document *document, const cyaml_schema_value
 /* The line of the node at `path`, or of the nearest node above it that exists. */
 unsigned document_line(const struct document *document, const char *path);
 
+/* Which of the options at `path` this one is, in the order they were written, from 0; -1: not there. */
+int document_position(const struct document *document, const char *path, const char *option);
+
 /* RC_INPUT with "FILE:LINE: PATH: text". */
 enum rc document_refuse(const struct document *document, const char *path, struct err *err, const char *fmt, ...) HWA_PRINTF(4);
 

@@ -41,6 +41,14 @@ const struct config_policy *config_policy_get(const struct config *config, const
 	GET(policies, policy_count);
 }
 
+const struct config_challenge *config_challenge_get(const struct config_certificate *certificate, enum challenge_type type)
+{
+	for (unsigned i = 0; i < certificate->challenge_count; i++)
+		if (certificate->challenges[i].type == type)
+			return &certificate->challenges[i];
+	return NULL;
+}
+
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
 {
 	GET(certificates, certificate_count);

@@ -112,12 +112,50 @@ static const cyaml_schema_field_t KEY[] = {
 };
 
 static const cyaml_schema_field_t HTTP01[] = {
-	TEXT("listen", NEEDED, schema_http01, listen),
+	TEXT("listen", OPTIONAL, schema_http01, listen),
+	TEXT("webroot", OPTIONAL, schema_http01, webroot),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t TLSALPN01[] = {
+	TEXT("listen", NEEDED, schema_tlsalpn01, listen),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t DNS01[] = {
+	LIST("hook", NEEDED, schema_dns01, hook, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("timeout", OPTIONAL, schema_dns01, timeout),
+	TEXT("propagation", OPTIONAL, schema_dns01, propagation),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t DNSPERSIST01[] = {
+	TEXT("issuer", OPTIONAL, schema_dnspersist01, issuer),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t TOKEN_FILE[] = {
+	TEXT("file", NEEDED, schema_token_file, file),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t TKAUTH01[] = {
+	GROUP("token", OPTIONAL, schema_tkauth01, token, TOKEN_FILE),
+	LIST("command", OPTIONAL, schema_tkauth01, command, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("timeout", OPTIONAL, schema_tkauth01, timeout),
+	TEXT("authority", OPTIONAL, schema_tkauth01, authority),
+	TEXT("trust", OPTIONAL, schema_tkauth01, trust),
+	LIST("allow", OPTIONAL, schema_tkauth01, allow, TEXT_ENTRY, 1, LIST_MAX),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t CHALLENGE[] = {
 	GROUP("http-01", OPTIONAL, schema_challenge, http01, HTTP01),
+	GROUP("tls-alpn-01", OPTIONAL, schema_challenge, tlsalpn01, TLSALPN01),
+	GROUP("dns-01", OPTIONAL, schema_challenge, dns01, DNS01),
+	GROUP("dns-account-01", OPTIONAL, schema_challenge, dnsaccount01, DNS01),
+	GROUP("dns-persist-01", OPTIONAL, schema_challenge, dnspersist01, DNSPERSIST01),
+	GROUP("tkauth-01", OPTIONAL, schema_challenge, tkauth01, TKAUTH01),
 	CYAML_FIELD_END,
 };
 
@@ -171,10 +209,6 @@ const struct document_later schema_later[] = {
 	{ "policies.windows" },
 	{ "certificates.fallback" },
 	{ "certificates.probe" },
-	{ "certificates.challenge.tls-alpn-01" },
-	{ "certificates.challenge.dns-01" },
-	{ "certificates.challenge.dns-persist-01" },
-	{ "certificates.challenge.tkauth-01" },
 	{ "certificates.challenge.device-attest-01" },
 	{ NULL },
 };

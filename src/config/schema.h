@@ -63,10 +63,36 @@ struct schema_policy {
 };
 
 struct schema_http01 {
+	char *listen, *webroot;
+};
+struct schema_tlsalpn01 {
 	char *listen;
+};
+struct schema_dns01 { /* and dns-account-01 */
+	char **hook;
+	unsigned hook_count;
+	char *timeout, *propagation;
+};
+struct schema_dnspersist01 {
+	char *issuer;
+};
+struct schema_token_file {
+	char *file;
+};
+struct schema_tkauth01 {
+	struct schema_token_file *token;
+	char **command;
+	unsigned command_count;
+	char *timeout, *authority, *trust;
+	char **allow;
+	unsigned allow_count;
 };
 struct schema_challenge {
 	struct schema_http01 *http01;
+	struct schema_tlsalpn01 *tlsalpn01;
+	struct schema_dns01 *dns01, *dnsaccount01;
+	struct schema_dnspersist01 *dnspersist01;
+	struct schema_tkauth01 *tkauth01;
 };
 struct schema_deploy {
 	char **run;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "place.h"
 #include "settings_account.h"
 #include "settings_profile.h"
+#include "settings_read.h"
 #include "values.h"
 
 #define MARGIN_DEFAULT         INT64_C(86400)
@@ -26,7 +26,7 @@ static enum rc read_name(const struct place *place, char **text, char **ret)
 	return RC_OK;
 }
 
-static enum rc read_path(const struct place *place, const char *option, char **text, char **ret)
+enum rc read_path(const struct place *place, const char *option, char **text, char **ret)
 {
 	if (!*text)
 		return RC_OK;
@@ -36,7 +36,7 @@ static enum rc read_path(const struct place *place, const char *option, char **t
 	return RC_OK;
 }
 
-static enum rc read_duration(const struct place *place, const char *option, const char *text, int64_t *ret)
+enum rc read_duration(const struct place *place, const char *option, const char *text, int64_t *ret)
 {
 	if (!text || value_duration(text, ret))
 		return RC_OK;
@@ -269,56 +269,6 @@ static enum rc read_rotate(const struct place *place, const char *text, struct c
 	return RC_OK;
 }
 
-/* What is wrong with one of the names by its kind. */
-static enum rc read_name_of_kind(const struct place *place, const char *option, char *name)
-{
-	if (strncmp(name, "uri:", 4) == 0)
-		return settings_uri(place, option, name);
-	if (strncmp(name, "ip:", 3) == 0)
-		return place_refuse(place, option, name, "only dns: and uri: names are in this release");
-	if (strncmp(name, "dns:", 4) != 0)
-		return place_refuse(place, option, name, "write the kind of name first: dns:HOST");
-	const char *fault = value_dns_fault(name + 4);
-	return fault ? place_refuse(place, option, name, fault) : RC_OK;
-}
-
-static enum rc read_names(const struct place *place, struct schema_certificate *texts, struct config_certificate *ret)
-{
-	unsigned identifiers = 0;
-
-	for (unsigned i = 0; i < texts->names_count; i++) {
-		char option[32];
-		char *name = texts->names[i];
-
-		snprintf(option, sizeof(option), "names[%u]", i);
-		enum rc rc = read_name_of_kind(place, option, name);
-		if (rc != RC_OK)
-			return rc;
-		for (unsigned other = 0; other < i; other++)
-			if (strcasecmp(texts->names[other], name) == 0)
-				return place_refuse(place, option, name, "is there twice; keep one");
-		identifiers += strncmp(name, "uri:", 4) != 0;
-	}
-	if (!identifiers)
-		return place_refuse(place, "names", texts->names[0], "a URI cannot be ordered alone; add the host as dns:HOST");
-	ret->names = TAKE(texts->names);
-	ret->name_count = texts->names_count;
-	return RC_OK;
-}
-
-static enum rc read_challenge(const struct place *place, struct schema_challenge *texts, struct config_certificate *ret)
-{
-	if (!texts)
-		return RC_OK;
-	if (!texts->http01)
-		return place_refuse(place, "challenge", "challenge", "write { http-01: { listen: \"0.0.0.0:80\" } }");
-	if (!value_listen(texts->http01->listen))
-		return place_refuse(place, "challenge.http-01.listen", texts->http01->listen,
-				    "write ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80");
-	ret->http01_listen = TAKE(texts->http01->listen);
-	return RC_OK;
-}
-
 static enum rc read_deploy(const struct place *place, struct schema_deploy *texts, struct config_certificate *ret)
 {
 	ret->deploy_timeout = DEPLOY_TIMEOUT_DEFAULT;
@@ -351,7 +301,7 @@ static enum rc read_certificate(const struct place *place, struct schema_certifi
 	if (rc == RC_OK)
 		rc = settings_nf(place, texts->nf, ret);
 	if (rc == RC_OK)
-		rc = read_challenge(place, texts->challenge, ret);
+		rc = read_challenges(place, texts->challenge, ret);
 	if (rc == RC_OK)
 		rc = read_deploy(place, texts->deploy, ret);
 	return rc;

@@ -146,20 +146,3 @@ enum rc settings_nf(const struct place *place, struct schema_nf *texts, struct c
 	ret->nf_instance = TAKE(texts->instance);
 	return add_instance(place, ret);
 }
-
-enum rc settings_uri(const struct place *place, const char *option, char *name)
-{
-	size_t prefix = strlen(INSTANCE_URI);
-	const char *fault = value_uri_fault(name + 4);
-
-	if (fault)
-		return place_refuse(place, option, name, fault);
-	if (strncasecmp(name, INSTANCE_URI, prefix) != 0)
-		return RC_OK;
-	if (!value_uuid(name + prefix))
-		return place_refuse(place, option, name, "write uri:urn:uuid: and a UUID");
-	/* TS 29.571, 5.3.2: sent in lower case; RFC 9562, 4: whoever receives it makes no difference. */
-	for (char *at = name; *at; at++)
-		*at = (char)tolower(*at);
-	return RC_OK;
-}

@@ -11,7 +11,5 @@ enum rc settings_certificate_profile(const struct place *place, struct schema_ce
 				     struct config_certificate_profile *ret) HWA_CHECKED;
 /* After the names: an instance is added to them when it is not among them. */
 enum rc settings_nf(const struct place *place, struct schema_nf *texts, struct config_certificate *ret) HWA_CHECKED;
-/* Checks one "uri:..." of the names; a urn:uuid: is made lower case where it stands. */
-enum rc settings_uri(const struct place *place, const char *option, char *name) HWA_CHECKED;
 
 #endif /* HWA_SETTINGS_PROFILE_H */

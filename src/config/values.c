@@ -163,48 +163,11 @@ bool value_listen(const char *text)
 	return inet_pton(AF_INET, address, binary) == 1;
 }
 
-const char *value_dns_fault(const char *host)
+bool value_systemd_socket(const char *text)
 {
-	size_t label = 0;
-
-	if (host[0] == '*')
-		return "a wildcard needs the challenge dns-01, which is not in this release";
-	if (strlen(host) > DNS_NAME_MAX)
-		return "longer than 253 characters";
-	for (const char *at = host;; at++) {
-		if (*at == '.' || !*at) {
-			if (!label)
-				return "an empty label";
-			if (at[-1] == '-')
-				return "a label that ends with \"-\"";
-			if (!*at)
-				return NULL;
-			label = 0;
-			continue;
-		}
-		if (!is_letter_or_digit(*at) && *at != '-')
-			return "a character that no host name has (internationalised names are written as xn--...)";
-		if (*at == '-' && !label)
-			return "a label that begins with \"-\"";
-		if (++label > DNS_LABEL_MAX)
-			return "a label longer than 63 characters";
-	}
-}
-
-const char *value_uri_fault(const char *uri)
-{
-	size_t scheme = 0;
-
-	while (is_letter_or_digit(uri[scheme]) || (uri[scheme] && strchr("+-.", uri[scheme])))
-		scheme++;
-	if (!scheme || !is_letter(uri[0]) || uri[scheme] != ':' || !uri[scheme + 1])
-		return "write a whole URI, such as uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
-	if (strlen(uri) > URI_MAX)
-		return "longer than 255 characters";
-	for (; *uri; uri++)
-		if (*uri <= ' ' || *uri > '~' || strchr("\"<>\\^`{|}", *uri))
-			return "a character that no URI has; write it as % and two hexadecimal digits";
-	return NULL;
+	if (strncmp(text, "systemd", 7) != 0)
+		return false;
+	return !text[7] || (text[7] == ':' && value_name(text + 8));
 }
 
 bool value_uuid(const char *text)

@@ -26,10 +26,8 @@ bool value_pcrs(const char *text, struct config_pcrs *ret_pcrs);
 bool value_name(const char *text);
 /* "ADDRESS:PORT", "[IPv6]:PORT". */
 bool value_listen(const char *text);
-/* NULL when `host` is a DNS name that can stand in a certificate; else what is wrong with it. */
-const char *value_dns_fault(const char *host);
-/* NULL when `uri` can stand in a certificate; else what is wrong with it (RFC 5280, 4.2.1.6). */
-const char *value_uri_fault(const char *uri);
+/* "systemd", "systemd:NAME": a socket that a service manager hands over (sd_listen_fds(3)). */
+bool value_systemd_socket(const char *text);
 /* "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", in any case. */
 bool value_uuid(const char *text);
 /* One NFType (RFC 9310, 3): 1 to 32 characters, each visible ASCII. */

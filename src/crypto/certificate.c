@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "fingerprint.h"
 #include "nf_profile.h"
+#include "subject_name.h"
 
 #define CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
 
@@ -123,83 +124,46 @@ static enum rc check_times(const struct certificate_facts *facts, const struct c
 	return RC_OK;
 }
 
-/* The kinds of names that are judged: the configuration's prefix, and how two are compared. */
-static const struct kind {
-	const char *prefix;
-	int type;
-	int (*compare)(const char *left, const char *right, size_t len);
-} KINDS[] = {
-	{ "dns:", GEN_DNS, strncasecmp }, /* RFC 5280, 7.2 */
-	{ "uri:", GEN_URI,
-	  strncmp }, /* RFC 5280, 7.4: the scheme and host apart, case matters; urn:uuid: is sent in lower case */
-};
-#define KIND_COUNT (sizeof(KINDS) / sizeof(KINDS[0]))
-
-static const struct kind *kind_of(int type)
-{
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		if (KINDS[i].type == type)
-			return &KINDS[i];
-	return NULL;
-}
-
-static bool is_name(const struct kind *kind, const char *configured, const ASN1_STRING *value)
-{
-	size_t prefix = strlen(kind->prefix), len = (size_t)ASN1_STRING_length(value);
-
-	return strncmp(configured, kind->prefix, prefix) == 0 && strlen(configured + prefix) == len &&
-	       kind->compare(configured + prefix, (const char *)ASN1_STRING_get0_data(value), len) == 0;
-}
-
-static bool is_asked(const struct csr_request *asked, const struct kind *kind, const ASN1_STRING *value)
+static bool is_asked(const struct csr_request *asked, const GENERAL_NAME *general)
 {
 	for (unsigned i = 0; i < asked->name_count; i++)
-		if (is_name(kind, asked->names[i], value))
+		if (subject_name_is(general, asked->names[i]))
 			return true;
 	return false;
 }
 
-static void name_note(struct certificate_facts *facts, const struct kind *kind, const ASN1_STRING *value)
+static void name_note(struct certificate_facts *facts, const char *name)
 {
 	size_t used = strlen(facts->names), room = sizeof(facts->names) - used;
-	int wrote = snprintf(facts->names + used, room, "%s%s%.*s", used ? " " : "", kind->prefix, ASN1_STRING_length(value),
-			     (const char *)ASN1_STRING_get0_data(value));
+	int wrote = snprintf(facts->names + used, room, "%s%s", used ? " " : "", name);
 
 	/* A name that does not fit is left out whole. */
 	if (wrote < 0 || (size_t)wrote >= room)
 		facts->names[used] = '\0';
 }
 
-/* Neither a DNS name nor a URI that was not asked for: it would speak for somebody else. */
+/* Neither a host name, an address nor a URI that was not asked for: it would speak for somebody else. */
 static enum rc check_no_other_names(const GENERAL_NAMES *names, const struct csr_request *asked, struct certificate_facts *facts,
 				    struct err *err)
 {
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		int type;
-		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-		const struct kind *kind = kind_of(type);
+		const GENERAL_NAME *general = sk_GENERAL_NAME_value(names, i);
+		char name[IDENTIFIER_NAME_MAX];
 
-		if (!kind)
+		if (!subject_name_print(general, name, sizeof(name)))
 			continue;
-		if (!is_asked(asked, kind, value))
-			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %s%.*s", kind->prefix,
-				       ASN1_STRING_length(value) < 128 ? ASN1_STRING_length(value) : 128,
-				       (const char *)ASN1_STRING_get0_data(value));
-		name_note(facts, kind, value);
+		if (!is_asked(asked, general))
+			return err_set(err, RC_PROTOCOL, "it has a name that was not ordered: %.128s", name);
+		name_note(facts, name);
 	}
 	return RC_OK;
 }
 
 static bool has_name(const GENERAL_NAMES *names, const char *configured)
 {
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		int type;
-		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-		const struct kind *kind = kind_of(type);
-
-		if (kind && is_name(kind, configured, value))
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
+		if (subject_name_is(sk_GENERAL_NAME_value(names, i), configured))
 			return true;
-	}
 	return false;
 }
 

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "nf_profile.h"
-
-#define NAME_MAX_LEN 255 /* of a DNS name, and of a URI here */
+#include "subject_name.h"
 
 AUTO_DEFINE(request, X509_REQ *, X509_REQ_free);
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
@@ -28,45 +27,25 @@ static enum rc out_of_memory(struct err *err)
 	return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "out of memory");
 }
 
-/* dNSName and uniformResourceIdentifier are both IA5String (RFC 5280, 4.2.1.6). */
-static ASN1_STRING *text_value(const char *value)
+/* An NF instance and its URI, both configured, are one name in the request. */
+static bool is_there(const GENERAL_NAMES *names, const char *name)
 {
-	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-
-	if (text && ASN1_STRING_set(text, value, -1) == 1)
-		return text;
-	ASN1_IA5STRING_free(text);
-	return NULL;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
+		if (subject_name_is(sk_GENERAL_NAME_value(names, i), name))
+			return true;
+	return false;
 }
-
-/* The kinds of names: how the configuration begins them, and what stands in the request. */
-static const struct {
-	const char *prefix;
-	int type;
-	ASN1_STRING *(*value)(const char *text);
-} KINDS[] = {
-	{ "dns:", GEN_DNS, text_value },
-	{ "uri:", GEN_URI, text_value },
-};
 
 static enum rc name_add(GENERAL_NAMES *names, const char *name, struct err *err)
 {
-	size_t kind = 0, count = sizeof(KINDS) / sizeof(KINDS[0]);
+	GENERAL_NAME *general = NULL;
+	enum rc rc = is_there(names, name) ? RC_OK : subject_name_make(name, &general, err);
 
-	while (kind < count && strncmp(name, KINDS[kind].prefix, strlen(KINDS[kind].prefix)) != 0)
-		kind++;
-	const char *text = kind < count ? name + strlen(KINDS[kind].prefix) : "";
-	if (!*text || strlen(text) > NAME_MAX_LEN)
-		return err_set(err, RC_INPUT, "name \"%s\" cannot be put in a request", name);
-	GENERAL_NAME *general = GENERAL_NAME_new();
-	ASN1_STRING *value = KINDS[kind].value(text);
-	if (!general || !value || !sk_GENERAL_NAME_push(names, general)) {
+	if (rc == RC_OK && general && !sk_GENERAL_NAME_push(names, general)) {
 		GENERAL_NAME_free(general);
-		ASN1_STRING_free(value);
 		return out_of_memory(err);
 	}
-	GENERAL_NAME_set0_value(general, KINDS[kind].type, value);
-	return RC_OK;
+	return rc;
 }
 
 static enum rc add_names(const struct csr_request *asked, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)

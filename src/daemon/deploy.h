@@ -1,19 +1,13 @@
-/* deploy.h -- runs the deploy hook of a certificate: no shell, a deadline, its own process group. */
+/* deploy.h -- the deploy hook of a certificate. */
 #ifndef HWA_DEPLOY_H
 #define HWA_DEPLOY_H
 
 #include "config.h"
-#include "err.h"
+#include "program.h"
 
-#define DEPLOY_TIMEOUT_DEFAULT 30  /* seconds */
-#define DEPLOY_OUTPUT_MAX      400 /* bytes of the hook's output kept for the message */
+#define DEPLOY_TIMEOUT_DEFAULT 30 /* seconds */
 
-/*
- * Runs deploy.run with HWACME_NAME and HWACME_LIVE (the directory live/NAME) in its environment
- * beside PATH, LANG and HOME; standard input is /dev/null, no other descriptor is inherited.
- * RC_OK when it exited with 0.  RC_RETRY otherwise, with its last output; a hook that outlives
- * its timeout is killed with its whole process group.
- */
+/* Runs deploy.run with HWACME_NAME and HWACME_LIVE (the directory live/NAME) in its environment; as program_run(). */
 enum rc deploy_run(const struct config_certificate *certificate, const char *live_dir, struct err *err) HWA_CHECKED;
 
 #endif /* HWA_DEPLOY_H */

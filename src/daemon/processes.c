@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "listen.h"
 #include "spawner.h"
 #include "wire.h"
 
-#define DEPLOY_GRACE_MS 5000 /* beyond the hook's own timeout: to start, to be killed, to answer */
+#define HOOK_GRACE_MS 5000 /* beyond the hook's own timeout: to start, to be killed, to answer */
 
 struct processes {
 	const struct config *config;
@@ -27,14 +28,14 @@ static enum rc spawner_gone(struct err *err, int number)
 }
 
 /* The request, with descriptors that are the spawner's from now on. */
-static enum rc request_send(struct processes *processes, struct spawner_message message, const int *fds, unsigned count,
+static enum rc request_send(struct processes *processes, const struct spawner_message *message, const int *fds, unsigned count,
 			    struct err *err)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(SPAWNER_FDS_MAX * sizeof(int))];
 	} control = { .bytes = { 0 } };
-	struct iovec piece = { .iov_base = &message, .iov_len = sizeof(message) };
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)message, .iov_len = sizeof(*message) };
 	struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
 
 	if (count) {
@@ -49,7 +50,7 @@ static enum rc request_send(struct processes *processes, struct spawner_message 
 	int number = errno;
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
-	return sent == sizeof(message) ? RC_OK : spawner_gone(err, number);
+	return sent == sizeof(*message) ? RC_OK : spawner_gone(err, number);
 }
 
 static enum rc pairs_make(int ours[], int theirs[], unsigned count, struct err *err)
@@ -80,7 +81,7 @@ static enum rc keyd_start(void *ctx, int ret_fds[], unsigned count, struct err *
 
 	if (rc != RC_OK)
 		return rc;
-	rc = request_send(ctx, (struct spawner_message){ .request = SPAWNER_START_KEYD }, theirs, count, err);
+	rc = request_send(ctx, &(struct spawner_message){ .request = SPAWNER_START_KEYD }, theirs, count, err);
 	for (unsigned i = 0; rc != RC_OK && i < count; i++)
 		close(ret_fds[i]);
 	return rc;
@@ -88,7 +89,7 @@ static enum rc keyd_start(void *ctx, int ret_fds[], unsigned count, struct err *
 
 static void keyd_kill(void *ctx)
 {
-	(void)!request_send(ctx, (struct spawner_message){ .request = SPAWNER_KILL_KEYD }, NULL, 0, NULL);
+	(void)!request_send(ctx, &(struct spawner_message){ .request = SPAWNER_KILL_KEYD }, NULL, 0, NULL);
 }
 
 /* Both what getenv() finds and what /proc/PID/environ would show. */
@@ -123,6 +124,8 @@ enum rc processes_start(const struct config *config, struct processes **ret_proc
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
+		/* Answers are given by the engine: nobody else listens. */
+		listen_forget();
 		_exit(spawner_serve(config, pair[1]));
 	}
 	int number = errno;
@@ -157,26 +160,54 @@ struct remote_link *processes_keyd(struct processes *processes)
 	return processes->keyd;
 }
 
-enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate, struct err *err)
+/* Sends the request and waits for the end of what it starts. */
+static enum rc hook_await(struct processes *processes, const struct spawner_message *message, int64_t timeout,
+			  struct buf *ret_output, struct err *err)
 {
-	uint32_t at = (uint32_t)(certificate - processes->config->certificates);
-	int64_t deadline = clock_monotonic_ms() + certificate->deploy_timeout * 1000 + DEPLOY_GRACE_MS;
+	int64_t deadline = clock_monotonic_ms() + timeout * 1000 + HOOK_GRACE_MS;
 	struct wire *answer = calloc(1, sizeof(*answer));
 	int ours[1], theirs[1];
 	enum rc rc = answer ? pairs_make(ours, theirs, 1, err) : err_set(err, RC_RESOURCE, "out of memory");
 
 	if (rc == RC_OK) {
-		rc = request_send(processes, (struct spawner_message){ SPAWNER_DEPLOY, at }, theirs, 1, err);
+		rc = request_send(processes, message, theirs, 1, err);
 		if (rc == RC_OK)
 			rc = wire_socket(ours[0], err);
 		if (rc == RC_OK)
 			rc = wire_receive(answer, ours[0], deadline, err);
-		if (rc == RC_OK)
+		if (rc == RC_OK) {
+			struct span output = wire_get_bytes(answer, SPAWNER_OUTPUT_MAX);
+
 			rc = wire_get_err(answer, err);
-		else
+			if (rc == RC_OK && ret_output)
+				rc = buf_append(ret_output, output, err);
+		} else {
 			rc = err_wrap(err, RC_RETRY, "the hook's end was not told");
+		}
 		close(ours[0]);
 	}
+	if (answer)
+		bytes_wipe(answer, sizeof(*answer));
 	free(answer);
 	return rc;
+}
+
+enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate, struct err *err)
+{
+	struct spawner_message message = { .request = SPAWNER_DEPLOY,
+					   .certificate = (uint32_t)(certificate - processes->config->certificates) };
+
+	return hook_await(processes, &message, certificate->deploy_timeout, NULL, err);
+}
+
+enum rc processes_challenge(struct processes *processes, const struct config_certificate *certificate,
+			    const struct config_challenge *challenge, const struct challenge_call *call, struct buf *ret_output,
+			    struct err *err)
+{
+	struct spawner_message message = { .request = SPAWNER_CHALLENGE,
+					   .certificate = (uint32_t)(certificate - processes->config->certificates),
+					   .challenge = (uint32_t)(challenge - certificate->challenges),
+					   .call = *call };
+
+	return hook_await(processes, &message, challenge->timeout, ret_output, err);
 }

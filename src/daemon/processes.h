@@ -6,6 +6,7 @@
 #ifndef HWA_PROCESSES_H
 #define HWA_PROCESSES_H
 
+#include "challenge.h"
 #include "config.h"
 #include "err.h"
 #include "remote.h"
@@ -24,6 +25,10 @@ void processes_stop(struct processes *processes);
 struct remote_link *processes_keyd(struct processes *processes);
 /* deploy_run() of a certificate of the configuration, outside the sandbox. */
 enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate, struct err *err) HWA_CHECKED;
+/* challenge_hook_run() of a challenge of the configuration, outside the sandbox. */
+enum rc processes_challenge(struct processes *processes, const struct config_certificate *certificate,
+			    const struct config_challenge *challenge, const struct challenge_call *call, struct buf *ret_output,
+			    struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(processes, struct processes *, processes_stop);
 

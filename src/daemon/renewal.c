@@ -7,6 +7,7 @@
 #include "archive.h"
 #include "certificate.h"
 #include "certificate_profile.h"
+#include "challenge_desk.h"
 #include "clock.h"
 #include "csr.h"
 #include "driver.h"
@@ -27,6 +28,7 @@ struct renewal {
 	struct driver *driver;          /* of record.order */
 	struct certificate_facts facts; /* of the chain that was accepted */
 	struct token_custody custody;
+	struct challenge_bench bench;
 	enum renewal_blame blame;
 	struct renewal_outcome outcome;
 };
@@ -215,7 +217,8 @@ static void blame_of_order(struct renewal *renewal, bool by_token, const struct 
 {
 	if (renewal->blame != BLAME_NOBODY)
 		return;
-	renewal->blame = by_token || err_is_token(why) ? BLAME_TOKEN : why->origin == ERR_ERRNO ? BLAME_LOCAL : BLAME_AUTHORITY;
+	bool is_local = why->origin == ERR_ERRNO || renewal->bench.program_failed;
+	renewal->blame = by_token || err_is_token(why) ? BLAME_TOKEN : is_local ? BLAME_LOCAL : BLAME_AUTHORITY;
 }
 
 static enum rc order_failed(struct renewal *renewal, enum rc rc, bool by_token, struct err *why, struct err *err)
@@ -229,7 +232,11 @@ static enum rc order_failed(struct renewal *renewal, enum rc rc, bool by_token, 
 
 static enum rc step_sign_in(struct renewal *renewal, struct err *err)
 {
-	struct driver_hooks hooks = { .ctx = renewal, .save = hook_save, .csr = hook_csr, .accept = hook_accept };
+	struct driver_hooks hooks = { .ctx = renewal,
+				      .save = hook_save,
+				      .csr = hook_csr,
+				      .accept = hook_accept,
+				      .desk = challenge_desk_make(&renewal->bench) };
 	struct client *client = NULL;
 	struct err why = { 0 };
 	bool by_token = false;
@@ -358,6 +365,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 		return err_set(err, RC_RESOURCE, "out of memory");
 	renewal->desk = desk;
 	renewal->certificate = certificate;
+	renewal->bench.processes = desk->processes;
 	renewal->policy = config_policy_get(desk->config, certificate->policy);
 	struct store_certificate *record = &renewal->record;
 	enum rc rc = store_certificate_load(desk->store, certificate->name, record, err);

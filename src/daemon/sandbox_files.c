@@ -142,6 +142,22 @@ static bool allow_replaced(const struct fence *fence, const struct config *confi
 	return allow(fence, real, TREE_READ);
 }
 
+/* What a certificate's challenges read and write: files for a web server, tokens and roots of a Token Authority. */
+static bool allow_challenges(const struct fence *fence, const struct config *config, const struct config_certificate *certificate)
+{
+	const uint64_t answers = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+				 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+	bool ok = true;
+
+	for (unsigned i = 0; i < certificate->challenge_count && ok; i++) {
+		const struct config_challenge *challenge = &certificate->challenges[i];
+
+		ok = (!challenge->webroot || allow(fence, challenge->webroot, answers)) &&
+		     allow_replaced(fence, config, challenge->token_file) && allow_replaced(fence, config, challenge->trust);
+	}
+	return ok;
+}
+
 static bool allow_all(const struct fence *fence, const struct config *config)
 {
 	static const struct {
@@ -165,6 +181,8 @@ static bool allow_all(const struct fence *fence, const struct config *config)
 	for (unsigned i = 0; i < config->authority_count && ok; i++)
 		ok = allow_replaced(fence, config, config->authorities[i].trust) &&
 		     allow_replaced(fence, config, config->authorities[i].roots);
+	for (unsigned i = 0; i < config->certificate_count && ok; i++)
+		ok = allow_challenges(fence, config, &config->certificates[i]);
 #ifdef __SANITIZE_ADDRESS__
 	/* A sanitizer's report is made of the program's own maps and symbols. */
 	ok = ok && allow(fence, "/proc", TREE_READ);

@@ -1,4 +1,4 @@
-/* spawner.c -- starts keyd and deploy hooks for an engine that may start nothing itself. */
+/* spawner.c -- starts keyd and hooks for an engine that may start nothing itself. */
 #include "spawner.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "challenge_hook.h"
 #include "clock.h"
 #include "deploy.h"
 #include "keyd.h"
@@ -128,20 +129,34 @@ static void signals_default(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void deploy_main(const struct config_certificate *certificate, const char *state, int answer)
+static enum rc hook_run(const struct spawner *spawner, const struct spawner_message *message, struct buf *ret_output,
+			struct err *err)
+{
+	const struct config_certificate *certificate = &spawner->config->certificates[message->certificate];
+	char live[4096];
+
+	if (message->request == SPAWNER_CHALLENGE)
+		return challenge_hook_run(certificate, &certificate->challenges[message->challenge], &message->call, ret_output,
+					  err);
+	int len = snprintf(live, sizeof(live), "%s/live/%s", spawner->config->state, certificate->name);
+	if (len < 0 || (size_t)len >= sizeof(live))
+		return err_set(err, RC_INPUT, "state: the path is too long: %s", spawner->config->state);
+	return deploy_run(certificate, live, err);
+}
+
+static void hook_main(const struct spawner *spawner, const struct request *request)
 {
 	static struct wire wire;
+	AUTO(buf) struct buf output = BUF_MAX(SPAWNER_OUTPUT_MAX);
 	struct err err = { 0 };
-	char live[4096];
-	int len = snprintf(live, sizeof(live), "%s/live/%s", state, certificate->name);
 
 	signals_default();
-	enum rc rc = len > 0 && (size_t)len < sizeof(live) ? deploy_run(certificate, live, &err)
-							   : err_set(&err, RC_INPUT, "state: the path is too long: %s", state);
+	enum rc rc = hook_run(spawner, &request->message, &output, &err);
 	wire_clear(&wire);
+	wire_put_bytes(&wire, buf_span(&output));
 	wire_put_err(&wire, rc, &err);
 	/* The engine may be gone by now; the hook has run all the same. */
-	(void)!wire_send(&wire, answer, NULL);
+	(void)!wire_send(&wire, request->fds[0], NULL);
 }
 
 static void keyd_kill(struct spawner *spawner)
@@ -165,16 +180,24 @@ static void keyd_start(struct spawner *spawner, const struct request *request)
 	spawner->keyd = pid > 0 ? pid : 0;
 }
 
-static void deploy_start(struct spawner *spawner, const struct request *request)
+/* Is there such a program in our own copy of the configuration? */
+static bool is_configured(const struct config *config, const struct spawner_message *message)
 {
-	const struct config *config = spawner->config;
+	if (message->certificate >= config->certificate_count)
+		return false;
+	const struct config_certificate *certificate = &config->certificates[message->certificate];
+	if (message->request == SPAWNER_DEPLOY)
+		return certificate->deploy_run_count > 0;
+	return message->challenge < certificate->challenge_count && certificate->challenges[message->challenge].run_count > 0;
+}
 
-	if (request->fd_count != 1 || request->message.certificate >= config->certificate_count ||
-	    !config->certificates[request->message.certificate].deploy_run_count)
+static void hook_start(struct spawner *spawner, const struct request *request)
+{
+	if (request->fd_count != 1 || !is_configured(spawner->config, &request->message))
 		return;
 	if (fork() == 0) {
 		close(spawner->engine);
-		deploy_main(&config->certificates[request->message.certificate], config->state, request->fds[0]);
+		hook_main(spawner, request);
 		_exit(0);
 	}
 }
@@ -210,7 +233,8 @@ static void perform(struct spawner *spawner, const struct request *request)
 	switch (request->message.request) {
 	case SPAWNER_START_KEYD: keyd_start(spawner, request); break;
 	case SPAWNER_KILL_KEYD: keyd_kill(spawner); break;
-	case SPAWNER_DEPLOY: deploy_start(spawner, request); break;
+	case SPAWNER_DEPLOY:
+	case SPAWNER_CHALLENGE: hook_start(spawner, request); break;
 	default: break;
 	}
 }

@@ -191,16 +191,19 @@ static void set_request(CURL *curl, const struct http_request *request, struct e
 static enum rc headers_make(const struct http_request *request, struct curl_slist **ret_headers, struct err *err)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Accept-Language: en"), *more = headers;
-	char accept[160];
+	char line[160];
 
 	/* No 100-continue round trip for a JWS of two KiB. */
 	if (more)
 		more = curl_slist_append(headers, "Expect:");
-	if (more && request->method == HTTP_POST)
-		more = curl_slist_append(headers, "Content-Type: application/jose+json");
+	if (more && request->method == HTTP_POST) {
+		snprintf(line, sizeof(line), "Content-Type: %s",
+			 request->content_type ? request->content_type : "application/jose+json");
+		more = curl_slist_append(headers, line);
+	}
 	if (more && request->accept) {
-		snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
-		more = curl_slist_append(headers, accept);
+		snprintf(line, sizeof(line), "Accept: %s", request->accept);
+		more = curl_slist_append(headers, line);
 	}
 	if (!more) {
 		curl_slist_free_all(headers);

@@ -153,7 +153,7 @@ static void key_names_and_times_must_be_right(void **state)
 	expect_refused(ca_key, "DNS:amf.example", NOW - DAY, NOW + DAY, 0, "another key");
 	expect_refused(leaf_key, "DNS:smf.example", NOW - DAY, NOW + DAY, 0, "not ordered");
 	expect_refused(leaf_key, "DNS:amf.example,DNS:smf.example", NOW - DAY, NOW + DAY, 0, "not ordered");
-	expect_refused(leaf_key, "IP:127.0.0.1", NOW - DAY, NOW + DAY, 0, "lacks");
+	expect_refused(leaf_key, "IP:127.0.0.1", NOW - DAY, NOW + DAY, 0, "not ordered: ip:127.0.0.1");
 	expect_refused(leaf_key, "DNS:amf.example", NOW - 2 * DAY, NOW - DAY, 0, "expired");
 	expect_refused(leaf_key, "DNS:amf.example", NOW + DAY, NOW + 2 * DAY, 0, "not valid before");
 	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW + DAY, NOW + 2 * DAY, "before the present one");

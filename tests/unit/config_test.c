@@ -258,7 +258,6 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(23, "    names: [\"dns:a.example\", \"uri:https://a b/\"]", "no URI has");
 	expect_refused(23, "    names: [\"uri:https://a/\"]", "ordered alone");
 	expect_refused(23, "    names: [\"dns:a.example\", \"dns:A.example\"]", "twice");
-	expect_refused(24, "    challenge: { http-01: { listen: \"80\" } }", "ADDRESS:PORT");
 	expect_refused(25, "    deploy: { run: [x], timeout: 0s }", "1s to 1h");
 }
 
@@ -334,6 +333,91 @@ static void wrong_profiles_are_told_what_to_write(void **state)
 	expect_refused(10, "    certificate-profile: { organization: \"\\u00c4\" }", "ASCII");
 }
 
+static void names_of_every_kind_have_one_text(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(23,
+		      "    names: [\"dns:AMF.example\", \"ip:2001:DB8:0::1\", "
+		      "\"nf-instance:4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B\", "
+		      "\"uri:urn:x:y\"]",
+		      &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_certificate *certificate = config_certificate_get(config, "amf");
+	assert_int_equal(certificate->name_count, 4);
+	assert_string_equal(certificate->names[0], "dns:amf.example");
+	assert_string_equal(certificate->names[1], "ip:2001:db8::1");
+	assert_string_equal(certificate->names[2], "nf-instance:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	expect_refused(23, "    names: [\"ip:300.1.1.1\"]", "IPv4 or IPv6");
+	expect_refused(23, "    names: [\"nf-instance:1\"]", "UUID of version 4");
+	expect_refused(23, "    names: [\"uri:urn:x:y\"]", "ordered alone");
+	expect_refused(23, "    names: [\"ip:2001:db8::1\", \"ip:2001:db8:0::1\"]", "twice");
+}
+
+static void challenges_keep_the_order_of_the_file(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(24,
+		      "    challenge: { dns-01: { hook: [/bin/hook, -x], timeout: 5s, propagation: 2m }, tls-alpn-01: { listen: "
+		      "systemd:tls }, "
+		      "dns-persist-01: {}, http-01: { webroot: /var/www }, tkauth-01: { authority: \"https://oam/t\", allow: "
+		      "[oam] } }",
+		      &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_certificate *certificate = config_certificate_get(config, "amf");
+	static const enum challenge_type order[] = { CHALLENGE_DNS_01, CHALLENGE_TLS_ALPN_01, CHALLENGE_DNS_PERSIST_01,
+						     CHALLENGE_HTTP_01, CHALLENGE_TKAUTH_01 };
+	assert_int_equal(certificate->challenge_count, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(certificate->challenges[i].type, order[i]);
+	const struct config_challenge *dns = config_challenge_get(certificate, CHALLENGE_DNS_01);
+	assert_int_equal(dns->run_count, 2);
+	assert_string_equal(dns->run[0], "/bin/hook");
+	assert_int_equal(dns->timeout, 5);
+	assert_int_equal(dns->propagation, 120);
+	assert_string_equal(config_challenge_get(certificate, CHALLENGE_TLS_ALPN_01)->listen, "systemd:tls");
+	assert_string_equal(config_challenge_get(certificate, CHALLENGE_HTTP_01)->webroot, "/var/www");
+	assert_string_equal(config_challenge_get(certificate, CHALLENGE_TKAUTH_01)->allow[0], "oam");
+	assert_int_equal(config_challenge_get(certificate, CHALLENGE_TKAUTH_01)->timeout, 60);
+	assert_null(config_challenge_get(certificate, CHALLENGE_DNS_ACCOUNT_01));
+}
+
+static void wrong_challenges_are_told_what_to_write(void **state)
+{
+	static const struct {
+		const char *challenge, *words;
+	} cases[] = {
+		{ "{ http-01: { listen: \"80\" } }", "systemd:NAME" },
+		{ "{ http-01: {} }", "webroot: /var/www" },
+		{ "{ http-01: { listen: \"0.0.0.0:80\", webroot: /var/www } }", "either" },
+		{ "{ http-01: { webroot: www } }", "absolute path" },
+		{ "{ tls-alpn-01: { listen: nowhere } }", "ADDRESS:PORT" },
+		{ "{ dns-01: { hook: [hook] } }", "absolute path of the program" },
+		{ "{ dns-01: { hook: [/hook], timeout: 1h } }", "1s to 10m" },
+		{ "{ dns-01: { hook: [/hook], propagation: 2d } }", "0s to 1d" },
+		{ "{ dns-persist-01: { issuer: \"*.x\" } }", "issuer domain name" },
+		{ "{ tkauth-01: {} }", "exactly one" },
+		{ "{ tkauth-01: { authority: \"https://oam/\", token: { file: /x } } }", "exactly one" },
+		{ "{ tkauth-01: { authority: \"http://oam/\" } }", "https://HOST" },
+		{ "{ tkauth-01: { allow: [\"https://oam\"] } }", "host names" },
+		{ "{ tkauth-01: { command: [token] } }", "absolute path of the program" },
+		{ "{}", "at least one" },
+		{ "{ device-attest-01: {} }", "not in this release" },
+	};
+	char line[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(line, sizeof(line), "    challenge: %s", cases[i].challenge);
+		expect_refused(24, line, cases[i].words);
+	}
+}
+
 static void inline_secrets_and_wrong_shapes_are_refused(void **state)
 {
 	(void)state;
@@ -393,6 +477,9 @@ int main(void)
 		cmocka_unit_test(an_instance_among_the_names_is_not_added_again),
 		cmocka_unit_test(what_an_authority_is_asked_for_is_understood),
 		cmocka_unit_test(wrong_profiles_are_told_what_to_write),
+		cmocka_unit_test(names_of_every_kind_have_one_text),
+		cmocka_unit_test(challenges_keep_the_order_of_the_file),
+		cmocka_unit_test(wrong_challenges_are_told_what_to_write),
 		cmocka_unit_test(inline_secrets_and_wrong_shapes_are_refused),
 		cmocka_unit_test(references_lead_somewhere_and_names_are_unique),
 		cmocka_unit_test(yaml_tricks_are_refused),

@@ -6,27 +6,14 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "challenge.h"
-
-/* Free a moment ago, and not handed out again at once. */
-static int free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
+#include "free_port.h"
 
 static size_t keep(char *data, size_t size, size_t count, void *text)
 {
@@ -55,20 +42,28 @@ static long get(int port, const char *path, const char *method, char body[256])
 	return status;
 }
 
+static enum rc begin(struct config_challenge *config, const char *token, struct challenge_answer **answer, struct err *err)
+{
+	char key_authorization[64];
+	struct challenge_request request = { .config = config, .identifier = { IDENTIFIER_DNS, "a.example" }, .token = token };
+
+	snprintf(key_authorization, sizeof(key_authorization), "%s.thumb", token);
+	request.key_authorization = key_authorization;
+	return challenge_get(CHALLENGE_HTTP_01)->begin(&request, answer, err);
+}
+
 static void the_answer_is_there_until_it_is_taken_away(void **state)
 {
-	const struct challenge_ops *ops = challenge_get("http-01");
+	const struct challenge_ops *ops = challenge_get(CHALLENGE_HTTP_01);
 	struct challenge_answer *one = NULL, *two = NULL;
 	char listen[32], body[256];
 	int port = free_port();
 
 	(void)state;
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
-	struct config_certificate certificate = { .http01_listen = listen };
-	assert_non_null(ops);
-	assert_true(ops->offered(&certificate));
-	assert_int_equal(ops->begin(&certificate, "a.example", "tok1", "tok1.thumb", &one, NULL), RC_OK);
-	assert_int_equal(ops->begin(&certificate, "b.example", "tok2", "tok2.thumb", &two, NULL), RC_OK);
+	struct config_challenge config = { .type = CHALLENGE_HTTP_01, .listen = listen };
+	assert_int_equal(begin(&config, "tok1", &one, NULL), RC_OK);
+	assert_int_equal(begin(&config, "tok2", &two, NULL), RC_OK);
 	assert_int_equal(get(port, "/.well-known/acme-challenge/tok1", "GET", body), 200);
 	assert_string_equal(body, "tok1.thumb");
 	assert_int_equal(get(port, "/.well-known/acme-challenge/tok2", "GET", body), 200);
@@ -77,33 +72,48 @@ static void the_answer_is_there_until_it_is_taken_away(void **state)
 	assert_int_equal(get(port, "/.well-known/acme-challenge/../tok1", "GET", body), 404);
 	assert_int_equal(get(port, "/", "GET", body), 404);
 	assert_int_not_equal(get(port, "/.well-known/acme-challenge/tok1", "DELETE", body), 200);
-	ops->end(one);
+	ops->end(one, true);
 	assert_int_equal(get(port, "/.well-known/acme-challenge/tok1", "GET", body), 404);
-	ops->end(two);
+	ops->end(two, false);
 	assert_int_equal(get(port, "/.well-known/acme-challenge/tok2", "GET", body), 0);
 }
 
 static void an_address_that_is_taken_is_named(void **state)
 {
-	const struct challenge_ops *ops = challenge_get("http-01");
-	char listen[] = "192.0.2.1:80";
-	struct config_certificate certificate = { .http01_listen = listen };
+	struct config_challenge config = { .type = CHALLENGE_HTTP_01, .listen = (char[]){ "192.0.2.1:80" } };
 	struct challenge_answer *answer = NULL;
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_not_equal(ops->begin(&certificate, "a.example", "tok", "tok.thumb", &answer, &err), RC_OK);
+	assert_int_not_equal(begin(&config, "tok", &answer, &err), RC_OK);
 	assert_null(answer);
-	assert_non_null(strstr(err.text, listen));
+	assert_non_null(strstr(err.text, config.listen));
 }
 
-static void an_unknown_type_is_nobody(void **state)
+static void a_web_servers_root_gets_a_file_and_loses_it(void **state)
 {
-	struct config_certificate none = { 0 };
+	char root[] = "/tmp/hwa-webroot-XXXXXX", path[128], text[64] = "";
+	struct challenge_answer *answer = NULL;
+	struct stat status;
 
 	(void)state;
-	assert_null(challenge_get("dns-99"));
-	assert_false(challenge_get("http-01")->offered(&none));
+	assert_non_null(mkdtemp(root));
+	struct config_challenge config = { .type = CHALLENGE_HTTP_01, .webroot = root };
+	snprintf(path, sizeof(path), "%s/.well-known/acme-challenge/tok", root);
+	assert_int_equal(begin(&config, "tok", &answer, NULL), RC_OK);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	assert_int_equal(fclose(file), 0);
+	/* RFC 8555, 8.3: the body is the key authorisation. */
+	assert_string_equal(text, "tok.thumb");
+	challenge_get(CHALLENGE_HTTP_01)->end(answer, true);
+	assert_int_not_equal(stat(path, &status), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(root), 0);
 }
 
 int main(void)
@@ -111,7 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_answer_is_there_until_it_is_taken_away),
 		cmocka_unit_test(an_address_that_is_taken_is_named),
-		cmocka_unit_test(an_unknown_type_is_nobody),
+		cmocka_unit_test(a_web_servers_root_gets_a_file_and_loses_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,19 +107,15 @@ static void an_address_to_listen_on_has_a_port(void **state)
 	assert_false(value_listen("0.0.0.0:80x"));
 }
 
-static void a_dns_name_has_labels_of_letters_digits_and_hyphens(void **state)
+static void sockets_of_systemd_are_named_or_the_only_one(void **state)
 {
 	(void)state;
-	assert_null(value_dns_fault("amf.5gc.mnc001.mcc001.3gppnetwork.org"));
-	assert_null(value_dns_fault("xn--bcher-kva.example"));
-	assert_non_null(value_dns_fault(""));
-	assert_non_null(value_dns_fault("a..b"));
-	assert_non_null(value_dns_fault("a.b."));
-	assert_non_null(value_dns_fault("-a.b"));
-	assert_non_null(value_dns_fault("a-.b"));
-	assert_non_null(value_dns_fault("a_b.c"));
-	assert_non_null(value_dns_fault("*.example.org"));
-	assert_non_null(strstr(value_dns_fault("*.example.org"), "dns-01"));
+	assert_true(value_systemd_socket("systemd"));
+	assert_true(value_systemd_socket("systemd:acme-http"));
+	assert_false(value_systemd_socket("systemd:"));
+	assert_false(value_systemd_socket("systemd:a:b"));
+	assert_false(value_systemd_socket("systemdx"));
+	assert_false(value_systemd_socket("0.0.0.0:80"));
 }
 
 static void a_persistent_handle_is_eight_digits_from_0x81(void **state)
@@ -208,7 +204,7 @@ int main(void)
 		cmocka_unit_test(only_true_and_false_are_flags),
 		cmocka_unit_test(a_name_is_a_safe_file_name),
 		cmocka_unit_test(an_address_to_listen_on_has_a_port),
-		cmocka_unit_test(a_dns_name_has_labels_of_letters_digits_and_hyphens),
+		cmocka_unit_test(sockets_of_systemd_are_named_or_the_only_one),
 		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
 		cmocka_unit_test(a_uri_is_whole_and_has_no_odd_characters),

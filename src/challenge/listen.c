@@ -1,0 +1,162 @@
+/*
+ * listen.c -- opens a listening socket, or takes one that systemd opened.
+ *
+ * The protocol of sd_listen_fds(3) is three variables and promised to stay; they are read here, because
+ * libsystemd would bring its decompressors into the one process that talks to the network.
+ */
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG      16
+#define FIRST_FD     3  /* SD_LISTEN_FDS_START */
+#define HANDED_MAX   64 /* sockets of one unit */
+#define ADDRESS_TEXT 64
+
+/* "0.0.0.0:80", "[::]:80" */
+static enum rc address_parse(const char *type, const char *text, struct sockaddr_storage *ret_address, struct err *err)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)(void *)ret_address;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)ret_address;
+	const char *colon = strrchr(text, ':');
+	char host[ADDRESS_TEXT] = "", *end = NULL;
+	unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (!colon || !end || *end || port == 0 || port > 65535 || (size_t)(colon - text) >= sizeof(host))
+		return err_set(err, RC_INPUT, "%s: listen: \"%s\" is not ADDRESS:PORT", type, text);
+	bool bracketed = text[0] == '[' && colon[-1] == ']';
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (bracketed ? 2 : 0), text + (bracketed ? 1 : 0));
+	if (bracketed && inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+		six->sin6_family = AF_INET6;
+		six->sin6_port = htons((uint16_t)port);
+		return RC_OK;
+	}
+	if (!bracketed && inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+		four->sin_family = AF_INET;
+		four->sin_port = htons((uint16_t)port);
+		return RC_OK;
+	}
+	return err_set(err, RC_INPUT, "%s: listen: \"%s\" has no IPv4 or [IPv6] address", type, host);
+}
+
+static enum rc address_open(const char *type, const char *text, int *ret_fd, struct err *err)
+{
+	struct sockaddr_storage address;
+	const int on = 1, off = 0;
+	enum rc rc = address_parse(type, text, &address, err);
+
+	if (rc != RC_OK)
+		return rc;
+	socklen_t len = address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (address.ss_family == AF_INET6)
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+		if (bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, BACKLOG) == 0) {
+			*ret_fd = fd;
+			return RC_OK;
+		}
+	}
+	int number = errno;
+	if (fd >= 0)
+		close(fd);
+	return err_set_raw(
+		err, RC_RETRY, ERR_ERRNO, number,
+		"%s: cannot listen on %s: %s; free the port, or forward it and configure another in challenge: { %s: { "
+		"listen: } }",
+		type, text, strerror(number), type);
+}
+
+/* How many were handed to this very process. */
+static unsigned handed_count(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	char *end = NULL;
+
+	if (!pid || !count || strtol(pid, &end, 10) != (long)getpid() || *end)
+		return 0;
+	unsigned long number = strtoul(count, &end, 10);
+	return *end || number > HANDED_MAX ? 0 : (unsigned)number;
+}
+
+/* The place of `wanted` in "a:b:c"; -1: none. */
+static int name_index(const char *names, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	for (int at = 0; names; at++) {
+		size_t here = strcspn(names, ":");
+
+		if (here == len && memcmp(names, wanted, len) == 0)
+			return at;
+		names = names[here] ? names + here + 1 : NULL;
+	}
+	return -1;
+}
+
+static bool is_listening_stream(int fd)
+{
+	int kind = 0, listening = 0;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) == 0 && kind == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+static enum rc handed_open(const char *type, const char *text, int *ret_fd, struct err *err)
+{
+	const char *name = text[7] == ':' ? text + 8 : NULL, *names = getenv("LISTEN_FDNAMES");
+	unsigned count = handed_count();
+	int at = !name ? 0 : count ? name_index(names, name) : -1;
+
+	if (!count)
+		return err_set(
+			err, RC_INPUT,
+			"%s: listen: %s: no socket was handed over; start hwacme by a systemd socket unit (systemd.socket(5))",
+			type, text);
+	if (!name && count > 1)
+		return err_set(
+			err, RC_INPUT,
+			"%s: listen: systemd: %u sockets were handed over; write systemd:NAME with the FileDescriptorName= of "
+			"one (%s)",
+			type, count, names ? names : "they have no names");
+	if (at < 0 || (unsigned)at >= count)
+		return err_set(err, RC_INPUT, "%s: listen: %s: no socket of that name was handed over (%s)", type, text,
+			       names ? names : "they have no names");
+	if (!is_listening_stream(FIRST_FD + at))
+		return err_set(err, RC_INPUT, "%s: listen: %s is not a listening TCP socket; write ListenStream= in its unit",
+			       type, text);
+	/* The one handed over stays for the next answer. */
+	*ret_fd = fcntl(FIRST_FD + at, F_DUPFD_CLOEXEC, FIRST_FD);
+	if (*ret_fd < 0)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "%s: listen: %s: %s", type, text, strerror(errno));
+	fcntl(*ret_fd, F_SETFL, fcntl(*ret_fd, F_GETFL) | O_NONBLOCK);
+	return RC_OK;
+}
+
+enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err)
+{
+	return strncmp(text, "systemd", 7) == 0 ? handed_open(type, text, ret_fd, err) : address_open(type, text, ret_fd, err);
+}
+
+void listen_forget(void)
+{
+	unsigned count = handed_count();
+
+	for (unsigned i = 0; i < count; i++)
+		close(FIRST_FD + (int)i);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+}

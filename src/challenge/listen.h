@@ -1,0 +1,16 @@
+/* listen.h -- the socket on which answers are given: an address of our own, or one that a service manager opened. */
+#ifndef HWA_LISTEN_H
+#define HWA_LISTEN_H
+
+#include "err.h"
+
+/*
+ * "ADDRESS:PORT", "[IPv6]:PORT": a new one.  "systemd": the only socket handed over, "systemd:NAME": the one with that
+ * FileDescriptorName=.  `type` is "http-01", for the message.  Listening, close-on-exec; the caller's to close.
+ */
+enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err) HWA_CHECKED;
+
+/* A process that has no use for the sockets handed over closes them. */
+void listen_forget(void);
+
+#endif /* HWA_LISTEN_H */

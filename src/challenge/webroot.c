@@ -1,0 +1,115 @@
+/* webroot.c -- writes and removes one file in a folder that others may write to: no link is followed, nothing overwritten. */
+#include "webroot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codec.h"
+
+static const char *const FOLDERS[] = { ".well-known", "acme-challenge" };
+
+static enum rc fail(struct err *err, const char *root, const char *what)
+{
+	int number = errno;
+
+	return err_set_raw(err, number == ENOENT ? RC_ABSENT : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s", root,
+			   what, strerror(number));
+}
+
+/* A descriptor of ROOT/.well-known/acme-challenge. */
+static enum rc folder_open(const char *root, bool make, int *ret_fd, struct err *err)
+{
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(err, root, "cannot be opened");
+	for (size_t i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
+		if (make && mkdirat(fd, FOLDERS[i], 0755) != 0 && errno != EEXIST) {
+			enum rc rc = fail(err, root, FOLDERS[i]);
+			close(fd);
+			return rc;
+		}
+		int below = openat(fd, FOLDERS[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int number = errno;
+		close(fd);
+		errno = number;
+		if (below < 0)
+			return fail(err, root, FOLDERS[i]);
+		fd = below;
+	}
+	*ret_fd = fd;
+	return RC_OK;
+}
+
+static enum rc token_check(const char *token, struct err *err)
+{
+	/* RFC 8555, 8.3: only base64url; a name with "/" or "." could be any file. */
+	return codec_is_base64url(token) ? RC_OK : err_set(err, RC_PROTOCOL, "http-01: the token is not base64url");
+}
+
+static bool write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		ssize_t wrote = write(fd, text, left);
+
+		if (wrote < 0 && errno != EINTR)
+			return false;
+		text += wrote > 0 ? wrote : 0;
+		left -= wrote > 0 ? (size_t)wrote : 0;
+	}
+	return true;
+}
+
+static enum rc file_write(int folder, const char *root, const char *token, const char *text, struct err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(folder, token, flags, 0644);
+
+	/* Left by a run that was cut off: the name is the CA's token and nobody else's. */
+	if (fd < 0 && errno == EEXIST && unlinkat(folder, token, 0) == 0)
+		fd = openat(folder, token, flags, 0644);
+	if (fd < 0)
+		return fail(err, root, token);
+	/* The web server is another user, whatever our umask says. */
+	bool ok = write_all(fd, text) && fchmod(fd, 0644) == 0;
+	enum rc rc = ok ? RC_OK : fail(err, root, token);
+	close(fd);
+	if (!ok)
+		unlinkat(folder, token, 0);
+	return rc;
+}
+
+enum rc webroot_put(const char *root, const char *token, const char *text, struct err *err)
+{
+	int folder = -1;
+	enum rc rc = token_check(token, err);
+
+	if (rc == RC_OK)
+		rc = folder_open(root, true, &folder, err);
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_INPUT : rc;
+	rc = file_write(folder, root, token, text, err);
+	close(folder);
+	return rc;
+}
+
+enum rc webroot_remove(const char *root, const char *token, struct err *err)
+{
+	int folder = -1;
+	enum rc rc = token_check(token, err);
+
+	if (rc == RC_OK)
+		rc = folder_open(root, false, &folder, err);
+	if (rc != RC_OK)
+		return rc;
+	if (unlinkat(folder, token, 0) != 0)
+		rc = fail(err, root, token);
+	close(folder);
+	return rc;
+}

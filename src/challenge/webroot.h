@@ -1,0 +1,12 @@
+/* webroot.h -- an http-01 answer as a file below the document root of a web server. */
+#ifndef HWA_WEBROOT_H
+#define HWA_WEBROOT_H
+
+#include "err.h"
+
+/* Writes ROOT/.well-known/acme-challenge/TOKEN, mode 0644, making the two folders when missing; follows no link below ROOT. */
+enum rc webroot_put(const char *root, const char *token, const char *text, struct err *err) HWA_CHECKED;
+/* RC_ABSENT when it is not there. */
+enum rc webroot_remove(const char *root, const char *token, struct err *err) HWA_CHECKED;
+
+#endif /* HWA_WEBROOT_H */

@@ -1,0 +1,109 @@
+# http-01 from a web server's root and on a socket of systemd's, tls-alpn-01 for a host and an address, dns-01 for a wildcard and its
+# base: each validated by Pebble, which looks by itself.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+
+export PEBBLE_AUTHZREUSE=0
+LAB=$(mktemp -d "${TMPDIR:-/tmp}/hwacme-XXXXXX")
+chmod 755 "$LAB"
+trap lab_down EXIT
+trap 'exit 130' INT TERM
+lab_softhsm
+lab_pebble
+lab_tokens_config() { # NAMES CHALLENGE
+	cat >"$LAB/hwacme.yaml" <<-YAML
+	state: $LAB/state
+	tokens:
+	  - name: hsm
+	    pkcs11: { module: $LAB_MODULE, token: nf-appliance, pin: { file: $LAB/hsm.pin } }
+	authorities:
+	  - name: ca
+	    directory: $LAB_DIRECTORY
+	    trust: $LAB/trust.pem
+	    roots: $LAB/roots.pem
+	    terms-agreed: true
+	    account-key: { token: hsm, type: ec-p256 }
+	certificates:
+	  - name: amf
+	    authority: ca
+	    key: { token: hsm, type: ec-p256, rotate: never }
+	    names: [$1]
+	    challenge: { $2 }
+	YAML
+}
+# enrol WHAT NAMES CHALLENGE TYPE: renewed by that type of challenge, and the certificate has the names
+enrol() {
+	local what=$1 live=
+	[ ! -e "$LAB/state/live/amf" ] || live=$(lab_live_serial amf)
+	lab_tokens_config "$2" "$3"
+	hwacme renew --force || fail "$what: $(tail -n 2 "$LAB/hwacme.log")"
+	[ "$(lab_live_serial amf)" != "$live" ] || fail "$what: nothing was issued"
+	echo "$what: $(openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | tail -n 1)"
+}
+has() { openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | grep -qF "$1" || fail "the certificate lacks $1"; }
+HOST=amf.5gc.mnc001.mcc001.3gppnetwork.org
+
+# webroot: a web server of somebody else's serves the file; nothing is left of it.
+mkdir "$LAB/www"
+lab_start web python3 -m http.server --bind 127.0.0.1 --directory "$LAB/www" "$LAB_HTTP01"
+lab_wait 20 "the web server" curl -sf "http://127.0.0.1:$LAB_HTTP01/"
+enrol "http-01, webroot" "\"dns:$HOST\"" "http-01: { webroot: $LAB/www }"
+grep -q "GET /.well-known/acme-challenge/" "$LAB/web.log" || fail "webroot: Pebble did not ask the web server"
+[ -z "$(find "$LAB/www" -type f)" ] || fail "webroot: files are left: $(find "$LAB/www" -type f)"
+lab_stop web
+
+# A socket that was open before hwacme ran, as systemd hands it over (sd_listen_fds(3)); one of two, by name.
+lab_tokens_config "\"dns:$HOST\"" "http-01: { listen: \"systemd:acme-http\" }"
+live=$(lab_live_serial amf)
+python3 - "$LAB_HTTP01" "$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>>"$LAB/hwacme.log" <<-'PY' || fail "systemd: $(tail -n 2 "$LAB/hwacme.log")"
+	import os, socket, sys
+	sockets = [socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", int(sys.argv[1])))]
+	held = [os.dup2(one.fileno(), 50 + at) for at, one in enumerate(sockets)]
+	for at, fd in enumerate(held):
+	    os.dup2(fd, 3 + at, inheritable=True)
+	os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="other:acme-http")
+	os.execv(sys.argv[2], sys.argv[2:])
+PY
+[ "$(lab_live_serial amf)" != "$live" ] || fail "systemd: nothing was issued"
+echo "http-01, systemd:NAME: issued"
+got=0
+said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
+{ [ $got != 0 ] && grep -q 'no socket was handed over' <<<"$said"; } || fail "without a socket: exit $got: $said"
+
+# The order that was left is for other names than the next one's: it is given up.
+lab_tokens_config "\"dns:$HOST\", \"ip:127.0.0.1\"" "tls-alpn-01: { listen: \"127.0.0.1:$LAB_TLSALPN\" }"
+hwacme renew --force || true
+enrol "tls-alpn-01" "\"dns:$HOST\", \"ip:127.0.0.1\"" "tls-alpn-01: { listen: \"127.0.0.1:$LAB_TLSALPN\" }"
+has "IP Address:127.0.0.1"
+
+# A hook of the operator's: two values stand at one name at the same time.
+cat >"$LAB/hook" <<-SH
+	#!/bin/sh
+	set -eu
+	echo "\$1 \$2 \$HWACME_DOMAIN \$HWACME_RECORD" >>"$LAB/hook.log"
+	post() { curl -sS --fail --max-time 10 --data "\$2" "http://127.0.0.1:$LAB_DNS_MANAGEMENT/\$1"; }
+	case \$2 in
+	present) post set-txt "{\"host\":\"\$HWACME_RECORD.\", \"value\":\"\$HWACME_VALUE\"}" ;;
+	cleanup) post clear-txt "{\"host\":\"\$HWACME_RECORD.\"}" ;;
+	ready) [ -e "$LAB/asked" ] || { : >"$LAB/asked"; exit 75; } ;;
+	esac
+SH
+chmod 755 "$LAB/hook"
+enrol "dns-01, wildcard and base" "\"dns:$HOST\", \"dns:*.$HOST\"" "dns-01: { hook: [$LAB/hook, word], timeout: 20s, propagation: 1s }"
+has "DNS:*.$HOST"
+[ "$(grep -c "^word present $HOST _acme-challenge.$HOST$" "$LAB/hook.log")" = 2 ] || fail "$(cat "$LAB/hook.log")"
+[ "$(grep -c '^word cleanup ' "$LAB/hook.log")" = 2 ] || fail "cleanup was not run for both: $(cat "$LAB/hook.log")"
+[ "$(grep -c '^word ready ' "$LAB/hook.log")" -ge 3 ] || fail "a hook that says not yet was not asked again: $(cat "$LAB/hook.log")"
+
+# A hook that fails fails the renewal with its own words, and is told to clean up all the same; the certificate stays.
+live=$(lab_live_serial amf)
+printf '#!/bin/sh\necho "$1" >>%s\n[ "$1" != present ] || { echo "the zone is frozen" >&2; exit 3; }\n' "$LAB/frozen.log" >"$LAB/frozen"
+chmod 755 "$LAB/frozen"
+lab_tokens_config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/frozen] }"
+got=0
+said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
+{ [ $got = 1 ] && grep -q 'the zone is frozen' <<<"$said" && grep -q 'exited with 3' <<<"$said"; } || fail "a failing hook: exit $got: $said"
+grep -q cleanup "$LAB/frozen.log" || fail "a failing hook was not told to clean up"
+[ "$(lab_live_serial amf)" = "$live" ] || fail "a failing hook: the live certificate changed"
