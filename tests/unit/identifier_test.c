@@ -185,9 +185,35 @@ static void each_challenge_proves_what_its_clause_says(void **state)
 	assert_string_equal(challenge_type_name(CHALLENGE_TKAUTH_01), "tkauth-01");
 }
 
+static const char *uri_fault(const char *value)
+{
+	return identifier_fault(&(struct identifier){ .kind = IDENTIFIER_URI, .value = value });
+}
+
+/* RFC 5280, 4.2.1.6: not relative, with a scheme and something after it. */
+static void a_uri_is_whole_and_has_no_odd_characters(void **state)
+{
+	static const char *const good[] = { "urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", "https://a.example/%20?b#c",
+					    "a+b.c-d:x" };
+	static const char *const bad[] = { "",      "amf",   ":x",   "urn:",   "1a:b",      "a b:c",
+					   "a:b c", "a:<b>", "a:\"", "a:\x7f", "a:\xc3\xa4" };
+	char longest[257] = "a:";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_null(uri_fault(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_non_null(uri_fault(bad[i]));
+	memset(longest + 2, 'b', 253);
+	assert_null(uri_fault(longest));
+	longest[255] = 'b';
+	assert_non_null(uri_fault(longest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_uri_is_whole_and_has_no_odd_characters),
 		cmocka_unit_test(kinds_are_told_by_their_prefix),
 		cmocka_unit_test(names_that_could_stand_in_a_certificate_have_no_fault),
 		cmocka_unit_test(others_are_refused_with_a_reason),

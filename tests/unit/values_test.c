@@ -148,26 +148,6 @@ static void registers_are_a_bank_and_numbers_each_once(void **state)
 	assert_int_equal(pcrs.mask, 1u << 23);
 }
 
-/* RFC 5280, 4.2.1.6: not relative, with a scheme and something after it. */
-static void a_uri_is_whole_and_has_no_odd_characters(void **state)
-{
-	static const char *const good[] = { "urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", "https://a.example/%20?b#c",
-					    "a+b.c-d:x" };
-	static const char *const bad[] = { "",      "amf",   ":x",   "urn:",   "1a:b",      "a b:c",
-					   "a:b c", "a:<b>", "a:\"", "a:\x7f", "a:\xc3\xa4" };
-	char longest[257] = "a:";
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_null(value_uri_fault(good[i]));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_non_null(value_uri_fault(bad[i]));
-	memset(longest + 2, 'b', 253);
-	assert_null(value_uri_fault(longest));
-	longest[255] = 'b';
-	assert_non_null(value_uri_fault(longest));
-}
-
 static void a_uuid_has_its_hyphens_and_nothing_else(void **state)
 {
 	static const char *const bad[] = { "",
@@ -207,7 +187,6 @@ int main(void)
 		cmocka_unit_test(sockets_of_systemd_are_named_or_the_only_one),
 		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
-		cmocka_unit_test(a_uri_is_whole_and_has_no_odd_characters),
 		cmocka_unit_test(a_uuid_has_its_hyphens_and_nothing_else),
 		cmocka_unit_test(an_nf_type_is_1_to_32_visible_characters),
 	};
