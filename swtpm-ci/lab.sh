@@ -116,11 +116,50 @@ lab_pebble() {
 	lab_pebble_run
 }
 
-lab_up() {
+lab_begin() {
 	LAB=$(mktemp -d "${TMPDIR:-/tmp}/hwacme-XXXXXX")
 	chmod 755 "$LAB"
 	trap lab_down EXIT
 	trap 'exit 130' INT TERM
+}
+
+# lab_token NAME: the token of swtpm-ci/token-NAME, in $LAB/token; $TOKEN_... say how it is reached.
+lab_token() {
+	LAB_TOKEN=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/token-$1
+	"$LAB_TOKEN" up "$LAB/token"
+	. "$LAB/token/env"
+}
+
+# One certificate, amf, with its key and the account's in that token. lab_token_config [KEY-TYPE [FURTHER OPTIONS]]
+lab_token_config() {
+	local options=${2-$TOKEN_OPTIONS}
+	cat >"$LAB/hwacme.yaml" <<-YAML
+	state: $LAB/state
+	tokens:
+	  - name: hsm
+	    pkcs11: { module: $TOKEN_MODULE, token: "$TOKEN_LABEL", pin: { file: $TOKEN_PIN_FILE }${options:+, $options} }
+	authorities:
+	  - name: operator-ra
+	    directory: $LAB_DIRECTORY
+	    trust: $LAB/trust.pem
+	    roots: $LAB/roots.pem
+	    terms-agreed: true
+	    account-key: { token: hsm, type: ${TOKEN_TYPES%% *} }
+	policies:
+	  - name: sba
+	    retire-after: 0s
+	certificates:
+	  - name: amf
+	    authority: operator-ra
+	    policy: sba
+	    key: { token: hsm, type: ${1:-${TOKEN_TYPES%% *}}, rotate: always }
+	    names: ["dns:amf.5gc.mnc001.mcc001.3gppnetwork.org"]
+	    challenge: { http-01: { listen: "127.0.0.1:$LAB_HTTP01" } }
+	YAML
+}
+
+lab_up() {
+	lab_begin
 	lab_softhsm
 	lab_swtpm
 	lab_pebble
@@ -132,6 +171,8 @@ lab_down() {
 	for name in "${!LAB_PIDS[@]}"; do
 		lab_stop "$name"
 	done
+	[ $status = 0 ] || [ -z "${LAB_TOKEN:-}" ] || tail -n 5 "$LAB"/token/*.log >&2 2>/dev/null || true
+	[ -z "${LAB_TOKEN:-}" ] || "$LAB_TOKEN" down "$LAB/token" || true
 	[ $status = 0 ] || tail -n 5 "$LAB"/*.log >&2 2>/dev/null || true
 	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB"
 	return $status

@@ -98,6 +98,9 @@ static enum rc do_info(struct connection *connection, struct err *err)
 	wire_put_text(answer, info.manufacturer);
 	wire_put_text(answer, info.firmware);
 	wire_put_text(answer, info.pin_state);
+	wire_put_text(answer, info.mechanisms);
+	wire_put_number(answer, info.software, 1);
+	wire_put_number(answer, (uint64_t)info.free_memory, 8);
 	for (unsigned type = 0; type < KEY_TYPE_COUNT; type++)
 		wire_put_number(answer, info.key_types[type], 1);
 	return RC_OK;

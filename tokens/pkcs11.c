@@ -112,5 +112,6 @@ const struct token_ops pkcs11_ops = {
 	.custody = custody,
 	.reference = pkcs11_reference,
 	.mac = pkcs11_mac,
+	.audit_try = pkcs11_audit_try,
 	.erase = pkcs11_erase,
 };

@@ -163,6 +163,9 @@ enum rc pkcs11_generate(struct token *token, const struct token_key_name *name, 
 enum rc pkcs11_mac(struct token *token, const char *label, enum token_hash hash, struct span message, struct buf *ret_mac,
 		   struct err *err);
 
+/* pkcs11_audit.c */
+enum rc pkcs11_audit_try(struct token_key *key, struct err *err) HWA_CHECKED;
+
 /* pkcs11_reference.c */
 enum rc pkcs11_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 

@@ -127,6 +127,10 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 {
 	struct pkcs11_token *token = session->token;
 	struct wanted *wanted = ctx;
+
+	if (token->quirks->unusable_types & 1u << wanted->type)
+		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
+				   token->quirks->name, key_type_name(wanted->type));
 	/* Cut off in the middle: what was made meanwhile is ours alone, and goes. */
 	enum rc rc =
 		wanted->is_begun ? pkcs11_key_erase(session, wanted->name->id, err) : name_is_free(session, wanted->name, err);

@@ -3,7 +3,8 @@
  *
  * libp11 starts and ends the module and lists its slots; everything else goes through the module's own
  * function list.  Both share one C_Initialize, which libp11 owns: two contexts on one module finalize it
- * under each other, so tokens of the same module share one, and the last one out ends it.
+ * under each other, so tokens of the same module share one, and the last one out ends it.  p11-kit's client
+ * makes a new instance for each C_GetFunctionList: libp11's is then not ours, and ours is started beside it.
  *
  * C_Finalize pulls every session and object handle from under whoever uses them.  So each use of the
  * function list is between enter() and leave(), a new start waits until nobody is inside, and each start
@@ -32,8 +33,9 @@ struct pkcs11_module {
 
 	pthread_mutex_t mutex; /* of everything below */
 	pthread_cond_t changed;
-	PKCS11_CTX *libp11; /* NULL: not started */
-	bool is_starting, is_stale;
+	PKCS11_CTX *libp11; /* its instance of the module is ours; NULL: not started, or ours is another */
+	bool is_ours;       /* our own C_Initialize */
+	bool is_started, is_starting, is_stale;
 	unsigned inside, generated;
 	uint64_t generation, tries;
 	int64_t tried_at_ms;
@@ -45,7 +47,7 @@ struct pkcs11_module {
 	pthread_mutex_t opening; /* one C_OpenSession or C_CloseSession at a time */
 };
 
-static struct pkcs11_module *loaded;
+static struct pkcs11_module *loaded;                             /* each that was ever opened, used or not */
 static pthread_mutex_t loaded_mutex = PTHREAD_MUTEX_INITIALIZER; /* of the list and of `users` */
 
 bool pkcs11_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms)
@@ -57,28 +59,31 @@ bool pkcs11_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_
 
 static void module_end(struct pkcs11_module *module)
 {
-	if (!module->libp11)
-		return;
 	/* C_Finalize, before any exit handler of the module runs; and the only way back from a lost device. */
-	PKCS11_CTX_unload(module->libp11);
-	PKCS11_CTX_free(module->libp11);
+	if (module->libp11) {
+		PKCS11_CTX_unload(module->libp11);
+		PKCS11_CTX_free(module->libp11);
+	}
+	if (module->is_ours)
+		module->call->C_Finalize(NULL);
 	module->libp11 = NULL;
+	module->is_ours = module->is_started = false;
 }
 
 /* libp11's listing fails whole when one slot does: then the slots are asked for without it. */
-static enum rc slots_list(struct pkcs11_module *module, PKCS11_CTX *libp11, struct err *err)
+static enum rc slots_list(struct pkcs11_module *module, struct err *err)
 {
 	PKCS11_SLOT *slots = NULL;
 	unsigned count = 0;
 	CK_ULONG found = PKCS11_SLOTS_MAX;
 
 	module->slot_count = 0;
-	if (PKCS11_enumerate_slots(libp11, &slots, &count) == 0) {
+	if (module->libp11 && PKCS11_enumerate_slots(module->libp11, &slots, &count) == 0) {
 		for (unsigned i = 0; i < count && module->slot_count < PKCS11_SLOTS_MAX; i++)
 			if (slots[i].token)
 				module->slots[module->slot_count++] = PKCS11_get_slotid_from_slot(&slots[i]);
 		/* Closes all sessions of these slots, so now, while nobody has one. */
-		PKCS11_release_all_slots(libp11, slots, count);
+		PKCS11_release_all_slots(module->libp11, slots, count);
 		return RC_OK;
 	}
 	CK_RV rv = module->call->C_GetSlotList(CK_TRUE, module->slots, &found);
@@ -95,36 +100,63 @@ static CK_RV libp11_failure(void)
 	return ERR_GET_LIB(error) == ERR_get_CKR_code() ? (CK_RV)ERR_GET_REASON(error) : CKR_GENERAL_ERROR;
 }
 
-/* Nobody is inside, and nobody else comes here: without the mutex, because C_Initialize may take its time. */
-static enum rc module_start(struct pkcs11_module *module, struct err *err)
+/* libp11 starts its instance of the module. */
+static enum rc libp11_start(struct pkcs11_module *module, struct err *err)
 {
-	PKCS11_CTX *libp11;
-	enum rc rc = RC_OK;
-
-	module_end(module);
 	pthread_mutex_lock(&loaded_mutex); /* it registers its texts with OpenSSL, once, without a lock */
-	libp11 = PKCS11_CTX_new();
+	PKCS11_CTX *libp11 = PKCS11_CTX_new();
 	pthread_mutex_unlock(&loaded_mutex);
 	if (!libp11)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	if (module->init_args)
 		PKCS11_CTX_init_args(libp11, module->init_args);
 	ERR_set_mark();
-	if (PKCS11_CTX_load(libp11, module->path) != 0) {
-		rc = pkcs11_fail(err, libp11_failure(), "C_Initialize");
-		err_wrap(err, rc, "the PKCS#11 module %s cannot be started", module->path);
-		PKCS11_CTX_free(libp11);
-		ERR_pop_to_mark();
-		return rc;
-	}
-	module->libp11 = libp11;
-	rc = slots_list(module, libp11, err);
+	bool is_loaded = PKCS11_CTX_load(libp11, module->path) == 0;
+	CK_RV rv = is_loaded ? CKR_OK : libp11_failure();
 	ERR_pop_to_mark();
-	if (rc == RC_OK && module->call->C_GetInfo(&module->info) != CKR_OK)
-		module->info = (CK_INFO){ 0 };
+	if (is_loaded) {
+		module->libp11 = libp11;
+		return RC_OK;
+	}
+	PKCS11_CTX_free(libp11);
+	return pkcs11_fail(err, rv, "C_Initialize");
+}
+
+/* Where it was another instance than ours: ours is started, and the other is of no use. */
+static enum rc instance_start(struct pkcs11_module *module, struct err *err)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK, .pReserved = module->init_args };
+	CK_RV rv = module->call->C_Initialize(&args);
+
+	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
+		return RC_OK;
+	PKCS11_CTX_unload(module->libp11);
+	PKCS11_CTX_free(module->libp11);
+	module->libp11 = NULL;
+	module->is_ours = rv == CKR_OK;
+	return rv == CKR_OK ? RC_OK : pkcs11_fail(err, rv, "C_Initialize");
+}
+
+/* Nobody is inside, and nobody else comes here: without the mutex, because C_Initialize may take its time. */
+static enum rc module_start(struct pkcs11_module *module, struct err *err)
+{
+	module_end(module);
+	enum rc rc = libp11_start(module, err);
+	if (rc == RC_OK)
+		rc = instance_start(module, err);
 	if (rc != RC_OK)
+		return err_wrap(err, rc, "the PKCS#11 module %s cannot be started", module->path);
+	ERR_set_mark();
+	rc = slots_list(module, err);
+	ERR_pop_to_mark();
+	if (rc != RC_OK) {
 		module_end(module);
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "the slots of %s cannot be listed", module->path);
+		return err_wrap(err, rc, "the slots of %s cannot be listed", module->path);
+	}
+	if (module->call->C_GetInfo(&module->info) != CKR_OK)
+		module->info = (CK_INFO){ 0 };
+	module->is_started = true;
+	return RC_OK;
 }
 
 /* The module stays mapped until the process ends: some do not survive being unmapped. */
@@ -146,33 +178,22 @@ static enum rc function_list(const char *path, CK_FUNCTION_LIST **ret_call, stru
 	return RC_OK;
 }
 
-static void module_free(struct pkcs11_module *module)
-{
-	pthread_mutex_destroy(&module->mutex);
-	pthread_mutex_destroy(&module->opening);
-	pthread_cond_destroy(&module->changed);
-	free(module->path);
-	free(module->init_args);
-	free(module);
-}
-
-static struct pkcs11_module *module_new(const char *path, const char *init_args, CK_FUNCTION_LIST *call)
+static struct pkcs11_module *module_new(const char *path, CK_FUNCTION_LIST *call)
 {
 	struct pkcs11_module *module = calloc(1, sizeof(*module));
 
-	if (!module)
+	if (!module || !(module->path = strdup(path))) {
+		free(module);
 		return NULL;
+	}
 	pthread_mutex_init(&module->mutex, NULL);
 	pthread_mutex_init(&module->opening, NULL);
 	pthread_cond_init(&module->changed, NULL);
 	module->call = call;
 	module->owner = getpid();
-	module->path = strdup(path);
-	module->init_args = init_args ? strdup(init_args) : NULL;
-	if (module->path && (!init_args || module->init_args))
-		return module;
-	module_free(module);
-	return NULL;
+	module->next = loaded;
+	loaded = module;
+	return module;
 }
 
 static bool same_text(const char *left, const char *right)
@@ -180,30 +201,52 @@ static bool same_text(const char *left, const char *right)
 	return left && right ? strcmp(left, right) == 0 : left == right;
 }
 
+/* By path, so that a module that makes a new instance each time is asked for one only; and by instance: two paths, one file. */
+static struct pkcs11_module *module_find(const char *path, const CK_FUNCTION_LIST *call)
+{
+	struct pkcs11_module *module = loaded;
+
+	while (module && (module->owner != getpid() || (strcmp(module->path, path) != 0 && module->call != call)))
+		module = module->next;
+	return module;
+}
+
+/* With loaded_mutex.  Modules stay in the list when nobody uses them: there are as many as the configuration names. */
+static enum rc module_get(const char *path, const char *init_args, struct pkcs11_module **ret_module, struct err *err)
+{
+	struct pkcs11_module *module = module_find(path, NULL);
+	CK_FUNCTION_LIST *call = NULL;
+	enum rc rc = module ? RC_OK : function_list(path, &call, err);
+
+	if (rc == RC_OK && !module)
+		module = module_find(path, call);
+	if (rc == RC_OK && !module) {
+		module = module_new(path, call);
+		rc = module ? RC_OK : err_set(err, RC_RESOURCE, "out of memory");
+	}
+	if (rc != RC_OK)
+		return rc;
+	if (module->users && !same_text(module->init_args, init_args))
+		return err_set(err, RC_INPUT, "%s is in use with other init-args; a module is started once, so write the same",
+			       path);
+	if (!same_text(module->init_args, init_args)) {
+		free(module->init_args);
+		module->init_args = init_args ? strdup(init_args) : NULL;
+		if (init_args && !module->init_args)
+			return err_set(err, RC_RESOURCE, "out of memory");
+	}
+	*ret_module = module;
+	return RC_OK;
+}
+
 /* Only looked up or added here; the first enter() starts it. */
 enum rc pkcs11_module_open(const char *path, const char *init_args, struct pkcs11_module **ret_module, struct err *err)
 {
-	CK_FUNCTION_LIST *call = NULL;
-	enum rc rc = function_list(path, &call, err);
-
-	if (rc != RC_OK)
-		return rc;
 	pthread_mutex_lock(&loaded_mutex);
-	struct pkcs11_module *module = loaded;
-	while (module && (module->call != call || module->owner != getpid()))
-		module = module->next;
-	if (module && !same_text(module->init_args, init_args)) {
-		rc = err_set(err, RC_INPUT, "%s is in use with other init-args; a module is started once, so write the same",
-			     path);
-	} else if (!module && !(module = module_new(path, init_args, call))) {
-		rc = err_set(err, RC_RESOURCE, "out of memory");
-	} else if (module->users++ == 0) {
-		module->next = loaded;
-		loaded = module;
-	}
-	pthread_mutex_unlock(&loaded_mutex);
+	enum rc rc = module_get(path, init_args, ret_module, err);
 	if (rc == RC_OK)
-		*ret_module = module;
+		(*ret_module)->users++;
+	pthread_mutex_unlock(&loaded_mutex);
 	return rc;
 }
 
@@ -213,17 +256,11 @@ void pkcs11_module_close(struct pkcs11_module *module)
 	if (!module || module->owner != getpid())
 		return;
 	pthread_mutex_lock(&loaded_mutex);
-	bool is_last = --module->users == 0;
-	for (struct pkcs11_module **at = &loaded; is_last && *at; at = &(*at)->next) {
-		if (*at == module) {
-			*at = module->next;
-			break;
-		}
-	}
-	/* Still locked: who opens the same module now must find it ended. */
-	if (is_last) {
+	/* Still locked while it ends: who opens the same module now must find it ended. */
+	if (--module->users == 0) {
 		module_end(module);
-		module_free(module);
+		module->is_stale = false;
+		module->tries = 0;
 	}
 	pthread_mutex_unlock(&loaded_mutex);
 }
@@ -273,12 +310,12 @@ enum rc pkcs11_module_enter(struct pkcs11_module *module, uint64_t *ret_generati
 	uint64_t tries = module->tries;
 	if (!wait_for_turn(module)) {
 		rc = err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "calls of the module %s do not come back", module->path);
-	} else if (!module->libp11 && module->tries != tries) {
+	} else if (!module->is_started && module->tries != tries) {
 		/* Somebody tried while we waited: eight callers do not make eight starts. */
 		rc = module->failure.rc;
 		if (err)
 			*err = module->failure;
-	} else if (!module->libp11 || module->is_stale) {
+	} else if (!module->is_started || module->is_stale) {
 		rc = start_anew(module, err);
 	}
 	if (rc == RC_OK) {
@@ -292,7 +329,7 @@ enum rc pkcs11_module_enter(struct pkcs11_module *module, uint64_t *ret_generati
 bool pkcs11_module_enter_same(struct pkcs11_module *module, uint64_t generation)
 {
 	pthread_mutex_lock(&module->mutex);
-	bool is_same = module->libp11 && !module->is_starting && !module->is_stale && module->generation == generation;
+	bool is_same = module->is_started && !module->is_starting && !module->is_stale && module->generation == generation;
 	if (is_same)
 		module->inside++;
 	pthread_mutex_unlock(&module->mutex);
@@ -311,7 +348,7 @@ void pkcs11_module_stale(struct pkcs11_module *module, uint64_t generation)
 {
 	pthread_mutex_lock(&module->mutex);
 	/* Of an earlier load: somebody has started it anew already. */
-	if (module->libp11 && module->generation == generation)
+	if (module->is_started && module->generation == generation)
 		module->is_stale = true;
 	pthread_mutex_unlock(&module->mutex);
 }

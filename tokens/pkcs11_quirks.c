@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "key_type.h"
+
 static const struct pkcs11_quirks QUIRKS[] = {
 	/* A refused template is answered CKR_GENERAL_ERROR, as if the device were gone.  It wraps a key it calls
 	 * unextractable, and says CKA_LOCAL = 0 of each key. */
@@ -14,9 +16,25 @@ static const struct pkcs11_quirks QUIRKS[] = {
 	  .gives_out_unextractable = true,
 	  .cannot_say_local = true },
 	/* DECRYPT = 0 is answered CKR_GENERAL_ERROR.  Each generation leaks a transient object: after 14 (of 27 that
-	 * tpm2-abrmd allows) nothing can be loaded any more until C_Finalize. */
-	{ .name = "tpm2-pkcs11", .library = "TPM2.0 Cryptoki", .template_step = 2, .generations = 12 },
-	{ .name = "opencryptoki software token", .token_maker = "IBM", .model = "Soft", .template_step = 1, .is_software = true },
+	 * tpm2-abrmd allows) nothing can be loaded any more until C_Finalize.  It does not read the point of a P-521 key
+	 * that it has made itself (1.9.0: a DER length of more than one octet). */
+	{ .name = "tpm2-pkcs11 on a software TPM",
+	  .library = "TPM2.0 Cryptoki",
+	  .model = "SW ",
+	  .template_step = 2,
+	  .generations = 12,
+	  .unusable_types = 1u << KEY_EC_P521,
+	  .is_software = true },
+	{ .name = "tpm2-pkcs11",
+	  .library = "TPM2.0 Cryptoki",
+	  .template_step = 2,
+	  .generations = 12,
+	  .unusable_types = 1u << KEY_EC_P521 },
+	{ .name = "opencryptoki software token",
+	  .token_maker = "IBM Corp.",
+	  .model = "IBM SoftTok",
+	  .template_step = 1,
+	  .is_software = true },
 	{ .name = "SoftHSM", .model = "SoftHSM", .is_software = true },
 	/* Whatever is not known: the fullest template first, and what it says of itself is believed. */
 	{ .name = "PKCS#11" },

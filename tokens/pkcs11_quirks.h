@@ -12,6 +12,7 @@ struct pkcs11_quirks {
 
 	unsigned template_step;       /* the first key template worth trying (pkcs11_generate.c) */
 	unsigned generations;         /* in one start of the module; 0: without end */
+	unsigned unusable_types;      /* 1 << KEY_...: it makes such keys, and cannot use them */
 	bool is_software;             /* whatever its flags say */
 	bool gives_out_unextractable; /* C_WrapKey hands out keys that read back as never extractable */
 	bool cannot_say_local;        /* CKA_LOCAL is false for keys it has made itself */

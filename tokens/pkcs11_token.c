@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends.h"
+#include "pkcs11_quirks.h"
 
 static enum rc connected(struct pkcs11_session *session, void *ctx, struct err *err)
 {
@@ -73,7 +74,8 @@ static bool can_generate(const struct pkcs11_token *token, enum key_type type)
 	const struct pkcs11_family *family = pkcs11_family(type);
 	unsigned bits = key_type_bits(type);
 
-	if (token->call->C_GetMechanismInfo(token->slot, family->sign, &info) != CKR_OK ||
+	if (token->quirks->unusable_types & 1u << type ||
+	    token->call->C_GetMechanismInfo(token->slot, family->sign, &info) != CKR_OK ||
 	    token->call->C_GetMechanismInfo(token->slot, family->generate, &info) != CKR_OK)
 		return false;
 	return info.ulMinKeySize <= bits && (info.ulMaxKeySize == 0 || bits <= info.ulMaxKeySize);
@@ -88,6 +90,45 @@ static const char *pin_state(CK_FLAGS flags)
 	if (flags & CKF_USER_PIN_FINAL_TRY)
 		return "one try left";
 	return flags & CKF_USER_PIN_COUNT_LOW ? "ok; a wrong one was tried before" : "ok";
+}
+
+/* The names of those we use, where the token has them. */
+static void mechanisms_print(const struct pkcs11_token *token, char *text, size_t room)
+{
+	static const struct {
+		CK_MECHANISM_TYPE type;
+		const char *name;
+	} used[] = { { CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN" },
+		     { CKM_ECDSA, "CKM_ECDSA" },
+		     { CKM_EC_EDWARDS_KEY_PAIR_GEN, "CKM_EC_EDWARDS_KEY_PAIR_GEN" },
+		     { CKM_EDDSA, "CKM_EDDSA" },
+		     { CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN" },
+		     { CKM_RSA_PKCS, "CKM_RSA_PKCS" },
+		     { CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS" } };
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		size_t len = strlen(text);
+		CK_MECHANISM_INFO info;
+
+		if (token->call->C_GetMechanismInfo(token->slot, used[i].type, &info) == CKR_OK)
+			snprintf(text + len, room - len, "%s%s", len ? " " : "", used[i].name);
+	}
+}
+
+/* No flag of PKCS#11 says "software"; that there is no hardware slot, or that we know the module, does. */
+static bool is_software(const struct pkcs11_token *token)
+{
+	CK_SLOT_INFO slot;
+
+	return token->quirks->is_software ||
+	       (token->call->C_GetSlotInfo(token->slot, &slot) == CKR_OK && !(slot.flags & CKF_HW_SLOT));
+}
+
+/* Software has as much as the disk, and says anything: all ones (opencryptoki, SoftHSM) or 1 (NSS). */
+static int64_t free_memory(const struct pkcs11_token *token, CK_ULONG bytes)
+{
+	return token->quirks->is_software || bytes > INT64_MAX ? -1 : (int64_t)bytes;
 }
 
 static enum rc ask_info(struct pkcs11_session *session, void *ctx, struct err *err)
@@ -105,6 +146,9 @@ static enum rc ask_info(struct pkcs11_session *session, void *ctx, struct err *e
 	pkcs11_text(now.manufacturerID, sizeof(now.manufacturerID), info->manufacturer, sizeof(info->manufacturer));
 	snprintf(info->firmware, sizeof(info->firmware), "%u.%u", now.firmwareVersion.major, now.firmwareVersion.minor);
 	snprintf(info->pin_state, sizeof(info->pin_state), "%s", pin_state(now.flags));
+	mechanisms_print(token, info->mechanisms, sizeof(info->mechanisms));
+	info->software = is_software(token);
+	info->free_memory = free_memory(token, now.ulFreePrivateMemory);
 	for (int type = 0; type < KEY_TYPE_COUNT; type++)
 		info->key_types[type] = can_generate(token, (enum key_type)type);
 	return RC_OK;

@@ -106,6 +106,9 @@ static enum rc take_info(void *ctx, enum keyd_answer kind, struct wire *answer, 
 	wire_get_text(answer, info.manufacturer, sizeof(info.manufacturer));
 	wire_get_text(answer, info.firmware, sizeof(info.firmware));
 	wire_get_text(answer, info.pin_state, sizeof(info.pin_state));
+	wire_get_text(answer, info.mechanisms, sizeof(info.mechanisms));
+	info.software = wire_get_number(answer, 1) != 0;
+	info.free_memory = (int64_t)wire_get_number(answer, 8);
 	for (unsigned type = 0; type < KEY_TYPE_COUNT; type++)
 		info.key_types[type] = wire_get_number(answer, 1) != 0;
 	if (kind != KEYD_ANSWER_END || !wire_is_whole(answer))

@@ -1,5 +1,6 @@
 /* tpm2_info.c -- what a TPM says of itself: maker, firmware, lock-out, key types. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tpm2.h"
 
@@ -59,6 +60,12 @@ static enum rc properties(struct tpm2_token *token, uint32_t first, TPMS_CAPABIL
 	return code == TSS2_RC_SUCCESS ? RC_OK : tpm2_fail(token, err, code, "TPM2_GetCapability");
 }
 
+/* swtpm and the reference simulator name themselves; a vendor's TPM names its chip. */
+static bool is_simulator(const struct token_info *info)
+{
+	return strncmp(info->model, "SW", 2) == 0 || strncmp(info->model, "xCG", 3) == 0;
+}
+
 static enum rc info_read(struct tpm2_token *token, void *ctx, struct err *err)
 {
 	struct token_info *info = ctx;
@@ -75,6 +82,8 @@ static enum rc info_read(struct tpm2_token *token, void *ctx, struct err *err)
 		snprintf(info->firmware, sizeof(info->firmware), "%u.%u", firmware >> 16, firmware & 0xffff);
 		lockout_text(variable, token->config->auth.source != SECRET_NONE, info->pin_state, sizeof(info->pin_state));
 		snprintf(info->label, sizeof(info->label), "TPM 2.0");
+		info->software = is_simulator(info);
+		info->free_memory = -1; /* keys lie in files; the TPM keeps none between operations */
 	}
 	Esys_Free(fixed);
 	Esys_Free(variable);

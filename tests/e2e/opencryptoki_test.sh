@@ -1,0 +1,8 @@
+# The token contract and a whole renewal on opencryptoki (swtpm-ci/token-opencryptoki).
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/module.sh"
+
+module_up opencryptoki
+module_contract
+module_renewal
