@@ -25,10 +25,13 @@ static void info_report(const struct config_token *token, const struct token_inf
 
 	types_print(info, types, sizeof(types));
 	if (json) {
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", token->name,
-						      "kind", token->tcti ? "tpm2" : "pkcs11", "label", info->label, "serial",
-						      info->serial, "manufacturer", info->manufacturer, "model", info->model,
-						      "firmware", info->firmware, "pin", info->pin_state, "key_types", types));
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "name",
+						token->name, "kind", token->tcti ? "tpm2" : "pkcs11", "label", info->label,
+						"serial", info->serial, "manufacturer", info->manufacturer, "model", info->model,
+						"firmware", info->firmware, "pin", info->pin_state, "key_types", types,
+						"mechanisms", info->mechanisms, "software", info->software, "free_memory",
+						info->free_memory < 0 ? json_null() : json_integer(info->free_memory)));
 		return;
 	}
 	printf("%s: %s, %s\n", token->name, token->tcti ? "TPM 2.0" : "PKCS#11",
@@ -36,8 +39,13 @@ static void info_report(const struct config_token *token, const struct token_inf
 	       : token->module ? token->module
 			       : token->token_uri);
 	printf("    label     %s\n    serial    %s\n", info->label, info->serial);
-	printf("    made by   %s %s, firmware %s\n", info->manufacturer, info->model, info->firmware);
+	printf("    made by   %s %s, firmware %s, %s\n", info->manufacturer, info->model, info->firmware,
+	       info->software ? "software" : "hardware");
 	printf("    PIN       %s\n    can make  %s\n", info->pin_state, types);
+	if (info->mechanisms[0])
+		printf("    offers    %s\n", info->mechanisms);
+	if (info->free_memory >= 0)
+		printf("    free      %lld bytes\n", (long long)info->free_memory);
 }
 
 static enum exit_status token_list_command(const struct token_desk *desk)
