@@ -78,26 +78,34 @@ static enum rc give_up(struct order *order, struct order_next *ret_next, enum rc
 	return err_set(err, rc, "%s", why);
 }
 
+static enum order_phase next_phase(const struct order *order, const struct order_event *event)
+{
+	/* A lost answer and a restart are the same case: ask before doing it again. */
+	if (event->rc == RC_RETRY)
+		return WAY_BACK[order->phase];
+	if (event->rc != RC_OK)
+		return ORDER_FAILED;
+	/* The order cannot become ready before they are valid. */
+	if (event->waiting && (order->phase == ORDER_AUTHORIZE || order->phase == ORDER_VALIDATE))
+		return ORDER_VALIDATE;
+	return event->status < ORDER_STATUS_COUNT ? NEXT[order->phase][event->status] : NEVER;
+}
+
+/* What is left to do needs the order to be alive. */
+static bool can_expire(enum order_phase phase)
+{
+	return phase != ORDER_DONE && phase != ORDER_FAILED && phase != ORDER_FETCH;
+}
+
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
 		   struct err *err)
 {
-	enum order_phase next;
+	enum order_phase next = next_phase(order, event);
 
-	if (event->rc == RC_RETRY) {
-		/* A lost answer and a restart are the same case: ask before doing it again. */
-		next = WAY_BACK[order->phase];
-	} else if (event->rc != RC_OK) {
-		next = ORDER_FAILED;
-	} else {
-		next = event->status < ORDER_STATUS_COUNT ? NEXT[order->phase][event->status] : NEVER;
-		/* The order cannot become ready before they are valid. */
-		if (event->waiting && (order->phase == ORDER_AUTHORIZE || order->phase == ORDER_VALIDATE))
-			next = ORDER_VALIDATE;
-	}
 	if (next == NEVER)
 		return give_up(order, ret_next, RC_PROTOCOL, err, "the order has a status that is not possible here");
 	/* TR 33.776, 6.9.1.1: `expires` may be updated by the server; what counts is what it said last. */
-	if (order->expires_at && now >= order->expires_at && next != ORDER_DONE && next != ORDER_FAILED && next != ORDER_FETCH)
+	if (order->expires_at && now >= order->expires_at && can_expire(next))
 		return give_up(order, ret_next, RC_DENIED, err, "the order expired before it was completed");
 	if (is_look(next) && ++order->polls > ORDER_POLLS_MAX)
 		return give_up(order, ret_next, RC_RETRY, err, "the order makes no progress");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 int64_t clock_now(void)
@@ -52,33 +53,59 @@ const char *clock_print(int64_t at, char text[CLOCK_TEXT_MAX])
 	return text;
 }
 
+/* One number of a date or time, and what it may be. */
+struct field {
+	int value, least, most;
+};
+
+static bool are_in_range(const struct field *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].value < fields[i].least || fields[i].value > fields[i].most)
+			return false;
+	return true;
+}
+
+/* "Z", or "+01:30" in seconds. */
+static bool offset_parse(const char *text, int64_t *ret_seconds)
+{
+	struct field fields[] = { { 0, 0, 23 }, { 0, 0, 59 } };
+	int used = 0;
+
+	*ret_seconds = 0;
+	if (strcasecmp(text, "Z") == 0)
+		return true;
+	if ((*text != '+' && *text != '-') || sscanf(text + 1, "%2d:%2d%n", &fields[0].value, &fields[1].value, &used) != 2 ||
+	    used != 5 || text[6] || !are_in_range(fields, 2))
+		return false;
+	*ret_seconds = (fields[0].value * 3600 + fields[1].value * 60) * (*text == '-' ? -1 : 1);
+	return true;
+}
+
 enum rc clock_parse_rfc3339(const char *text, int64_t *ret_at, struct err *err)
 {
-	struct tm fields = { 0 };
-	int year, month, day, hour, minute, second, used = 0, off_hour = 0, off_minute = 0;
+	struct field fields[] = { { 0, 1970, 9999 }, { 0, 1, 12 }, { 0, 1, 31 }, { 0, 0, 23 }, { 0, 0, 59 }, { 0, 0, 60 } };
+	int used = 0;
+	int64_t offset;
 
-	if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6 ||
+	if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &fields[0].value, &fields[1].value, &fields[2].value,
+		   &fields[3].value, &fields[4].value, &fields[5].value, &used) != 6 ||
 	    used != 19)
 		return err_set(err, RC_PROTOCOL, "not an RFC 3339 time");
 	const char *rest = text + used;
 	if (*rest == '.')
 		rest += 1 + strspn(rest + 1, "0123456789");
-	if (strcmp(rest, "Z") != 0 && strcmp(rest, "z") != 0) {
-		if ((*rest != '+' && *rest != '-') || sscanf(rest + 1, "%2d:%2d%n", &off_hour, &off_minute, &used) != 2 ||
-		    used != 5 || rest[6])
-			return err_set(err, RC_PROTOCOL, "not an RFC 3339 time: no offset");
-	}
-	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-	    second < 0 || second > 60 || off_hour < 0 || off_hour > 23 || off_minute < 0 || off_minute > 59)
+	if (!offset_parse(rest, &offset))
+		return err_set(err, RC_PROTOCOL, "not an RFC 3339 time: no offset");
+	if (!are_in_range(fields, sizeof(fields) / sizeof(fields[0])))
 		return err_set(err, RC_PROTOCOL, "not an RFC 3339 time: a field is out of range");
-	fields.tm_year = year - 1900;
-	fields.tm_mon = month - 1;
-	fields.tm_mday = day;
-	fields.tm_hour = hour;
-	fields.tm_min = minute;
-	fields.tm_sec = second;
-	int64_t offset = off_hour * 3600 + off_minute * 60;
-	*ret_at = (int64_t)timegm(&fields) - (*rest == '-' ? -offset : offset);
+	struct tm moment = { .tm_year = fields[0].value - 1900,
+			     .tm_mon = fields[1].value - 1,
+			     .tm_mday = fields[2].value,
+			     .tm_hour = fields[3].value,
+			     .tm_min = fields[4].value,
+			     .tm_sec = fields[5].value };
+	*ret_at = (int64_t)timegm(&moment) - offset;
 	return RC_OK;
 }
 

@@ -142,15 +142,22 @@ static const char *instance_fault(const char *value)
 	return "write a UUID of version 4, such as 4ace9d34-2c69-4f99-92d5-a73a3fe8e23b (TS 29.571, 5.3.2)";
 }
 
+/* A letter, then letters, digits, "+", "-" and "."; a colon, and something after it. */
+static bool has_scheme(const char *value)
+{
+	size_t len = 0;
+
+	while (is_letter_or_digit(value[len]) || (value[len] && strchr("+-.", value[len])))
+		len++;
+	return len && is_letter_or_digit(value[0]) && !is_digit(value[0]) && value[len] == ':' && value[len + 1];
+}
+
 /* RFC 5280, 4.2.1.6: a URI in a certificate is absolute: a scheme (RFC 3986, 3.1), a colon, and visible ASCII. */
 static const char *uri_fault(const char *value)
 {
 	static const char urn_uuid[] = "urn:uuid:";
-	size_t scheme = 0;
 
-	while (is_letter_or_digit(value[scheme]) || (value[scheme] && strchr("+-.", value[scheme])))
-		scheme++;
-	if (!scheme || is_digit(value[0]) || !is_letter_or_digit(value[0]) || value[scheme] != ':' || !value[scheme + 1])
+	if (!has_scheme(value))
 		return "write a whole URI, such as uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
 	if (strlen(value) >= IDENTIFIER_VALUE_MAX)
 		return "longer than 255 characters";

@@ -96,7 +96,7 @@ static enum rc read_secret(const struct place *place, const char *option, struct
 }
 
 /* By label, serial, both, or a URI; never by slot, because slot numbers change. */
-static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
+static enum rc check_pkcs11_choice(const struct place *place, const struct schema_pkcs11 *texts)
 {
 	if (!texts->token && !texts->serial && !texts->uri)
 		return place_refuse(place, "pkcs11", "pkcs11",
@@ -110,10 +110,23 @@ static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11
 	if (texts->uri && strstr(texts->uri, "pin-"))
 		return place_refuse(place, "pkcs11.uri", "pin-value, pin-source",
 				    "take it out; write pin: { file: PATH } beside \"uri\"");
+	return RC_OK;
+}
+
+static bool is_length(const char *text, size_t most)
+{
+	return !text || (text[0] && strlen(text) <= most);
+}
+
+static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
+{
+	enum rc rc = check_pkcs11_choice(place, texts);
+
+	if (rc != RC_OK)
+		return rc;
 	if (!texts->module && !(texts->uri && strstr(texts->uri, "module-path=")))
 		return place_refuse(place, "pkcs11", "pkcs11", "write module: PATH, the module's library");
-	if ((texts->token && (!texts->token[0] || strlen(texts->token) > 32)) ||
-	    (texts->serial && (!texts->serial[0] || strlen(texts->serial) > 16)))
+	if (!is_length(texts->token, 32) || !is_length(texts->serial, 16))
 		return place_refuse(place, texts->token ? "pkcs11.token" : "pkcs11.serial",
 				    texts->token ? texts->token : texts->serial,
 				    "a label has 1 to 32 bytes, a serial number 1 to 16; `pkcs11-tool -L` shows them");
@@ -226,28 +239,34 @@ static void policy_defaults(struct config_policy *policy)
 	policy->jitter_percent = JITTER_DEFAULT;
 }
 
+/* Within its bounds, or not given. */
+static bool is_percent(const char *text, unsigned least, unsigned most, unsigned *ret)
+{
+	return !text || (value_percent(text, ret) && *ret >= least && *ret <= most);
+}
+
 static enum rc read_policy(const struct place *place, struct schema_policy *texts, struct config_policy *ret)
 {
 	enum rc rc = read_name(place, &texts->name, &ret->name);
 
 	ret->line = document_line(place->document, place->path);
 	policy_defaults(ret);
-	if (rc == RC_OK && texts->renew_after &&
-	    (!value_percent(texts->renew_after, &ret->renew_after_percent) || ret->renew_after_percent < 1 ||
-	     ret->renew_after_percent > 99))
+	if (rc == RC_OK && !is_percent(texts->renew_after, 1, 99, &ret->renew_after_percent))
 		rc = place_refuse(place, "renew-after", texts->renew_after, "write a part of the lifetime from 1% to 99%");
-	if (rc == RC_OK && texts->jitter && (!value_percent(texts->jitter, &ret->jitter_percent) || ret->jitter_percent > 50))
+	if (rc == RC_OK && !is_percent(texts->jitter, 0, 50, &ret->jitter_percent))
 		rc = place_refuse(place, "jitter", texts->jitter, "write a percentage from 0% to 50%");
-	if (rc == RC_OK)
-		rc = read_duration(place, "renew-before", texts->renew_before, &ret->renew_before);
-	if (rc == RC_OK)
-		rc = read_duration(place, "preauthorized", texts->preauthorized, &ret->preauthorized);
-	if (rc == RC_OK)
-		rc = read_duration(place, "margin", texts->margin, &ret->margin);
-	if (rc == RC_OK)
-		rc = read_duration(place, "wait", texts->wait, &ret->wait);
-	if (rc == RC_OK)
-		rc = read_duration(place, "retire-after", texts->retire_after, &ret->retire_after);
+	const struct {
+		const char *option, *text;
+		int64_t *ret;
+	} durations[] = {
+		{ "renew-before", texts->renew_before, &ret->renew_before },
+		{ "preauthorized", texts->preauthorized, &ret->preauthorized },
+		{ "margin", texts->margin, &ret->margin },
+		{ "wait", texts->wait, &ret->wait },
+		{ "retire-after", texts->retire_after, &ret->retire_after },
+	};
+	for (size_t i = 0; rc == RC_OK && i < sizeof(durations) / sizeof(durations[0]); i++)
+		rc = read_duration(place, durations[i].option, durations[i].text, durations[i].ret);
 	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
 		rc = place_refuse(place, "preauthorized", texts->preauthorized,
 				  "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");

@@ -144,6 +144,29 @@ static enum rc curl_fail(struct curl_http *http, CURLcode code, const struct exc
 	}
 }
 
+static bool set_numbers(CURL *curl)
+{
+	static const struct {
+		CURLoption option;
+		long value;
+	} numbers[] = {
+		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+		{ CURLOPT_SSL_VERIFYPEER, 1 },
+		{ CURLOPT_SSL_VERIFYHOST, 2 },
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+		{ CURLOPT_NOSIGNAL, 1 },
+		{ CURLOPT_TIMEOUT_MS, HTTP_TIMEOUT_MS },
+		{ CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS },
+		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
+		{ CURLOPT_MAXAGE_CONN, IDLE_MAX_S },
+	};
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ok = curl_easy_setopt(curl, numbers[i].option, numbers[i].value) == CURLE_OK && ok;
+	return ok;
+}
+
 static bool set_options(struct curl_http *http)
 {
 	CURL *curl = http->curl;
@@ -151,20 +174,12 @@ static bool set_options(struct curl_http *http)
 
 	/* RFC 8555, 6.1: software name and version, and the HTTP library's. */
 	snprintf(agent, sizeof(agent), "hwacme/%s libcurl/%s", HWACME_VERSION, curl_version_info(CURLVERSION_NOW)->version);
-	return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-	       (!http->trust || (curl_easy_setopt(curl, CURLOPT_CAINFO, http->trust) == CURLE_OK &&
-				 curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK)) &&
-	       curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	if (http->trust && (curl_easy_setopt(curl, CURLOPT_CAINFO, http->trust) != CURLE_OK ||
+			    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK))
+		return false;
+	return set_numbers(curl) && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_TIMEOUT_MS) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, agent) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_S) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_rewind) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->reason) == CURLE_OK &&

@@ -118,12 +118,38 @@ static enum rc set_write(int directory, const char *state_dir, const char *name,
 	return rc;
 }
 
+/* The whole set in a folder beside its place, on disk. */
+static enum rc stage_write(int archive, const char *state_dir, const char *name, const struct archive_set *set, struct err *err)
+{
+	directory_remove(archive, STAGE_NAME);
+	if (mkdirat(archive, STAGE_NAME, 0755) != 0)
+		return fail(err, "cannot make archive directory for", name);
+	int stage = openat(archive, STAGE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (stage < 0)
+		return fail(err, "cannot open archive directory of", name);
+	enum rc rc = set_write(stage, state_dir, name, set, err);
+	if (rc == RC_OK && fsync(stage) != 0)
+		rc = fail(err, "cannot sync archive of", name);
+	close(stage);
+	return rc;
+}
+
+static enum rc stage_move(int archive, const char *name, unsigned generation, struct err *err)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", generation);
+	directory_remove(archive, number); /* of a renewal that was cut off */
+	if (renameat(archive, STAGE_NAME, archive, number) != 0)
+		return fail(err, "cannot move archive into place for", name);
+	return fsync(archive) == 0 ? RC_OK : fail(err, "cannot sync archive of", name);
+}
+
 enum rc archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
 		      struct err *err)
 {
-	char number[16];
 	unsigned live = 0;
-	int archive, stage = -1;
+	int archive;
 	enum rc rc = archive_live(state_dir, name, &live, err);
 
 	if (rc == RC_OK && live == generation)
@@ -132,23 +158,9 @@ enum rc archive_stage(const char *state_dir, const char *name, unsigned generati
 		rc = directory_open(state_dir, "archive", name, &archive, err);
 	if (rc != RC_OK)
 		return rc;
-	snprintf(number, sizeof(number), "%u", generation);
-	directory_remove(archive, STAGE_NAME);
-	if (mkdirat(archive, STAGE_NAME, 0755) != 0 ||
-	    (stage = openat(archive, STAGE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		rc = fail(err, "cannot make archive directory for", name);
+	rc = stage_write(archive, state_dir, name, set, err);
 	if (rc == RC_OK)
-		rc = set_write(stage, state_dir, name, set, err);
-	if (rc == RC_OK && fsync(stage) != 0)
-		rc = fail(err, "cannot sync archive of", name);
-	if (stage >= 0)
-		close(stage);
-	if (rc == RC_OK)
-		directory_remove(archive, number); /* of a renewal that was cut off */
-	if (rc == RC_OK && renameat(archive, STAGE_NAME, archive, number) != 0)
-		rc = fail(err, "cannot move archive into place for", name);
-	if (rc == RC_OK && fsync(archive) != 0)
-		rc = fail(err, "cannot sync archive of", name);
+		rc = stage_move(archive, name, generation, err);
 	if (rc != RC_OK)
 		directory_remove(archive, STAGE_NAME);
 	close(archive);
