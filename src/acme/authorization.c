@@ -248,11 +248,11 @@ static enum rc announce_all(struct authorizations *authorizations, int64_t now, 
 		if (pending->done)
 			continue;
 		state.waiting++;
-		if (authorizations->announced && !pending->is_announced)
-			rc = announce(authorizations->client, pending, &retry_at, err);
+		if (!authorizations->announced || pending->is_announced)
+			continue;
+		rc = announce(authorizations->client, pending, &retry_at, err);
 		retry_at_latest(&state, retry_at);
 		/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
-		pending->is_announced = pending->is_announced || rc == RC_OK;
 		rc = rc == RC_RETRY ? RC_OK : rc;
 	}
 	if (rc == RC_OK)
