@@ -92,6 +92,7 @@ struct config_authority {
 	bool terms_agreed;
 	struct config_key account_key;
 	struct config_external external;
+	char *profile;                        /* draft-ietf-acme-profiles: ordered by name; NULL: the CA's default */
 	enum jws_algorithm account_algorithm; /* fits account_key.type, or JWS_BY_KEY_TYPE */
 	struct config_certificate_profile certificate_profile;
 	unsigned line;
@@ -102,6 +103,7 @@ struct config_policy {
 	unsigned renew_after_percent; /* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
 	int64_t renew_before, preauthorized, margin, wait, retire_after; /* seconds; 0: not set */
 	unsigned jitter_percent;
+	bool ari; /* RFC 9773: the CA's suggestions count; true unless said otherwise */
 	unsigned line;
 };
 
@@ -127,6 +129,7 @@ enum config_rotate { ROTATE_ALWAYS, ROTATE_NEVER, ROTATE_AGE };
 struct config_certificate {
 	char *name; /* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 	char *authority, *policy;
+	char *profile; /* instead of the authority's; NULL: that */
 	struct config_key key;
 	enum config_rotate rotate;
 	int64_t rotate_age; /* seconds, for ROTATE_AGE */

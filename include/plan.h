@@ -19,6 +19,9 @@ struct plan_facts {
 	bool under_way;      /* a renewal was begun and not finished */
 	int64_t retry_at;    /* the back-off's word; 0: none */
 	unsigned attempts;
+	/* RFC 9773: the CA suggests a window, and this is the time that was drawn in it; 0: no suggestion */
+	int64_t suggested_start, suggested_end, suggested_at;
+	unsigned suggested_early; /* renewals in a row that it wanted in the first half of a lifetime */
 };
 
 enum plan_what { PLAN_ENROL, PLAN_RENEW, PLAN_RESUME, PLAN_WAIT };

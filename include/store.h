@@ -10,8 +10,10 @@
 
 #include <stdbool.h>
 
+#include "bytes.h"
 #include "err.h"
 #include "order.h"
+#include "renewal_info.h"
 #include "token.h"
 
 #define STORE_NAME_MAX 64
@@ -48,10 +50,13 @@ struct store_certificate {
 	char serial[64];      /* hex, upper case */
 	char fingerprint[65]; /* SHA-256, hex, lower case */
 	char authority[STORE_NAME_MAX];
-	int64_t revoked_at; /* 0: not by us */
-	char names[4096];   /* as ordered, "dns:a dns:b", sorted */
-	char asked[4096];   /* what was asked for beside them, as certificate_profile_print() writes it */
-	char custody[192];  /* of live_key, in the words of the token when it went live */
+	int64_t revoked_at;           /* 0: not by us */
+	char names[4096];             /* as ordered, "dns:a dns:b", sorted */
+	char asked[4096];             /* what was asked for beside them, as certificate_profile_print() writes it */
+	char custody[192];            /* of live_key, in the words of the token when it went live */
+	char account[ORDER_URL_MAX];  /* that ordered it */
+	char profile[STORE_NAME_MAX]; /* that it was ordered with; "" : none */
+	struct renewal_info renewal_info;
 	/* the renewal under way */
 	struct store_key next_key;
 	unsigned next_generation; /* staged; 0: none */
@@ -73,6 +78,13 @@ struct store_account {
 	struct store_key next_key; /* a rollover is under way; whose the account is, the CA knows */
 	char contact[512];         /* as the CA was last told */
 	bool is_deactivated;       /* for good (RFC 8555, 7.3.6) */
+};
+
+/* The directory of an authority as it was last fetched, so that it is not fetched for each renewal. */
+struct store_directory {
+	char url[ORDER_URL_MAX];
+	int64_t fetched_at;
+	struct buf json; /* the caller gives its maximum, and frees it */
 };
 
 /* A key that is no longer live, waiting to be erased. */
@@ -101,6 +113,12 @@ enum rc store_certificate_save(struct store *store, const struct store_certifica
 enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret, struct err *err) HWA_CHECKED;
 /* A key that the stored account has and this one has not becomes a retired one, to be erased at once. */
 enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err) HWA_CHECKED;
+
+/* RC_ABSENT: none is kept. */
+enum rc store_directory_load(struct store *store, const char *authority, struct store_directory *ret,
+			     struct err *err) HWA_CHECKED;
+enum rc store_directory_save(struct store *store, const char *authority, const struct store_directory *directory,
+			     struct err *err) HWA_CHECKED;
 
 /* Retired keys due for erasing at `now`, oldest first, at most `max`. */
 enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,

@@ -287,6 +287,14 @@ lab_serves() {
 	[ "$(lab_served "$1")" = "$2" ]
 }
 
+# The directories that hwacme keeps become so many seconds older; a day: they are fetched anew.
+lab_age_directories() {
+	python3 -c 'import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("UPDATE directory SET fetched_at = fetched_at - ?", (int(sys.argv[2]),))
+database.commit()' "$LAB/state/hwacme.db" "$1"
+}
+
 lab_live_serial() {
 	openssl x509 -in "$LAB/state/live/$1/cert.pem" -noout -serial | cut -d= -f2
 }

@@ -15,7 +15,10 @@ struct client {
 	enum jws_algorithm algorithm;
 	char directory_url[HTTP_URL_MAX];
 	size_t origin_len; /* of directory_url: https://host:port */
-	bool known;        /* the directory was fetched */
+	struct client_cache cache;
+	bool known;      /* the directory was fetched, or loaded */
+	bool from_cache; /* loaded: it may be out of date */
+	bool anew;       /* it was: the cache is not asked again */
 	struct message_directory directory;
 	char account[HTTP_URL_MAX];
 	char nonces[CLIENT_NONCES_MAX][HTTP_NONCE_MAX];
@@ -62,8 +65,8 @@ static void nonce_keep(struct client *client, const char *nonce)
 
 static enum rc directory_check(const struct client *client, const struct message_directory *directory, struct err *err)
 {
-	const char *urls[] = { directory->new_nonce, directory->new_account, directory->new_order,
-			       directory->new_authz, directory->revoke_cert, directory->key_change };
+	const char *urls[] = { directory->new_nonce,   directory->new_account, directory->new_order,   directory->new_authz,
+			       directory->revoke_cert, directory->key_change,  directory->renewal_info };
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		enum rc rc = urls[i][0] ? same_origin(client, urls[i], err) : RC_OK;
@@ -73,35 +76,74 @@ static enum rc directory_check(const struct client *client, const struct message
 	return RC_OK;
 }
 
+static enum rc directory_take(struct client *client, struct span json, struct err *err)
+{
+	struct message_directory directory;
+	enum rc rc = message_directory_parse(json, &directory, err);
+
+	if (rc == RC_OK)
+		rc = directory_check(client, &directory, err);
+	if (rc != RC_OK)
+		return rc;
+	client->directory = directory;
+	client->known = true;
+	return RC_OK;
+}
+
+static bool directory_load(struct client *client)
+{
+	AUTO(buf) struct buf json = BUF_MAX(CLIENT_DIRECTORY_MAX);
+
+	client->from_cache = !client->anew && client->cache.load &&
+			     client->cache.load(client->cache.ctx, client->directory_url, &json, NULL) == RC_OK &&
+			     directory_take(client, buf_span(&json), NULL) == RC_OK;
+	return client->from_cache;
+}
+
 static enum rc directory_fetch(struct client *client, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	struct http_request request = { .method = HTTP_GET, .url = client->directory_url };
-	struct message_directory directory;
 
-	if (client->known)
+	if (client->known || directory_load(client))
 		return RC_OK;
 	enum rc rc = http_send(client->http, &request, &response, err);
 	if (rc == RC_OK && response.status != 200)
 		rc = err_set_raw(err, response.status >= 500 ? RC_RETRY : RC_PROTOCOL, ERR_HTTP, response.status,
 				 "HTTP status %ld", response.status);
 	if (rc == RC_OK)
-		rc = message_directory_parse(buf_span(&response.body), &directory, err);
-	if (rc == RC_OK)
-		rc = directory_check(client, &directory, err);
+		rc = directory_take(client, buf_span(&response.body), err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "directory %s", client->directory_url);
-	client->directory = directory;
-	client->known = true;
+	if (client->cache.save && response.body.len <= CLIENT_DIRECTORY_MAX)
+		client->cache.save(client->cache.ctx, client->directory_url, buf_span(&response.body));
 	return RC_OK;
+}
+
+/* What was loaded turned out to be out of date: the next look fetches.  False: it had been fetched just now. */
+static bool directory_forget(struct client *client)
+{
+	if (!client->from_cache)
+		return false;
+	client->known = client->from_cache = false;
+	client->anew = true;
+	return true;
+}
+
+void client_set_cache(struct client *client, const struct client_cache *cache)
+{
+	client->cache = *cache;
 }
 
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err)
 {
 	const struct message_directory *directory = &client->directory;
-	const char *const urls[] = { [CLIENT_NEW_NONCE] = directory->new_nonce,     [CLIENT_NEW_ACCOUNT] = directory->new_account,
-				     [CLIENT_NEW_ORDER] = directory->new_order,     [CLIENT_NEW_AUTHZ] = directory->new_authz,
-				     [CLIENT_REVOKE_CERT] = directory->revoke_cert, [CLIENT_KEY_CHANGE] = directory->key_change };
+	const char *const urls[] = {
+		[CLIENT_NEW_NONCE] = directory->new_nonce,      [CLIENT_NEW_ACCOUNT] = directory->new_account,
+		[CLIENT_NEW_ORDER] = directory->new_order,      [CLIENT_NEW_AUTHZ] = directory->new_authz,
+		[CLIENT_REVOKE_CERT] = directory->revoke_cert,  [CLIENT_KEY_CHANGE] = directory->key_change,
+		[CLIENT_RENEWAL_INFO] = directory->renewal_info
+	};
 	enum rc rc = directory_fetch(client, err);
 
 	if (rc != RC_OK)
@@ -110,6 +152,40 @@ enum rc client_url(struct client *client, enum client_resource which, const char
 		return err_set(err, RC_ABSENT, "the server does not offer this");
 	*ret_url = urls[which];
 	return RC_OK;
+}
+
+static bool has_profile(const struct client *client, const char *profile)
+{
+	for (unsigned i = 0; i < client->directory.profile_count; i++)
+		if (strcmp(client->directory.profiles[i], profile) == 0)
+			return true;
+	return false;
+}
+
+enum rc client_profile_check(struct client *client, const char *profile, struct err *err)
+{
+	char names[256];
+	enum rc rc = directory_fetch(client, err);
+
+	if (rc == RC_OK && !has_profile(client, profile) && directory_forget(client))
+		rc = directory_fetch(client, err);
+	if (rc != RC_OK || has_profile(client, profile))
+		return rc;
+	client_profiles_print(client, names, sizeof(names));
+	/* A certificate of another profile than the one that was wished for may be of no use: it is not ordered instead. */
+	return err_set(err, RC_INPUT,
+		       names[0] ? "profile \"%s\" is not one of those that the CA has: %s"
+				: "profile \"%s\": the CA has no profiles; take the option out%s",
+		       profile, names);
+}
+
+void client_profiles_print(const struct client *client, char *text, size_t room)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < client->directory.profile_count && used < room; i++)
+		used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", client->directory.profiles[i]);
 }
 
 const char *client_terms_of_service(const struct client *client)
@@ -147,25 +223,50 @@ struct token_key *client_account_key(const struct client *client)
 	return client->key;
 }
 
-static enum rc nonce_take(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)
+static bool is_gone(const struct http_response *response)
+{
+	return response->status == 404 || response->status == 410;
+}
+
+/* RFC 8555, 7.2.  A newNonce that is gone tells that the directory we had kept is out of date. */
+static enum rc nonce_fetch(struct client *client, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	const char *url;
+	enum rc rc = client_url(client, CLIENT_NEW_NONCE, &url, err);
 
-	if (client->nonce_count == 0) {
-		enum rc rc = client_url(client, CLIENT_NEW_NONCE, &url, err);
-		if (rc != RC_OK)
-			return rc;
+	if (rc == RC_OK)
 		rc = http_send(client->http, &(struct http_request){ .method = HTTP_HEAD, .url = url }, &response, err);
-		if (rc != RC_OK)
-			return err_wrap(err, rc, "newNonce");
-		nonce_keep(client, response.nonce);
-	}
-	if (client->nonce_count == 0)
-		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
-				   "newNonce: the answer (status %ld) has no usable Replay-Nonce", response.status);
-	snprintf(ret_nonce, HTTP_NONCE_MAX, "%s", client->nonces[--client->nonce_count]);
-	return RC_OK;
+	if (rc == RC_OK && is_gone(&response) && directory_forget(client))
+		return nonce_fetch(client, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "newNonce");
+	nonce_keep(client, response.nonce);
+	return client->nonce_count ? RC_OK
+				   : err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
+						 "newNonce: the answer (status %ld) has no usable Replay-Nonce", response.status);
+}
+
+static enum rc nonce_take(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)
+{
+	enum rc rc = client->nonce_count ? RC_OK : nonce_fetch(client, err);
+
+	if (rc == RC_OK)
+		snprintf(ret_nonce, HTTP_NONCE_MAX, "%s", client->nonces[--client->nonce_count]);
+	return rc;
+}
+
+/* Of the directory, that is: one that is gone there is gone because the directory is out of date. */
+static bool is_resource(const struct client *client, const char *url)
+{
+	const struct message_directory *directory = &client->directory;
+	const char *const urls[] = { directory->new_account, directory->new_order,  directory->new_authz,
+				     directory->revoke_cert, directory->key_change, directory->new_nonce };
+
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+		if (strcmp(url, urls[i]) == 0)
+			return true;
+	return false;
 }
 
 static enum rc refusal(const struct http_response *response, struct err *err)
@@ -217,6 +318,8 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 			break;
 		if (!is_bad_nonce(&response)) {
 			nonce_keep(client, response.nonce);
+			if (is_gone(&response) && is_resource(client, url))
+				(void)directory_forget(client);
 			if (response.status < 200 || response.status > 299)
 				return refusal(&response, err);
 			*ret_response = response;
@@ -232,4 +335,20 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 		return err_set_raw(err, RC_RETRY, ERR_ACME, 400, "%s: the CA refused %d nonces in a row", url,
 				   CLIENT_BAD_NONCE_MAX);
 	return rc;
+}
+
+enum rc client_get(struct client *client, const char *url, struct http_response *ret_response, struct err *err)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	enum rc rc = same_origin(client, url, err);
+
+	if (rc == RC_OK)
+		rc = http_send(client->http, &(struct http_request){ .method = HTTP_GET, .url = url }, &response, err);
+	if (rc != RC_OK)
+		return rc;
+	if (response.status != 200)
+		return refusal(&response, err);
+	*ret_response = response;
+	response.body = BUF_MAX(0);
+	return RC_OK;
 }

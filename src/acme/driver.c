@@ -13,6 +13,7 @@
 struct driver {
 	struct client *client;
 	const struct config_certificate *certificate;
+	struct driver_terms terms;
 	struct order *order;
 	struct driver_hooks hooks;
 	struct order_next next;
@@ -21,14 +22,15 @@ struct driver {
 	struct authorizations *open; /* answers that are out; NULL: none */
 };
 
-enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
-		   const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err)
+enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
+		   struct order *order, const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err)
 {
 	struct driver *driver = calloc(1, sizeof(*driver));
 
 	if (!driver)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	*driver = (struct driver){ .client = client, .certificate = certificate, .order = order, .hooks = *hooks };
+	*driver =
+		(struct driver){ .client = client, .certificate = certificate, .terms = *terms, .order = order, .hooks = *hooks };
 	driver->next = order_resume(order);
 	*ret_driver = driver;
 	return RC_OK;
@@ -66,23 +68,64 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 	return RC_OK;
 }
 
+static enum rc new_order(struct driver *driver, const char *url, struct http_response *ret_response, struct err *err)
+{
+	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+	enum rc rc = message_new_order_print(driver->certificate->names, driver->certificate->name_count, driver->terms.replaces,
+					     driver->terms.profile, &payload, err);
+
+	return rc == RC_OK ? client_post(driver->client, url, buf_span(&payload), NULL, ret_response, err) : rc;
+}
+
+/* The two refusals that another newOrder answers, at once and once: of `replaces`, and of an address that was kept too long. */
+static enum rc new_order_again(struct driver *driver, const char *url, const struct err *why, struct http_response *ret_response,
+			       struct err *err)
+{
+	const char *now_at = url;
+	enum rc rc;
+
+	if (why->problem == PROBLEM_ALREADY_REPLACED && driver->terms.replaces) {
+		/* RFC 9773, 5: another order, perhaps one that we lost sight of, takes the place of that certificate. */
+		driver->terms.replaces = NULL;
+		driver->hooks.replaced(driver->hooks.ctx);
+		rc = driver->hooks.save(driver->hooks.ctx, driver->order, "ordering without `replaces`: replaced already", err);
+		return rc == RC_OK ? new_order(driver, url, ret_response, err) : rc;
+	}
+	if (why->rc == RC_ABSENT && client_url(driver->client, CLIENT_NEW_ORDER, &now_at, NULL) == RC_OK &&
+	    strcmp(now_at, url) != 0)
+		return new_order(driver, now_at, ret_response, err);
+	if (err)
+		*err = *why;
+	return why->rc;
+}
+
 static enum rc do_submit(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
-	const char *url;
-	enum rc rc = client_url(driver->client, CLIENT_NEW_ORDER, &url, err);
+	char url[HTTP_URL_MAX];
+	const char *known_url;
+	struct err why = { 0 };
+	enum rc rc = client_url(driver->client, CLIENT_NEW_ORDER, &known_url, err);
 
-	if (rc == RC_OK)
-		rc = message_new_order_print(driver->certificate->names, driver->certificate->name_count, &payload, err);
-	if (rc == RC_OK)
-		rc = client_post(driver->client, url, buf_span(&payload), NULL, &response, err);
+	if (rc == RC_OK) {
+		/* The directory may be another one before we are through. */
+		snprintf(url, sizeof(url), "%s", known_url);
+		rc = new_order(driver, url, &response, &why);
+		if (rc != RC_OK)
+			rc = new_order_again(driver, url, &why, &response, err);
+	}
 	if (rc == RC_OK && strncasecmp(response.location, "https://", 8) != 0)
 		rc = err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status, "the answer has no https:// Location");
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newOrder");
 	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);
-	return answer_take(driver, &response, ret_event, err);
+	rc = answer_take(driver, &response, ret_event, err);
+	/* acme-profiles, 4: the order shows the profile it is made by. */
+	if (rc == RC_OK && driver->terms.profile && driver->answer.profile[0] &&
+	    strcmp(driver->answer.profile, driver->terms.profile) != 0)
+		return err_set(err, RC_PROTOCOL, "newOrder: the order is for profile \"%s\", not \"%s\"", driver->answer.profile,
+			       driver->terms.profile);
+	return rc;
 }
 
 static enum rc do_ask(struct driver *driver, struct order_event *ret_event, struct err *err)

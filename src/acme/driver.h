@@ -21,16 +21,25 @@ struct driver_hooks {
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
 	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
 	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
+	/* The CA holds what `replaces` names for replaced; it is stored with the next save. */
+	void (*replaced)(void *ctx);
 	/* Where challenges have programs run and ask a Token Authority. */
 	struct challenge_desk desk;
+};
+
+/* What a new order says beside its names; NULL: nothing. */
+struct driver_terms {
+	const char *profile;  /* draft-ietf-acme-profiles, 4; the directory has it */
+	const char *replaces; /* RFC 9773, 5: certID of the certificate it takes the place of */
 };
 
 #define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */
 
 struct driver;
 /* Borrows all of them; `order` is the stored one (phase START and empty for a new order). */
-enum rc driver_new(struct client *client, const struct config_certificate *certificate, struct order *order,
-		   const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err) HWA_CHECKED;
+enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
+		   struct order *order, const struct driver_hooks *hooks, struct driver **ret_driver,
+		   struct err *err) HWA_CHECKED;
 void driver_free(struct driver *driver);
 
 /* Nothing is to be done before both are over. */

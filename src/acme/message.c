@@ -12,6 +12,25 @@
 
 #define PROBLEM_PREFIX "urn:ietf:params:acme:error:"
 
+/* What does not fit into our list could not be configured either. */
+static void profiles_fill(const json_t *profiles, struct message_directory *directory)
+{
+	const char *name;
+	json_t *description;
+
+	json_object_foreach((json_t *)profiles, name, description)
+	{
+		char *slot = directory->profiles[directory->profile_count];
+
+		if (strlen(name) >= MESSAGE_PROFILE_MAX || !name[0])
+			continue;
+		snprintf(slot, MESSAGE_PROFILE_MAX, "%s", name);
+		message_text_tame(slot);
+		if (++directory->profile_count == MESSAGE_PROFILES_MAX)
+			return;
+	}
+}
+
 enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err)
 {
 	AUTO(json) json_t *object = NULL;
@@ -30,8 +49,11 @@ enum rc message_directory_parse(struct span json, struct message_directory *ret,
 		rc = message_url_get(object, "keyChange", false, directory.key_change, err);
 	if (rc == RC_OK)
 		rc = message_url_get(object, "newAuthz", false, directory.new_authz, err);
+	if (rc == RC_OK)
+		rc = message_url_get(object, "renewalInfo", false, directory.renewal_info, err);
 	const json_t *meta = json_object_get(object, "meta");
 	directory.external_account_required = json_is_true(json_object_get(meta, "externalAccountRequired"));
+	profiles_fill(json_object_get(meta, "profiles"), &directory);
 	if (rc == RC_OK && json_is_object(meta))
 		rc = message_text_get(meta, "termsOfService", false, directory.terms_of_service, HTTP_URL_MAX, err);
 	if (rc == RC_OK)
@@ -195,13 +217,17 @@ enum rc message_order_parse(struct span json, char *const *names, unsigned name_
 		rc = authorizations_get(object, &order, err);
 	if (rc != RC_OK)
 		return rc;
+	const char *profile = json_string_value(json_object_get(object, "profile"));
+	snprintf(order.profile, sizeof(order.profile), "%s", profile ? profile : "");
+	message_text_tame(order.profile);
 	message_problem_fill(json_object_get(object, "error"), &order.problem);
 	*ret = order;
 	order.authorizations = NULL;
 	return RC_OK;
 }
 
-enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err)
+enum rc message_new_order_print(char *const *names, unsigned name_count, const char *replaces, const char *profile,
+				struct buf *ret_json, struct err *err)
 {
 	json_t *list = json_array();
 	struct identifier identifier;
@@ -211,7 +237,8 @@ enum rc message_new_order_print(char *const *names, unsigned name_count, struct 
 		if (identifier_parse(names[i], &identifier) && identifier_type(identifier.kind))
 			json_array_append_new(list, json_pack("{s:s, s:s}", "type", identifier_type(identifier.kind), "value",
 							      identifier.value));
-	return message_json_print(json_pack("{s:o}", "identifiers", list), ret_json, err);
+	return message_json_print(json_pack("{s:o, s:s*, s:s*}", "identifiers", list, "replaces", replaces, "profile", profile),
+				  ret_json, err);
 }
 
 enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err)

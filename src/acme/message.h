@@ -10,6 +10,8 @@
 #define MESSAGE_AUTHORIZATIONS_MAX 100
 #define MESSAGE_CHALLENGES_MAX     16
 #define MESSAGE_TOKEN_MAX          256
+#define MESSAGE_PROFILES_MAX       32
+#define MESSAGE_PROFILE_MAX        64
 #define MESSAGE_PAYLOAD_MAX        (48u * 1024u)
 
 struct message_directory {
@@ -17,7 +19,10 @@ struct message_directory {
 	char revoke_cert[HTTP_URL_MAX], key_change[HTTP_URL_MAX];
 	char new_authz[HTTP_URL_MAX];        /* "" : no pre-authorisation (7.4.1) */
 	char terms_of_service[HTTP_URL_MAX]; /* "" when none */
+	char renewal_info[HTTP_URL_MAX];     /* "" : none (RFC 9773) */
 	bool external_account_required;
+	unsigned profile_count; /* draft-ietf-acme-profiles: as many as we can keep */
+	char profiles[MESSAGE_PROFILES_MAX][MESSAGE_PROFILE_MAX];
 };
 
 /* A problem document (RFC 7807); control characters replaced. */
@@ -32,6 +37,7 @@ struct message_order {
 	enum order_status status;
 	int64_t expires_at; /* 0: not said */
 	char finalize_url[HTTP_URL_MAX], certificate_url[HTTP_URL_MAX];
+	char profile[MESSAGE_PROFILE_MAX]; /* "": not said */
 	struct message_problem problem;
 	unsigned authorization_count; /* missing, null or empty is normal: 0 */
 	char (*authorizations)[HTTP_URL_MAX];
@@ -70,7 +76,9 @@ enum rc message_authorization_parse(struct span json, struct message_authorizati
 /* False when it is no problem document. */
 bool message_problem_parse(struct span json, struct message_problem *ret);
 
-enum rc message_new_order_print(char *const *names, unsigned name_count, struct buf *ret_json, struct err *err) HWA_CHECKED;
+/* `replaces` (RFC 9773, 5) and `profile` (draft-ietf-acme-profiles, 4) may be NULL. */
+enum rc message_new_order_print(char *const *names, unsigned name_count, const char *replaces, const char *profile,
+				struct buf *ret_json, struct err *err) HWA_CHECKED;
 enum rc message_finalize_print(struct span csr, struct buf *ret_json, struct err *err) HWA_CHECKED;
 
 #endif /* HWA_MESSAGE_H */

@@ -40,10 +40,11 @@
 	X(UNSUPPORTED_CONTACT, "unsupportedContact", RC_INPUT, true, "correct contact: of this authority")                       \
 	X(ALREADY_REVOKED, "alreadyRevoked", RC_DENIED, false, "")                                                               \
 	X(BAD_REVOCATION_REASON, "badRevocationReason", RC_INPUT, false, "choose another --reason")                              \
-	X(ALREADY_REPLACED, "alreadyReplaced", RC_DENIED, false, "")                               /* RFC 9773, 5 */             \
-	X(INVALID_PROFILE, "invalidProfile", RC_INPUT, false, "choose a profile of the directory") /* acme-profiles, 4 */        \
-	X(BAD_ATTESTATION_STATEMENT, "badAttestationStatement", RC_DENIED, false, "")              /* acme-device-attest */      \
-	X(AUTO_RENEWAL_CANCELED, "autoRenewalCanceled", RC_DENIED, false, "")                      /* RFC 8739, 6.5 */           \
+	X(ALREADY_REPLACED, "alreadyReplaced", RC_DENIED, false, "") /* RFC 9773, 5 */                                           \
+	X(INVALID_PROFILE, "invalidProfile", RC_INPUT, false,                                                                    \
+	  "`hwacme check` shows the profiles it has: write one of them, or take profile: out") /* acme-profiles, 4 */            \
+	X(BAD_ATTESTATION_STATEMENT, "badAttestationStatement", RC_DENIED, false, "")          /* acme-device-attest */          \
+	X(AUTO_RENEWAL_CANCELED, "autoRenewalCanceled", RC_DENIED, false, "")                  /* RFC 8739, 6.5 */               \
 	X(AUTO_RENEWAL_EXPIRED, "autoRenewalExpired", RC_DENIED, false, "")                                                      \
 	X(AUTO_RENEWAL_CANCELLATION_INVALID, "autoRenewalCancellationInvalid", RC_DENIED, false, "")                             \
 	X(AUTO_RENEWAL_REVOCATION_NOT_SUPPORTED, "autoRenewalRevocationNotSupported", RC_DENIED, false, "")                      \

@@ -79,13 +79,32 @@ static void check_custody(struct check *check)
 	}
 }
 
+/* Profiles that are ordered and that the CA does not have: the authority's, and those of its certificates. */
+static enum rc check_ordered_profiles(const struct check *check, const struct config_authority *authority, struct client *client,
+				      struct err *err)
+{
+	enum rc rc = authority->profile ? client_profile_check(client, authority->profile, err) : RC_OK;
+
+	for (unsigned i = 0; i < check->config->certificate_count && rc == RC_OK; i++) {
+		const struct config_certificate *certificate = &check->config->certificates[i];
+
+		if (!certificate->profile || strcmp(certificate->authority, authority->name) != 0)
+			continue;
+		rc = client_profile_check(client, certificate->profile, err);
+		if (rc != RC_OK)
+			return err_wrap(err, rc, "certificate \"%s\"", certificate->name);
+	}
+	return rc;
+}
+
 static void check_authorities(struct check *check)
 {
 	for (unsigned i = 0; i < check->config->authority_count; i++) {
 		const struct config_authority *authority = &check->config->authorities[i];
 		AUTO(http) struct http *http = NULL;
 		AUTO(client) struct client *client = NULL;
-		const char *url = "";
+		const char *url = "", *unused;
+		char text[HTTP_URL_MAX + 512], profiles[384] = "";
 		struct err err = { 0 };
 		enum rc rc = http_open(authority->trust, &http, &err);
 
@@ -94,7 +113,14 @@ static void check_authorities(struct check *check)
 			rc = client_new(http, NULL, authority->directory, &client, &err);
 		if (rc == RC_OK)
 			rc = client_url(client, CLIENT_NEW_ORDER, &url, &err);
-		report(check, "authority", authority->name, EXIT_AUTHORITY, rc == RC_OK ? NULL : &err, url);
+		if (rc == RC_OK)
+			client_profiles_print(client, profiles, sizeof(profiles));
+		bool has_ari = rc == RC_OK && client_url(client, CLIENT_RENEWAL_INFO, &unused, NULL) == RC_OK;
+		snprintf(text, sizeof(text), "%s%s%s%s", url, has_ari ? "; renewal information" : "",
+			 profiles[0] ? "; profiles: " : "", profiles);
+		report(check, "authority", authority->name, EXIT_AUTHORITY, rc == RC_OK ? NULL : &err, text);
+		if (rc == RC_OK && check_ordered_profiles(check, authority, client, &err) != RC_OK)
+			report(check, "authority", authority->name, EXIT_USAGE, &err, "");
 	}
 }
 

@@ -57,6 +57,16 @@ static json_t *names_json(const struct row *row)
 	return names;
 }
 
+/* RFC 9773: what the CA suggests, when it is asked again, and the page on which it explains. */
+static json_t *suggestion_json(const struct renewal_info *info)
+{
+	if (!info->at)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", output_time(info->start), "end", output_time(info->end), "chosen",
+			 output_time(info->at), "asked_again", output_time(info->check_at), "explanation",
+			 output_text(info->explanation));
+}
+
 /* FIXED keys (DESIGN, "status --json"). */
 static json_t *row_json(const struct row *row)
 {
@@ -75,8 +85,21 @@ static json_t *row_json(const struct row *row)
 	json_object_set_new(row_object, "last_error", output_text(record->last_error));
 	json_object_set_new(row_object, "attempts", json_integer(record->attempts));
 	json_object_set_new(row_object, "order_url", output_text(record->order.url));
+	json_object_set_new(row_object, "profile", output_text(record->profile));
+	json_object_set_new(row_object, "suggested", suggestion_json(&record->renewal_info));
 	json_object_set_new(row_object, "live", output_text(row->live));
 	return row_object;
+}
+
+static void suggestion_text(const struct renewal_info *info)
+{
+	char start[CLOCK_TEXT_MAX], end[CLOCK_TEXT_MAX], at[CLOCK_TEXT_MAX], again[CLOCK_TEXT_MAX];
+
+	if (info->at)
+		printf("    suggested %s to %s, chosen %s; asked again %s\n", clock_print(info->start, start),
+		       clock_print(info->end, end), clock_print(info->at, at), clock_print(info->check_at, again));
+	if (info->explanation[0])
+		printf("    explained %s\n", info->explanation);
 }
 
 static void row_text(const struct row *row, int64_t now)
@@ -94,6 +117,7 @@ static void row_text(const struct row *row, int64_t now)
 		printf("    live      %s\n", row->live);
 	}
 	printf("    plan      %s\n", next);
+	suggestion_text(&record->renewal_info);
 	if (record->order.url[0])
 		printf("    order     %s (%s)\n", record->order.url, order_phase_name(record->order.phase));
 	if (record->last_error[0])

@@ -70,6 +70,7 @@ static void authority_free(struct config_authority *authority)
 	free(authority->directory);
 	free(authority->trust);
 	free(authority->roots);
+	free(authority->profile);
 	free(authority->account_key.token);
 	free(authority->external.kid);
 	free(authority->external.hmac.where);
@@ -97,6 +98,7 @@ static void certificate_free(struct config_certificate *certificate)
 	free(certificate->name);
 	free(certificate->authority);
 	free(certificate->policy);
+	free(certificate->profile);
 	free(certificate->key.token);
 	for (unsigned i = 0; i < certificate->challenge_count; i++)
 		challenge_free(&certificate->challenges[i]);

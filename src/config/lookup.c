@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5 };
+static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5, .ari = true };
 
 #define GET(list, count)                                                             \
 	for (unsigned i = 0; i < config->count; i++)                                 \

@@ -87,6 +87,7 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	LIST("contact", OPTIONAL, schema_authority, contact, TEXT_ENTRY, 0, LIST_MAX),
 	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
 	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
+	TEXT("profile", OPTIONAL, schema_authority, profile),
 	GROUP("external-account", OPTIONAL, schema_authority, external, EXTERNAL_ACCOUNT),
 	GROUP("certificate-profile", OPTIONAL, schema_authority, certificate_profile, CERTIFICATE_PROFILE),
 	CYAML_FIELD_END,
@@ -98,6 +99,7 @@ static const cyaml_schema_field_t POLICY[] = {
 	TEXT("renew-before", OPTIONAL, schema_policy, renew_before),
 	TEXT("preauthorized", OPTIONAL, schema_policy, preauthorized),
 	TEXT("margin", OPTIONAL, schema_policy, margin),
+	TEXT("ari", OPTIONAL, schema_policy, ari),
 	TEXT("jitter", OPTIONAL, schema_policy, jitter),
 	TEXT("wait", OPTIONAL, schema_policy, wait),
 	TEXT("retire-after", OPTIONAL, schema_policy, retire_after),
@@ -175,6 +177,7 @@ static const cyaml_schema_field_t CERTIFICATE[] = {
 	TEXT("name", NEEDED, schema_certificate, name),
 	TEXT("authority", NEEDED, schema_certificate, authority),
 	TEXT("policy", OPTIONAL, schema_certificate, policy),
+	TEXT("profile", OPTIONAL, schema_certificate, profile),
 	GROUP("key", NEEDED, schema_certificate, key, KEY),
 	LIST("names", NEEDED, schema_certificate, names, TEXT_ENTRY, 1, LIST_MAX),
 	GROUP("nf", OPTIONAL, schema_certificate, nf, NF),
@@ -204,8 +207,6 @@ const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTE
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
 const struct document_later schema_later[] = {
 	{ "metrics" },
-	{ "authorities.profile" },
-	{ "policies.ari" },
 	{ "policies.windows" },
 	{ "certificates.fallback" },
 	{ "certificates.probe" },

@@ -50,7 +50,7 @@ struct schema_certificate_profile {
 };
 
 struct schema_authority {
-	char *name, *directory, *trust, *roots, *terms_agreed;
+	char *name, *directory, *trust, *roots, *terms_agreed, *profile;
 	char **contact;
 	unsigned contact_count;
 	struct schema_account_key *account_key;
@@ -59,7 +59,7 @@ struct schema_authority {
 };
 
 struct schema_policy {
-	char *name, *renew_after, *renew_before, *preauthorized, *margin, *jitter, *wait, *retire_after;
+	char *name, *renew_after, *renew_before, *preauthorized, *margin, *ari, *jitter, *wait, *retire_after;
 };
 
 struct schema_http01 {
@@ -107,7 +107,7 @@ struct schema_nf {
 };
 
 struct schema_certificate {
-	char *name, *authority, *policy;
+	char *name, *authority, *policy, *profile;
 	struct schema_key *key;
 	char **names;
 	unsigned names_count;

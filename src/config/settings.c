@@ -15,6 +15,7 @@
 #define DEPLOY_TIMEOUT_DEFAULT INT64_C(30)
 #define DEPLOY_TIMEOUT_MAX     INT64_C(3600)
 #define STATE_DEFAULT          "/var/lib/hwacme"
+#define PROFILE_MAX            63u /* characters of a name; Let's Encrypt's have 10 */
 #define SESSIONS_MAX           64u /* of one token; the smallest HSMs have 16 */
 
 static enum rc read_name(const struct place *place, char **text, char **ret)
@@ -199,6 +200,16 @@ static enum rc read_directory(const struct place *place, char **text, char **ret
 	return RC_OK;
 }
 
+/* Whether the CA has such a profile, it says itself (draft-ietf-acme-profiles, 3). */
+static enum rc read_profile(const struct place *place, char **text, char **ret)
+{
+	if (*text && (!(*text)[0] || strlen(*text) > PROFILE_MAX || strpbrk(*text, " \t\r\n")))
+		return place_refuse(place, "profile", *text,
+				    "write one of the profiles that `hwacme check` shows, up to 63 characters");
+	*ret = TAKE(*text);
+	return RC_OK;
+}
+
 static enum rc read_authority(const struct place *place, struct schema_authority *texts, struct config_authority *ret)
 {
 	enum rc rc = read_name(place, &texts->name, &ret->name);
@@ -210,6 +221,8 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 		rc = read_path(place, "trust", &texts->trust, &ret->trust);
 	if (rc == RC_OK)
 		rc = read_path(place, "roots", &texts->roots, &ret->roots);
+	if (rc == RC_OK)
+		rc = read_profile(place, &texts->profile, &ret->profile);
 	if (rc == RC_OK && texts->terms_agreed && !value_flag(texts->terms_agreed, &ret->terms_agreed))
 		rc = place_refuse(place, "terms-agreed", texts->terms_agreed, "write true or false");
 	if (rc == RC_OK)
@@ -237,6 +250,7 @@ static void policy_defaults(struct config_policy *policy)
 	policy->margin = MARGIN_DEFAULT;
 	policy->retire_after = RETIRE_AFTER_DEFAULT;
 	policy->jitter_percent = JITTER_DEFAULT;
+	policy->ari = true;
 }
 
 /* Within its bounds, or not given. */
@@ -267,6 +281,8 @@ static enum rc read_policy(const struct place *place, struct schema_policy *text
 	};
 	for (size_t i = 0; rc == RC_OK && i < sizeof(durations) / sizeof(durations[0]); i++)
 		rc = read_duration(place, durations[i].option, durations[i].text, durations[i].ret);
+	if (rc == RC_OK && texts->ari && !value_flag(texts->ari, &ret->ari))
+		rc = place_refuse(place, "ari", texts->ari, "write true or false");
 	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
 		rc = place_refuse(place, "preauthorized", texts->preauthorized,
 				  "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");
@@ -315,6 +331,8 @@ static enum rc read_certificate(const struct place *place, struct schema_certifi
 		rc = read_key_type(place, "key.type", texts->key->type, &ret->key.type);
 	if (rc == RC_OK)
 		rc = read_rotate(place, texts->key->rotate, ret);
+	if (rc == RC_OK)
+		rc = read_profile(place, &texts->profile, &ret->profile);
 	if (rc == RC_OK)
 		rc = read_names(place, texts, ret);
 	if (rc == RC_OK)

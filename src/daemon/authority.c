@@ -17,8 +17,11 @@ enum rc authorities_new(const struct config *config, struct store *store, struct
 	authorities->store = store;
 	authorities->keyring = keyring;
 	authorities->sessions = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct session));
-	if (!authorities->sessions)
+	authorities->keepers = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct directory_keeper));
+	if (!authorities->sessions || !authorities->keepers)
 		return err_set(err, RC_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < config->authority_count; i++)
+		authorities->keepers[i] = (struct directory_keeper){ .store = store, .authority = &config->authorities[i] };
 	*ret_authorities = TAKE(authorities);
 	return RC_OK;
 }
@@ -43,8 +46,16 @@ void authorities_free(struct authorities *authorities)
 		return;
 	for (unsigned i = 0; authorities->sessions && i < authorities->config->authority_count; i++)
 		session_close(&authorities->sessions[i]);
+	for (unsigned i = 0; authorities->keepers && i < authorities->config->authority_count; i++)
+		directory_keeper_close(&authorities->keepers[i]);
 	free(authorities->sessions);
+	free(authorities->keepers);
 	free(authorities);
+}
+
+struct directory_keeper *session_keeper(struct authorities *authorities, const struct config_authority *authority)
+{
+	return &authorities->keepers[authority - authorities->config->authorities];
 }
 
 /* The stored account; a first one gets a key reserved on disk before the token makes it. */
@@ -183,6 +194,7 @@ static enum rc session_open(struct authorities *authorities, const struct config
 	if (rc != RC_OK)
 		return rc;
 	client_set_algorithm(session->client, session_algorithm(authority, session->key));
+	directory_keeper_serve(session_keeper(authorities, authority), session->client);
 	return session_sign_in(authorities, authority, session, &account, err);
 }
 

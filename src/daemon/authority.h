@@ -22,6 +22,10 @@ void authorities_free(struct authorities *authorities);
 enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now, struct client **ret_client,
 			   bool *ret_by_token, struct err *err) HWA_CHECKED;
 
+/* A client without an account, for what needs no signature; stays the session's.  Nothing is asked of a token. */
+enum rc authorities_reader(struct authorities *authorities, const char *name, struct client **ret_client,
+			   struct err *err) HWA_CHECKED;
+
 /* The CA said it knows no such account: the next session asks for it anew with the same key. */
 enum rc authorities_forget_account(struct authorities *authorities, const char *name, struct err *err) HWA_CHECKED;
 

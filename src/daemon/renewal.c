@@ -13,9 +13,10 @@
 #include "driver.h"
 #include "log.h"
 #include "problem.h"
+#include "renewal_ari.h"
 #include "renewal_record.h"
 
-enum stage { STAGE_RESERVE, STAGE_KEY, STAGE_SIGN_IN, STAGE_ORDER, STAGE_INSTALL, STAGE_DEPLOY, STAGE_END };
+enum stage { STAGE_ASK, STAGE_RESERVE, STAGE_KEY, STAGE_SIGN_IN, STAGE_ORDER, STAGE_INSTALL, STAGE_DEPLOY, STAGE_END };
 
 /* One renewal under way: what its steps share. */
 struct renewal {
@@ -24,9 +25,11 @@ struct renewal {
 	const struct config_policy *policy;
 	enum stage stage;
 	struct store_certificate record;
-	struct token_key *key;          /* record.next_key, opened */
-	struct driver *driver;          /* of record.order */
-	struct certificate_facts facts; /* of the chain that was accepted */
+	struct token_key *key;                    /* record.next_key, opened */
+	struct client *client;                    /* the session's */
+	struct driver *driver;                    /* of record.order */
+	char certificate_id[RENEWAL_INFO_ID_MAX]; /* RFC 9773, 4.1; of the chain that was accepted */
+	struct certificate_facts facts;           /* of the chain that was accepted */
 	struct token_custody custody;
 	struct challenge_bench bench;
 	enum renewal_blame blame;
@@ -44,6 +47,34 @@ static enum rc record_save(struct renewal *renewal, const char *event, struct er
 	else if (event)
 		log_event(LOG_INFO, "%s: %s", renewal->record.name, event);
 	return rc;
+}
+
+/* What is to be done, when nothing is due: perhaps a hook is owed. */
+static void settle_waiting(struct renewal *renewal)
+{
+	bool owes_hook = renewal->record.state == CERT_INSTALLED && renewal->certificate->deploy_run_count;
+
+	renewal->stage = owes_hook ? STAGE_DEPLOY : STAGE_END;
+	renewal->outcome.result = owes_hook ? RENEWAL_DEPLOYED : RENEWAL_NOT_DUE;
+}
+
+/* RFC 9773: the CA is asked when it said, or soon after issuance; what it answers may make the renewal due. */
+static enum rc step_ask(struct renewal *renewal, struct err *err)
+{
+	struct store_certificate *record = &renewal->record;
+	char event[sizeof(record->renewal_info.explanation) + 192];
+	int64_t now = clock_now();
+
+	renewal_ari_ask(renewal->desk, record, now, event, sizeof(event));
+	enum rc rc = record_save(renewal, event[0] ? event : NULL, err);
+	if (rc != RC_OK)
+		return rc;
+	renewal->outcome.plan = renewal_plan(renewal->desk->config, renewal->certificate, record, false, now);
+	if (renewal->outcome.plan.what == PLAN_WAIT)
+		settle_waiting(renewal);
+	else
+		renewal->stage = STAGE_RESERVE;
+	return RC_OK;
 }
 
 static bool is_rotation_due(const struct renewal *renewal, int64_t now)
@@ -184,17 +215,22 @@ static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, s
 		return rc;
 	}
 	struct csr_request asked = renewal_request(renewal);
+	int64_t now = clock_now();
 	struct certificate_rules rules = { .spki = buf_span(&spki),
 					   .asked = &asked,
 					   .accept_without = authority->certificate_profile.accept_without,
 					   .roots = authority->roots,
-					   .now = clock_now(),
-					   .previous_not_after = renewal->record.not_after };
+					   .now = now,
+					   .previous_not_after = renewal_least_not_after(
+						   renewal->desk->config, renewal->certificate, &renewal->record, now) };
 	rc = certificate_accept(pem, &rules, &chain, err);
 	if (rc != RC_OK)
 		return refuse_chain(renewal, authority->name, rc, ret_is_elsewhere, err);
 	renewal->blame = BLAME_NOBODY;
 	renewal->facts = chain.facts;
+	/* Without an authorityKeyIdentifier its CA cannot be asked about it: that is all. */
+	if (renewal_info_id(buf_span(&chain.leaf), renewal->certificate_id, NULL) != RC_OK)
+		renewal->certificate_id[0] = '\0';
 	rc = token_custody(renewal->key, &renewal->custody, err);
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_TOKEN;
@@ -230,18 +266,45 @@ static enum rc order_failed(struct renewal *renewal, enum rc rc, bool by_token, 
 	return rc;
 }
 
+/* RFC 9773, 5: the certificate that the order names is not named again, nor asked about. */
+static void hook_replaced(void *ctx)
+{
+	struct renewal *renewal = ctx;
+
+	renewal->record.renewal_info.is_replaced = true;
+}
+
+static enum rc driver_start(struct renewal *renewal, struct err *err)
+{
+	const struct driver_hooks hooks = { .ctx = renewal,
+					    .save = hook_save,
+					    .csr = hook_csr,
+					    .accept = hook_accept,
+					    .replaced = hook_replaced,
+					    .desk = challenge_desk_make(&renewal->bench) };
+	const struct driver_terms terms = { .profile = renewal_profile(renewal->desk->config, renewal->certificate),
+					    .replaces = renewal_ari_replaces(renewal->policy, renewal->certificate,
+									     &renewal->record, renewal->client) };
+
+	order_reopen(&renewal->record.order);
+	/* Before an order is made, not in the middle of one that was made when the CA had it. */
+	if (terms.profile && renewal->record.order.phase == ORDER_START) {
+		enum rc rc = client_profile_check(renewal->client, terms.profile, err);
+
+		if (rc != RC_OK) {
+			renewal->blame = rc == RC_INPUT ? BLAME_CONFIG : BLAME_AUTHORITY;
+			return err_wrap(err, rc, "authority \"%s\"", renewal->certificate->authority);
+		}
+	}
+	return driver_new(renewal->client, renewal->certificate, &terms, &renewal->record.order, &hooks, &renewal->driver, err);
+}
+
 static enum rc step_sign_in(struct renewal *renewal, struct err *err)
 {
-	struct driver_hooks hooks = { .ctx = renewal,
-				      .save = hook_save,
-				      .csr = hook_csr,
-				      .accept = hook_accept,
-				      .desk = challenge_desk_make(&renewal->bench) };
-	struct client *client = NULL;
 	struct err why = { 0 };
 	bool by_token = false;
-	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(), &client,
-					&by_token, &why);
+	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(),
+					&renewal->client, &by_token, &why);
 
 	if (rc != RC_OK) {
 		blame_of_order(renewal, by_token, &why);
@@ -249,8 +312,7 @@ static enum rc step_sign_in(struct renewal *renewal, struct err *err)
 			*err = why;
 		return rc;
 	}
-	order_reopen(&renewal->record.order);
-	return driver_new(client, renewal->certificate, &renewal->record.order, &hooks, &renewal->driver, err);
+	return driver_start(renewal, err);
 }
 
 static enum rc step_order(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err)
@@ -297,6 +359,7 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	record->generation = record->next_generation;
 	record->next_generation = 0;
 	record->order = (struct order){ .phase = ORDER_START };
+	renewal_ari_start(record, renewal->certificate_id, clock_now());
 	record->not_before = renewal->facts.not_before;
 	record->not_after = renewal->facts.not_after;
 	record->issued_at = clock_now();
@@ -306,6 +369,9 @@ static enum rc step_install(struct renewal *renewal, struct err *err)
 	snprintf(record->authority, sizeof(record->authority), "%s", renewal->certificate->authority);
 	renewal_names_print(renewal->certificate, record->names, sizeof(record->names));
 	certificate_profile_print(&asked, record->asked);
+	snprintf(record->account, sizeof(record->account), "%s", client_account(renewal->client));
+	const char *profile = renewal_profile(renewal->desk->config, renewal->certificate);
+	snprintf(record->profile, sizeof(record->profile), "%s", profile ? profile : "");
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->custody.text);
 	record->attempts = 0;
 	record->retry_at = record->peer_retry_at = 0;
@@ -366,6 +432,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	renewal->desk = desk;
 	renewal->certificate = certificate;
 	renewal->bench.processes = desk->processes;
+	renewal->stage = STAGE_RESERVE;
 	renewal->policy = config_policy_get(desk->config, certificate->policy);
 	struct store_certificate *record = &renewal->record;
 	enum rc rc = store_certificate_load(desk->store, certificate->name, record, err);
@@ -381,12 +448,10 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	/* Who asks for this certificate now is not held back by our own back-off, only by the CA's word. */
 	record->retry_at = record->peer_retry_at;
 	outcome->plan = renewal_plan(desk->config, certificate, record, forced, clock_now());
-	if (outcome->plan.what == PLAN_WAIT) {
-		bool owes_hook = record->state == CERT_INSTALLED && certificate->deploy_run_count;
-
-		renewal->stage = owes_hook ? STAGE_DEPLOY : STAGE_END;
-		outcome->result = owes_hook ? RENEWAL_DEPLOYED : RENEWAL_NOT_DUE;
-	}
+	if (outcome->plan.what == PLAN_WAIT && renewal_ari_is_due(renewal->policy, certificate, record, clock_now()))
+		renewal->stage = STAGE_ASK;
+	else if (outcome->plan.what == PLAN_WAIT)
+		settle_waiting(renewal);
 	*ret_renewal = TAKE(renewal);
 	return RC_OK;
 }
@@ -406,6 +471,7 @@ static enum rc stage_perform(struct renewal *renewal, struct driver_wait *ret_wa
 	enum rc rc = RC_OK;
 
 	switch (renewal->stage) {
+	case STAGE_ASK: return step_ask(renewal, err);
 	case STAGE_RESERVE:
 		rc = step_reserve(renewal, err);
 		if (rc != RC_OK)

@@ -28,6 +28,31 @@ void renewal_names_print(const struct config_certificate *certificate, char *tex
 	}
 }
 
+const char *renewal_profile(const struct config *config, const struct config_certificate *certificate)
+{
+	return certificate->profile ? certificate->profile : config_authority_get(config, certificate->authority)->profile;
+}
+
+static bool profile_changed(const struct config *config, const struct config_certificate *certificate,
+			    const struct store_certificate *record)
+{
+	const char *profile = renewal_profile(config, certificate);
+
+	return strcmp(profile ? profile : "", record->profile) != 0;
+}
+
+int64_t renewal_least_not_after(const struct config *config, const struct config_certificate *certificate,
+				const struct store_certificate *record, int64_t now)
+{
+	bool is_suggested = record->renewal_info.at && record->renewal_info.at <= now;
+
+	/* Another profile or authority has another lifetime; and what is revoked, or wanted back by its CA, is worth nothing. */
+	if (record->revoked_at || is_suggested || strcmp(record->authority, certificate->authority) != 0 ||
+	    profile_changed(config, certificate, record))
+		return 0;
+	return record->not_after;
+}
+
 static bool config_changed(const struct config *config, const struct config_certificate *certificate,
 			   const struct store_certificate *record)
 {
@@ -38,7 +63,7 @@ static bool config_changed(const struct config *config, const struct config_cert
 	certificate_profile_print(&request, asked);
 	renewal_names_print(certificate, names, sizeof(names));
 	return strcasecmp(names, record->names) != 0 || strcmp(asked, record->asked) != 0 ||
-	       strcmp(certificate->authority, record->authority) != 0 ||
+	       profile_changed(config, certificate, record) || strcmp(certificate->authority, record->authority) != 0 ||
 	       !renewal_key_matches(&record->live_key, &certificate->key);
 }
 
@@ -57,6 +82,10 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.under_way = renewal_is_keyed(&record->next_key);
 		facts.retry_at = record->retry_at;
 		facts.attempts = record->attempts;
+		facts.suggested_start = record->renewal_info.start;
+		facts.suggested_end = record->renewal_info.end;
+		facts.suggested_at = record->renewal_info.at;
+		facts.suggested_early = record->renewal_info.early;
 	}
 	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, now);
 }

@@ -78,8 +78,10 @@ enum rc store_certificate_load(struct store *store, const char *name, struct sto
 	record_column(row, &record);
 	if (record.state >= CERTIFICATE_STATE_COUNT || record.order.phase == ORDER_PHASE_COUNT)
 		return err_set(err, RC_RESOURCE, "%s: the record of \"%s\" is damaged", store->path, name);
-	*ret = record;
-	return RC_OK;
+	rc = issued_load(store, &record, err);
+	if (rc == RC_OK)
+		*ret = record;
+	return rc;
 }
 
 static void record_bind(sqlite3_stmt *row, const struct store_certificate *record)
@@ -175,6 +177,8 @@ static enum rc record_write(struct store *store, const struct store_certificate 
 		return rc;
 	record_bind(row, record);
 	rc = database_finish(store, row, err);
+	if (rc == RC_OK)
+		rc = issued_save(store, record, err);
 	if (rc == RC_OK && event)
 		rc = journal_add(store, record->name, now, event, err);
 	return rc;

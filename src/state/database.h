@@ -30,6 +30,10 @@ void text_column(sqlite3_stmt *statement, int at, char *text, size_t room);
 /* Inside a transaction: the key waits to be erased.  `certificate` is "" for an account's. */
 enum rc retired_add(struct store *store, const struct store_key *key, const char *certificate, int64_t erase_at, struct err *err);
 
+/* Inside a transaction: account, profile and renewal_info of the record.  Nothing stored leaves them empty. */
+enum rc issued_load(struct store *store, struct store_certificate *record, struct err *err);
+enum rc issued_save(struct store *store, const struct store_certificate *record, struct err *err);
+
 static inline void statement_free(sqlite3_stmt *statement)
 {
 	sqlite3_finalize(statement);

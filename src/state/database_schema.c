@@ -46,6 +46,13 @@ const char *const database_steps[] = {
 	/* What a certificate was asked to say beside its names: when the configuration changes it, the certificate is renewed. */
 	"ALTER TABLE certificate ADD COLUMN asked TEXT NOT NULL DEFAULT '';"
 	"PRAGMA user_version = 5;",
+	/* How the live certificate was issued and when its CA wants it renewed (RFC 9773); the directories of the authorities. */
+	"CREATE TABLE issued (certificate TEXT PRIMARY KEY, account TEXT NOT NULL, profile TEXT NOT NULL, id TEXT NOT NULL,"
+	" start_at INTEGER NOT NULL, end_at INTEGER NOT NULL, at INTEGER NOT NULL, check_at INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL, early INTEGER NOT NULL, is_replaced INTEGER NOT NULL, explanation TEXT NOT NULL) STRICT;"
+	"CREATE TABLE directory (authority TEXT PRIMARY KEY, url TEXT NOT NULL, fetched_at INTEGER NOT NULL, json BLOB NOT NULL)"
+	" STRICT;"
+	"PRAGMA user_version = 6;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

@@ -6,10 +6,12 @@
 
 #include "clock.h"
 
-#define DAY            INT64_C(86400)
-#define SHORT_LIFE     (10 * DAY) /* under it, half of the lifetime is the default */
-#define BACK_OFF_FIRST INT64_C(60)
-#define BACK_OFF_LAST  (6 * INT64_C(3600))
+#define DAY              INT64_C(86400)
+#define SHORT_LIFE       (10 * DAY) /* under it, half of the lifetime is the default */
+#define BACK_OFF_FIRST   INT64_C(60)
+#define BACK_OFF_LAST    (6 * INT64_C(3600))
+#define EARLY_HOLD_FIRST INT64_C(3600)
+#define EARLY_HOLD_LAST  (6 * INT64_C(3600))
 
 /* FNV-1a: the same certificate gets the same jitter on every machine and every run. */
 static uint64_t name_hash(const char *name, int64_t not_after)
@@ -71,6 +73,24 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 		clock_print_duration(before_end, last));
 }
 
+/* RFC 9773, 4.2.  A CA that wants each certificate renewed as soon as it has issued it is obeyed less and less promptly. */
+static void by_suggestion(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
+{
+	char start[CLOCK_TEXT_MAX], end[CLOCK_TEXT_MAX];
+	int64_t hold = facts->suggested_early ? EARLY_HOLD_FIRST : 0, quarter = (facts->not_after - facts->not_before) / 4;
+
+	if (!policy->ari || !facts->suggested_at)
+		return;
+	for (unsigned i = 1; i < facts->suggested_early && hold < EARLY_HOLD_LAST; i++)
+		hold *= 2;
+	if (hold > EARLY_HOLD_LAST)
+		hold = EARLY_HOLD_LAST;
+	int64_t least = facts->issued_at + (hold < quarter ? hold : quarter);
+	earlier(plan, facts->suggested_at > least ? facts->suggested_at : least,
+		"a time in the window that the CA suggests, %s to %s", clock_print(facts->suggested_start, start),
+		clock_print(facts->suggested_end, end));
+}
+
 /* Jitter makes it earlier, never later, and never before half of the wait is over. */
 static void apply_jitter(const struct config_policy *policy, const char *name, const struct plan_facts *facts, struct plan *plan)
 {
@@ -113,7 +133,7 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 		return plan;
 	}
 	if (facts->config_changed) {
-		snprintf(plan.why, sizeof(plan.why), "its names, key or authority were changed in the configuration");
+		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
 		return plan;
 	}
 	if (facts->not_after <= now) {
@@ -124,6 +144,8 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	by_lifetime(policy, facts, &plan);
 	by_policy(policy, facts, &plan);
 	apply_jitter(policy, name, facts, &plan);
+	/* Drawn at random already. */
+	by_suggestion(policy, facts, &plan);
 	plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
 	return plan;
 }

@@ -18,6 +18,7 @@ renew >/dev/null || fail "enrolment through the proxy: $(renew)"
 # fault, words that must be in the message
 while read -r fault words; do
 	live=$(lab_live_serial amf)
+	lab_age_directories 86400
 	echo "$fault" >"$LAB/fault"
 	got=0
 	said=$(renew --force) || got=$?

@@ -217,10 +217,34 @@ static void a_wrong_option_of_a_tpm_is_told_what_to_write(void **state)
 	expect_refused(6, "    tpm2: { tcti: \"device:/dev/tpm0\", keep-loaded: true }", "tpmrm0");
 }
 
+static void profiles_and_renewal_information_are_understood(void **state)
+{
+	AUTO(config) struct config *plain = NULL;
+	AUTO(config) struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(load_with(0, "", &plain, NULL), RC_OK);
+	assert_null(config_authority_get(plain, "ra")->profile);
+	assert_null(config_certificate_get(plain, "amf")->profile);
+	assert_true(config_policy_get(plain, "sba")->ari);
+	assert_true(config_policy_get(plain, NULL)->ari);
+	assert_int_equal(load_with(16, "    ari: false", &config, NULL), RC_OK);
+	assert_false(config_policy_get(config, "sba")->ari);
+	config_free(config);
+	config = NULL;
+	assert_int_equal(load_with(11, "    profile: nf-tls", &config, NULL), RC_OK);
+	assert_string_equal(config_authority_get(config, "ra")->profile, "nf-tls");
+	config_free(config);
+	config = NULL;
+	assert_int_equal(load_with(24, "    profile: short", &config, NULL), RC_OK);
+	assert_string_equal(config_certificate_get(config, "amf")->profile, "short");
+	expect_refused(16, "    ari: yes", "true or false");
+	expect_refused(11, "    profile: \"a b\"", "hwacme check");
+}
+
 static void an_option_of_a_later_release_is_refused_as_such(void **state)
 {
 	(void)state;
-	expect_refused(16, "    ari: true", "not in this release");
 	expect_refused(25, "    probe: { connect: \"amf:443\" }", "not in this release");
 }
 
@@ -470,6 +494,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_option_is_told_what_was_meant),
 		cmocka_unit_test(a_tpm_is_told_its_parent_its_secrets_and_its_registers),
 		cmocka_unit_test(a_wrong_option_of_a_tpm_is_told_what_to_write),
+		cmocka_unit_test(profiles_and_renewal_information_are_understood),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),

@@ -65,7 +65,7 @@ static void a_uri_is_no_identifier(void **state)
 	AUTO(buf) struct buf json = BUF_MAX(MESSAGE_PAYLOAD_MAX);
 
 	(void)state;
-	assert_int_equal(message_new_order_print(names, 2, &json, NULL), RC_OK);
+	assert_int_equal(message_new_order_print(names, 2, NULL, NULL, &json, NULL), RC_OK);
 	assert_string_equal(buf_text(&json), "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}]}");
 	assert_int_equal(message_order_parse(span_text(ORDER_HEAD "}"), names, 2, &order, NULL), RC_OK);
 }
@@ -122,6 +122,41 @@ static void a_directory_needs_three_https_urls(void **state)
 							   "\"newOrder\":\"https://ca/o\"}"),
 						 &directory, &err),
 			 RC_PROTOCOL);
+}
+
+/* draft-ietf-acme-profiles, 3, and RFC 9773, 4.1 */
+static void a_directory_tells_of_profiles_and_renewal_information(void **state)
+{
+	struct message_directory directory;
+
+	(void)state;
+	assert_int_equal(message_directory_parse(
+				 span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\",\"newOrder\":"
+					   "\"https://ca/o\",\"renewalInfo\":\"https://ca/r\",\"meta\":{\"profiles\":{"
+					   "\"short\":\"https://ca/short\",\"nf-tls\":\"for NFs\",\"a-name-that-is-longer-than-"
+					   "the-sixty-three-characters-which-a-name-may-have\":\"\"}}}"),
+				 &directory, NULL),
+			 RC_OK);
+	assert_string_equal(directory.renewal_info, "https://ca/r");
+	assert_int_equal(directory.profile_count, 2);
+	assert_string_equal(directory.profiles[0], "short");
+	assert_string_equal(directory.profiles[1], "nf-tls");
+}
+
+static void an_order_says_what_it_replaces_and_its_profile_when_asked_to(void **state)
+{
+	AUTO(buf) struct buf plain = BUF_MAX(1024);
+	AUTO(buf) struct buf full = BUF_MAX(1024);
+	AUTO(message_order) struct message_order order = { 0 };
+
+	(void)state;
+	assert_int_equal(message_new_order_print(NAMES, 1, NULL, NULL, &plain, NULL), RC_OK);
+	assert_string_equal(buf_text(&plain), "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}]}");
+	assert_int_equal(message_new_order_print(NAMES, 1, "a.b", "nf-tls", &full, NULL), RC_OK);
+	assert_string_equal(buf_text(&full), "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],"
+					     "\"replaces\":\"a.b\",\"profile\":\"nf-tls\"}");
+	assert_int_equal(parse(ORDER_HEAD ",\"profile\":\"nf-tls\"}", &order, NULL), RC_OK);
+	assert_string_equal(order.profile, "nf-tls");
 }
 
 static void an_authorization_tells_its_challenges(void **state)
@@ -182,6 +217,8 @@ int main(void)
 		cmocka_unit_test(a_uri_is_no_identifier),
 		cmocka_unit_test(odd_orders_are_refused),
 		cmocka_unit_test(a_directory_needs_three_https_urls),
+		cmocka_unit_test(a_directory_tells_of_profiles_and_renewal_information),
+		cmocka_unit_test(an_order_says_what_it_replaces_and_its_profile_when_asked_to),
 		cmocka_unit_test(an_authorization_tells_its_challenges),
 		cmocka_unit_test(a_problem_is_shown_without_control_characters),
 		cmocka_unit_test(a_refused_algorithm_comes_with_those_the_server_takes),

@@ -13,7 +13,7 @@
 #define DAY  INT64_C(86400)
 #define BORN INT64_C(1795000000)
 
-static const struct config_policy PLAIN = { .margin = DAY };
+static const struct config_policy PLAIN = { .margin = DAY, .ari = true };
 
 static struct plan_facts facts_of(int64_t days)
 {
@@ -81,6 +81,52 @@ static void jitter_is_stable_for_a_name_and_only_earlier(void **state)
 	assert_true(one.when <= BORN + 60 * DAY && one.when >= BORN + 54 * DAY);
 }
 
+/* RFC 9773, 4.2: renewed at the time that was drawn in the window, which jitter does not move. */
+static void a_time_that_the_authority_suggests_counts_like_the_others(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+	struct config_policy policy = PLAIN;
+
+	(void)state;
+	policy.jitter_percent = 10;
+	facts.suggested_start = BORN + 9 * DAY;
+	facts.suggested_end = BORN + 12 * DAY;
+	facts.suggested_at = BORN + 10 * DAY;
+	struct plan plan = plan_of(&policy, &facts, BORN + DAY);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_int_equal(plan.when, BORN + 10 * DAY);
+	assert_non_null(strstr(plan.why, "the CA suggests"));
+	assert_int_equal(plan_of(&policy, &facts, BORN + 10 * DAY).what, PLAN_RENEW);
+	/* Not later than the policy would have it; and not at all when it says so. */
+	facts.suggested_at = BORN + 80 * DAY;
+	assert_true(plan_of(&policy, &facts, BORN + DAY).when <= BORN + 60 * DAY);
+	facts.suggested_at = BORN + 10 * DAY;
+	policy.ari = false;
+	assert_true(plan_of(&policy, &facts, BORN + DAY).when > BORN + 10 * DAY);
+}
+
+static void a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_without_end(void **state)
+{
+	struct plan_facts facts = facts_of(90), brief = facts_of(0);
+	int64_t last = 0;
+
+	(void)state;
+	facts.suggested_at = BORN - DAY;
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 60).what, PLAN_RENEW);
+	for (facts.suggested_early = 1; facts.suggested_early < 100; facts.suggested_early++) {
+		struct plan plan = plan_of(&PLAIN, &facts, BORN + 60);
+		assert_int_equal(plan.what, PLAN_WAIT);
+		assert_true(plan.when >= last && plan.when <= BORN + 6 * 3600);
+		last = plan.when;
+	}
+	assert_int_equal(last, BORN + 6 * 3600);
+	/* One that lives for an hour cannot wait for six. */
+	brief.not_after = BORN + 3600;
+	brief.suggested_at = BORN - DAY;
+	brief.suggested_early = 50;
+	assert_int_equal(plan_of(&PLAIN, &brief, BORN + 1).when, BORN + 900);
+}
+
 static void never_issued_unfinished_changed_expired_and_asked_for_are_due_now(void **state)
 {
 	struct plan_facts none = { 0 }, facts = facts_of(90);
@@ -139,6 +185,8 @@ int main(void)
 		cmocka_unit_test(the_earliest_of_the_configured_times_decides),
 		cmocka_unit_test(a_margin_longer_than_the_life_does_not_renew_for_ever),
 		cmocka_unit_test(jitter_is_stable_for_a_name_and_only_earlier),
+		cmocka_unit_test(a_time_that_the_authority_suggests_counts_like_the_others),
+		cmocka_unit_test(a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_without_end),
 		cmocka_unit_test(never_issued_unfinished_changed_expired_and_asked_for_are_due_now),
 		cmocka_unit_test(a_failure_is_waited_out_and_the_operator_is_not),
 		cmocka_unit_test(back_off_grows_is_bounded_and_obeys_the_peer),

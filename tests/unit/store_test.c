@@ -115,6 +115,39 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(status.st_mode & 0777, 0600);
 }
 
+static void how_it_was_issued_and_what_its_authority_suggests_comes_back(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "upf",
+					    .account = "https://ca/a",
+					    .profile = "nf-tls",
+					    .renewal_info = { .id = "a.b",
+							      .start = 100,
+							      .end = 200,
+							      .at = 150,
+							      .check_at = 90,
+							      .failures = 2,
+							      .early = 3,
+							      .is_replaced = true,
+							      .explanation = "https://ca/why" } };
+	struct store_certificate back;
+
+	(void)state;
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+	assert_int_equal(store_certificate_load(store, "upf", &back, NULL), RC_OK);
+	assert_string_equal(back.account, "https://ca/a");
+	assert_string_equal(back.profile, "nf-tls");
+	assert_string_equal(back.renewal_info.id, "a.b");
+	assert_int_equal(back.renewal_info.start, 100);
+	assert_int_equal(back.renewal_info.end, 200);
+	assert_int_equal(back.renewal_info.at, 150);
+	assert_int_equal(back.renewal_info.check_at, 90);
+	assert_int_equal(back.renewal_info.failures, 2);
+	assert_int_equal(back.renewal_info.early, 3);
+	assert_true(back.renewal_info.is_replaced);
+	assert_string_equal(back.renewal_info.explanation, "https://ca/why");
+}
+
 static void the_superseded_key_is_retired_in_the_same_step(void **state)
 {
 	AUTO(store) struct store *store = open_it();
@@ -161,6 +194,31 @@ static void an_account_is_kept_with_its_key(void **state)
 	assert_string_equal(back.key.name.label, "key-9");
 	assert_int_equal(store_key_owner(store, &account.key.name, owner, NULL), RC_OK);
 	assert_non_null(strstr(owner, "account"));
+}
+
+static void the_directory_of_an_authority_is_kept_as_it_came(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	AUTO(buf) struct buf json = BUF_MAX(64);
+	AUTO(buf) struct buf copy = BUF_MAX(64);
+	struct store_directory directory = { .url = "https://ca/dir", .fetched_at = 5 }, back = { .json = BUF_MAX(64) };
+	struct store_directory narrow = { .json = BUF_MAX(3) };
+
+	(void)state;
+	assert_int_equal(store_directory_load(store, "ra", &back, NULL), RC_ABSENT);
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&json);
+		assert_int_equal(buf_print(&json, NULL, "{\"n\":%d}", i), RC_OK);
+		directory.json = json;
+		assert_int_equal(store_directory_save(store, "ra", &directory, NULL), RC_OK);
+	}
+	assert_int_equal(store_directory_load(store, "ra", &back, NULL), RC_OK);
+	copy = back.json;
+	assert_string_equal(buf_text(&copy), "{\"n\":1}");
+	assert_string_equal(back.url, "https://ca/dir");
+	assert_int_equal(back.fetched_at, 5);
+	assert_int_equal(store_directory_load(store, "smf", &back, NULL), RC_ABSENT);
+	assert_int_equal(store_directory_load(store, "ra", &narrow, NULL), RC_PROTOCOL);
 }
 
 static void the_journal_is_newest_first(void **state)
@@ -243,8 +301,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_there_at_first_and_reading_makes_nothing),
 		cmocka_unit_test(a_record_comes_back_as_it_was),
+		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
 		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
 		cmocka_unit_test(an_account_is_kept_with_its_key),
+		cmocka_unit_test(the_directory_of_an_authority_is_kept_as_it_came),
 		cmocka_unit_test(the_journal_is_newest_first),
 		cmocka_unit_test(two_do_not_work_at_once),
 		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),

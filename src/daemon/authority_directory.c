@@ -1,0 +1,74 @@
+/* authority_directory.c -- keeps directories in the store for a day, and reads from a CA what needs no account. */
+#include <stdio.h>
+#include <string.h>
+
+#include "authority_session.h"
+#include "clock.h"
+
+#define DIRECTORY_KEPT INT64_C(86400) /* seconds; terms of service and new resources are noticed this late */
+
+static enum rc keeper_load(void *ctx, const char *url, struct buf *ret_json, struct err *err)
+{
+	const struct directory_keeper *keeper = ctx;
+	AUTO(buf) struct buf json = BUF_MAX(CLIENT_DIRECTORY_MAX);
+	struct store_directory kept = { .json = json };
+	int64_t now = clock_now();
+	enum rc rc = store_directory_load(keeper->store, keeper->authority->name, &kept, err);
+
+	json = kept.json;
+	if (rc != RC_OK)
+		return rc;
+	if (strcmp(kept.url, url) != 0 || kept.fetched_at > now || now - kept.fetched_at >= DIRECTORY_KEPT)
+		return err_set(err, RC_ABSENT, "the directory that is kept is another, or old");
+	return buf_append(ret_json, buf_span(&json), err);
+}
+
+static void keeper_save(void *ctx, const char *url, struct span json)
+{
+	const struct directory_keeper *keeper = ctx;
+	AUTO(buf) struct buf copy = BUF_MAX(CLIENT_DIRECTORY_MAX);
+	struct store_directory kept = { .fetched_at = clock_now() };
+
+	if (buf_append(&copy, json, NULL) != RC_OK)
+		return;
+	snprintf(kept.url, sizeof(kept.url), "%s", url);
+	kept.json = copy;
+	/* Without it the directory is fetched again: nothing is lost. */
+	(void)!store_directory_save(keeper->store, keeper->authority->name, &kept, NULL);
+}
+
+void directory_keeper_serve(struct directory_keeper *keeper, struct client *client)
+{
+	client_set_cache(client, &(struct client_cache){ .ctx = keeper, .load = keeper_load, .save = keeper_save });
+}
+
+void directory_keeper_close(struct directory_keeper *keeper)
+{
+	client_free(keeper->reader);
+	http_close(keeper->http);
+	keeper->reader = NULL;
+	keeper->http = NULL;
+}
+
+enum rc authorities_reader(struct authorities *authorities, const char *name, struct client **ret_client, struct err *err)
+{
+	const struct config_authority *authority;
+	struct session *session;
+	enum rc rc = session_get(authorities, name, &authority, &session, err);
+
+	if (rc != RC_OK)
+		return rc;
+	struct directory_keeper *keeper = session_keeper(authorities, authority);
+	if (!keeper->reader) {
+		rc = http_open(authority->trust, &keeper->http, err);
+		if (rc == RC_OK)
+			rc = client_new(keeper->http, NULL, authority->directory, &keeper->reader, err);
+		if (rc != RC_OK) {
+			directory_keeper_close(keeper);
+			return err_wrap(err, rc, "authority \"%s\"", name);
+		}
+		directory_keeper_serve(keeper, keeper->reader);
+	}
+	*ret_client = keeper->reader;
+	return RC_OK;
+}

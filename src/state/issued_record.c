@@ -1,0 +1,98 @@
+/* issued_record.c -- how a live certificate was issued, when its CA wants it renewed, and the directories of the authorities. */
+#include <stdio.h>
+
+#include "database.h"
+
+enum rc issued_load(struct store *store, struct store_certificate *record, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	struct renewal_info *info = &record->renewal_info;
+	enum rc rc = database_prepare(store,
+				      "SELECT account, profile, id, start_at, end_at, at, check_at, failures, early, is_replaced,"
+				      " explanation FROM issued WHERE certificate = ?",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
+	int stepped = sqlite3_step(row);
+	if (stepped == SQLITE_DONE)
+		return RC_OK;
+	if (stepped != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	text_column(row, 0, record->account, sizeof(record->account));
+	text_column(row, 1, record->profile, sizeof(record->profile));
+	text_column(row, 2, info->id, sizeof(info->id));
+	info->start = sqlite3_column_int64(row, 3);
+	info->end = sqlite3_column_int64(row, 4);
+	info->at = sqlite3_column_int64(row, 5);
+	info->check_at = sqlite3_column_int64(row, 6);
+	info->failures = (unsigned)sqlite3_column_int64(row, 7);
+	info->early = (unsigned)sqlite3_column_int64(row, 8);
+	info->is_replaced = sqlite3_column_int(row, 9) != 0;
+	text_column(row, 10, info->explanation, sizeof(info->explanation));
+	return RC_OK;
+}
+
+enum rc issued_save(struct store *store, const struct store_certificate *record, struct err *err)
+{
+	sqlite3_stmt *row = NULL;
+	const struct renewal_info *info = &record->renewal_info;
+	enum rc rc = database_prepare(
+		store,
+		"INSERT OR REPLACE INTO issued (certificate, account, profile, id, start_at, end_at, at, check_at,"
+		" failures, early, is_replaced, explanation) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		&row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 2, record->account, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 3, record->profile, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 4, info->id, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 5, info->start);
+	sqlite3_bind_int64(row, 6, info->end);
+	sqlite3_bind_int64(row, 7, info->at);
+	sqlite3_bind_int64(row, 8, info->check_at);
+	sqlite3_bind_int64(row, 9, info->failures);
+	sqlite3_bind_int64(row, 10, info->early);
+	sqlite3_bind_int(row, 11, info->is_replaced);
+	sqlite3_bind_text(row, 12, info->explanation, -1, SQLITE_STATIC);
+	return database_finish(store, row, err);
+}
+
+enum rc store_directory_load(struct store *store, const char *authority, struct store_directory *ret, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "SELECT url, fetched_at, json FROM directory WHERE authority = ?", &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, authority, -1, SQLITE_STATIC);
+	int stepped = sqlite3_step(row);
+	if (stepped == SQLITE_DONE)
+		return err_set(err, RC_ABSENT, "no directory of \"%s\" is kept", authority);
+	if (stepped != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	rc = buf_append(&ret->json, span_of(sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2)), err);
+	if (rc != RC_OK)
+		return rc;
+	text_column(row, 0, ret->url, sizeof(ret->url));
+	ret->fetched_at = sqlite3_column_int64(row, 1);
+	return RC_OK;
+}
+
+enum rc store_directory_save(struct store *store, const char *authority, const struct store_directory *directory, struct err *err)
+{
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(
+		store, "INSERT OR REPLACE INTO directory (authority, url, fetched_at, json) VALUES (?,?,?,?)", &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, authority, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 2, directory->url, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 3, directory->fetched_at);
+	sqlite3_bind_blob(row, 4, directory->json.at, (int)directory->json.len, SQLITE_STATIC);
+	return database_finish(store, row, err);
+}

@@ -1,0 +1,52 @@
+# Profiles (draft-ietf-acme-profiles): ordered by name when the CA has it; one it has not is refused with those it has, before anything is
+# ordered; a changed profile is a reason to renew.
+set -euo pipefail
+. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/ra/lab_ra.sh"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log" || { tail -n 3 "$LAB/hwacme.log" >&2; return 1; }; }
+# refused STATUS WORD...: `renew --force` ends so and says so; no order is made.
+refused() {
+	local status=$1 got=0 said word before
+	shift
+	before=$(ra orders | jq length)
+	said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
+	[ $got = "$status" ] || fail "exit $got instead of $status: $said"
+	for word in "$@"; do grep -qF -- "$word" <<<"$said" || fail "no \"$word\" in: $said"; done
+	[ "$(ra orders | jq length)" = "$before" ] || fail "an order was made"
+}
+profile() { ra orders | jq -r '.[-1].profile'; }
+
+lab_ra_up --set 'profiles={"nf-tls": "for NFs", "short": {"description": "six days", "validity": 518400}}'
+for name in amf amf-2; do
+	ra preauthorised "{\"identifier\": \"$name.5gc.mnc001.mcc001.3gppnetwork.org\", \"hours\": 336, \"issued_at\": \"now\"}" >/dev/null
+done
+lab_ra_config
+hwacme check | grep -q 'profiles: nf-tls, short' || fail "check does not show the profiles"
+hwacme renew >/dev/null
+[ "$(profile)" = null ] || fail "a profile was ordered that nobody configured"
+
+sed -i 's|    terms-agreed: true|&\n    profile: nf-tls|' "$LAB/hwacme.yaml"
+hwacme renew | grep -q 'renewed (.*profile' || fail "not renewed although the profile was changed"
+[ "$(profile)" = nf-tls ] || fail "the authority's profile was not ordered: $(profile)"
+hwacme renew | grep -q 'not due' || fail "renewed without end"
+sed -i 's|    policy: sba|&\n    profile: short|' "$LAB/hwacme.yaml"
+hwacme renew | grep -q 'renewed' || fail "not renewed although the certificate has a profile of its own now"
+[ "$(profile)" = short ] || fail "the certificate's profile was not ordered: $(profile)"
+[ "$(hwacme status --json | jq -r '.certificates[0].profile')" = short ] || fail "status does not show the profile"
+
+sed -i 's|    profile: short|    profile: shorter|' "$LAB/hwacme.yaml"
+refused 2 '"shorter"' 'nf-tls, short'
+got=0
+said=$("$HWACME" -c "$LAB/hwacme.yaml" check 2>&1) || got=$?
+{ [ $got = 2 ] && grep -q 'BAD .*"shorter".*nf-tls, short' <<<"$said"; } || fail "check: exit $got: $said"
+# What it did not have this morning it may have now: the kept directory is not the last word.
+ra settings '{"profiles": {"shorter": "five days"}}' >/dev/null
+hwacme renew --force >/dev/null
+[ "$(profile)" = shorter ] || fail "a profile that is new was not ordered"
+# It has them no more, or refuses one it had: explained.
+ra settings '{"profiles": {}}' >/dev/null
+refused 4 invalidProfile 'hwacme check'
+lab_age_directories 86400
+refused 2 'has no profiles'
+ra violations | jq -e '.violations == []' >/dev/null || fail "the client broke the protocol"
