@@ -137,7 +137,7 @@ struct config_certificate {
 	 * "uri:urn:uuid:..." is always among them */
 	char **names;
 	unsigned name_count;
-	char *nf_instance; /* UUID in lower case; NULL: none */
+	char *nf_instance; /* UUID in lower case, always among the names as well; NULL: none */
 	char **nf_types;   /* "AMF"; sorted */
 	unsigned nf_type_count;
 	struct config_challenge *challenges; /* in the order of the file: the first that the CA offers is used */

@@ -336,9 +336,9 @@ static enum rc read_certificate(const struct place *place, struct schema_certifi
 	if (rc == RC_OK)
 		rc = read_names(place, texts, ret);
 	if (rc == RC_OK)
-		rc = settings_nf(place, texts->nf, ret);
-	if (rc == RC_OK)
 		rc = read_challenges(place, texts->challenge, ret);
+	if (rc == RC_OK)
+		rc = settings_nf(place, texts->nf, ret);
 	if (rc == RC_OK)
 		rc = read_deploy(place, texts->deploy, ret);
 	return rc;

@@ -1,14 +1,14 @@
 /* settings_profile.c -- understands `nf` of a certificate and `certificate-profile` of an authority. */
 #include "settings_profile.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "identifier.h"
 #include "values.h"
 
 #define ORGANIZATION_MAX 64u /* RFC 5280, A.1: ub-organization-name */
-#define INSTANCE_URI     "uri:urn:uuid:"
+#define URN_UUID         "urn:uuid:"
 
 /* A list of words of CONFIG_ASKS, as a set. */
 static enum rc read_asks(const struct place *place, const char *option, char *const *texts, unsigned count, unsigned *ret)
@@ -110,26 +110,51 @@ static enum rc read_types(const struct place *place, struct schema_nf *texts, st
 	return RC_OK;
 }
 
-/* TS 33.310, 6.1.3c and annex J: the instance is a URI in subjectAltName; written once, it is among the names. */
-static enum rc add_instance(const struct place *place, struct config_certificate *certificate)
+static bool has_name(const struct config_certificate *certificate, const char *name)
 {
-	char uri[sizeof(INSTANCE_URI) + VALUE_UUID_LEN];
-
-	snprintf(uri, sizeof(uri), "%s%s", INSTANCE_URI, certificate->nf_instance);
 	for (unsigned i = 0; i < certificate->name_count; i++)
-		if (strcmp(certificate->names[i], uri) == 0)
-			return RC_OK;
+		if (strcmp(certificate->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static enum rc add_name(const struct place *place, struct config_certificate *certificate, const char *name)
+{
 	char **names = realloc(certificate->names, (certificate->name_count + 1u) * sizeof(char *));
+
 	if (names)
 		certificate->names = names;
-	if (!names || !(names[certificate->name_count] = strdup(uri)))
+	if (!names || !(names[certificate->name_count] = strdup(name)))
 		return err_set(place->err, RC_RESOURCE, "out of memory");
 	certificate->name_count++;
 	return RC_OK;
 }
 
+/*
+ * The instance is written once and stands among the names: where tkauth-01 can prove it, as an identifier of the
+ * order (TS 33.310, annex J); otherwise as a URI of the certificate alone (6.1.3c).
+ */
+static enum rc add_instance(const struct place *place, struct config_certificate *certificate)
+{
+	char identifier[IDENTIFIER_NAME_MAX], uri[IDENTIFIER_NAME_MAX];
+	struct identifier parsed;
+
+	snprintf(uri, sizeof(uri), "%s:%s%s", identifier_prefix(IDENTIFIER_URI), URN_UUID, certificate->nf_instance);
+	snprintf(identifier, sizeof(identifier), "%s:%s", identifier_prefix(IDENTIFIER_NF_INSTANCE), certificate->nf_instance);
+	if (has_name(certificate, identifier))
+		return RC_OK;
+	if (!config_challenge_get(certificate, CHALLENGE_TKAUTH_01))
+		return has_name(certificate, uri) ? RC_OK : add_name(place, certificate, uri);
+	const char *fault = identifier_parse(identifier, &parsed) ? identifier_fault(&parsed) : "write a UUID";
+	return fault ? place_refuse(place, "nf.instance", certificate->nf_instance, fault)
+		     : add_name(place, certificate, identifier);
+}
+
 enum rc settings_nf(const struct place *place, struct schema_nf *texts, struct config_certificate *ret)
 {
+	char uri[IDENTIFIER_VALUE_MAX], value[IDENTIFIER_VALUE_MAX];
+	struct identifier identifier = { .kind = IDENTIFIER_URI, .value = uri };
+
 	if (!texts)
 		return RC_OK;
 	if (!texts->types && !texts->instance)
@@ -137,12 +162,12 @@ enum rc settings_nf(const struct place *place, struct schema_nf *texts, struct c
 	enum rc rc = read_types(place, texts, ret);
 	if (rc != RC_OK || !texts->instance)
 		return rc;
-	if (!value_uuid(texts->instance))
+	snprintf(uri, sizeof(uri), "%s%s", URN_UUID, texts->instance);
+	if (identifier_fault(&identifier))
 		return place_refuse(place, "nf.instance", texts->instance,
 				    "write a UUID, such as 4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
 	/* TS 29.571, 5.3.2: sent in lower case. */
-	for (char *at = texts->instance; *at; at++)
-		*at = (char)tolower(*at);
-	ret->nf_instance = TAKE(texts->instance);
-	return add_instance(place, ret);
+	identifier_canonical(&identifier, value);
+	ret->nf_instance = strdup(value + strlen(URN_UUID));
+	return ret->nf_instance ? add_instance(place, ret) : err_set(place->err, RC_RESOURCE, "out of memory");
 }

@@ -9,7 +9,7 @@
 /* Without `texts`: both usages, nothing written, nothing missing accepted. */
 enum rc settings_certificate_profile(const struct place *place, struct schema_certificate_profile *texts,
 				     struct config_certificate_profile *ret) HWA_CHECKED;
-/* After the names: an instance is added to them when it is not among them. */
+/* After names and challenges: an instance is added to the names when it is not among them. */
 enum rc settings_nf(const struct place *place, struct schema_nf *texts, struct config_certificate *ret) HWA_CHECKED;
 
 #endif /* HWA_SETTINGS_PROFILE_H */

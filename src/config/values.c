@@ -2,7 +2,6 @@
 #include "values.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #define DNS_NAME_MAX  253u
 #define DNS_LABEL_MAX 63u
 #define PCR_LAST      23 /* PC Client Platform TPM Profile: 24 registers */
-#define URI_MAX       255u
 #define NF_TYPE_MAX   32u
 
 static bool is_letter(char c)
@@ -168,17 +166,6 @@ bool value_systemd_socket(const char *text)
 	if (strncmp(text, "systemd", 7) != 0)
 		return false;
 	return !text[7] || (text[7] == ':' && value_name(text + 8));
-}
-
-bool value_uuid(const char *text)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-	_Static_assert(sizeof(form) - 1 == VALUE_UUID_LEN, "RFC 9562, 4");
-	for (size_t i = 0; i < VALUE_UUID_LEN; i++)
-		if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return false;
-	return text[VALUE_UUID_LEN] == '\0';
 }
 
 bool value_nf_type(const char *text)

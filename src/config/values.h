@@ -7,7 +7,6 @@
 
 #include "config.h"
 
-#define VALUE_UUID_LEN     36u
 #define VALUE_DURATION_MAX (INT64_C(3650) * 86400) /* seconds */
 
 /* "90s", "10m", "336h", "14d"; false for anything else, weeks included. */
@@ -28,8 +27,6 @@ bool value_name(const char *text);
 bool value_listen(const char *text);
 /* "systemd", "systemd:NAME": a socket that a service manager hands over (sd_listen_fds(3)). */
 bool value_systemd_socket(const char *text);
-/* "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", in any case. */
-bool value_uuid(const char *text);
 /* One NFType (RFC 9310, 3): 1 to 32 characters, each visible ASCII. */
 bool value_nf_type(const char *text);
 

@@ -175,11 +175,13 @@ static enum rc check_names(X509 *leaf, const struct certificate_rules *rules, st
 
 	for (unsigned i = 0; rc == RC_OK && i < asked->name_count; i++) {
 		const char *name = asked->names[i];
-		bool is_uri = strncmp(name, "uri:", 4) == 0;
+		struct identifier identifier = { .kind = IDENTIFIER_KIND_COUNT };
+		bool is_uri = identifier_parse(name, &identifier) && identifier.kind == IDENTIFIER_URI;
 
 		if ((is_uri && !csr_request_asks(asked, ASK_URI)) || has_name(names, name))
 			continue;
-		if (!is_uri)
+		/* TS 33.310, 6.1.3c: an NF instance is a URI in the certificate. */
+		if (!is_uri && identifier.kind != IDENTIFIER_NF_INSTANCE)
 			rc = err_set(err, RC_PROTOCOL, "it lacks the name %s", name);
 		else if (!(rules->accept_without & CONFIG_ASK_BIT(ASK_URI)))
 			rc = nf_profile_lacks(ASK_URI, name, err);

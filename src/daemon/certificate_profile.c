@@ -46,7 +46,7 @@ bool certificate_profile_is_nf(const struct config_certificate *certificate)
 static bool has_uri(const struct config_certificate *certificate)
 {
 	for (unsigned i = 0; i < certificate->name_count; i++)
-		if (strncmp(certificate->names[i], "uri:", 4) == 0)
+		if (strncmp(certificate->names[i], "uri:", 4) == 0 || strncmp(certificate->names[i], "nf-instance:", 12) == 0)
 			return true;
 	return false;
 }

@@ -6,7 +6,6 @@
 #include "certificate_profile.h"
 
 #define WARNING_MAX  256
-#define URN_UUID     "uri:urn:uuid:"
 #define UUID_VERSION 14u /* where the version and the variant stand in the text of a UUID */
 #define UUID_VARIANT 19u
 
@@ -73,16 +72,19 @@ static bool is_other_version(struct view *view)
 
 static bool has_other_instance(struct view *view)
 {
+	static const char *const prefixes[] = { "uri:urn:uuid:", "nf-instance:" };
 	const struct config_certificate *certificate = view->certificate;
-	size_t prefix = strlen(URN_UUID);
 
-	for (unsigned i = 0; certificate->nf_instance && i < certificate->name_count; i++) {
-		const char *name = certificate->names[i];
+	for (unsigned i = 0; certificate->nf_instance && i < certificate->name_count; i++)
+		for (size_t at = 0; at < sizeof(prefixes) / sizeof(prefixes[0]); at++) {
+			size_t len = strlen(prefixes[at]);
 
-		snprintf(view->text, sizeof(view->text), "%s names another instance than nf", name);
-		if (strncmp(name, URN_UUID, prefix) == 0 && strcmp(name + prefix, certificate->nf_instance) != 0)
+			if (strncmp(certificate->names[i], prefixes[at], len) != 0 ||
+			    strcmp(certificate->names[i] + len, certificate->nf_instance) == 0)
+				continue;
+			snprintf(view->text, sizeof(view->text), "%s names another instance than nf", certificate->names[i]);
 			return true;
-	}
+		}
 	return false;
 }
 

@@ -77,7 +77,8 @@ static enum rc try_sign(struct token_key *key, struct err *err)
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 	static const uint8_t digest[32] = { 7 };
 
-	return token_sign(key, key_type_family(key->type) == FAMILY_EC ? TOKEN_ECDSA : TOKEN_RSA_PKCS1, TOKEN_SHA256, SPAN(digest), &sig, err);
+	return token_sign(key, key_type_family(key->type) == FAMILY_EC ? TOKEN_ECDSA : TOKEN_RSA_PKCS1, TOKEN_SHA256,
+			  SPAN(digest), &sig, err);
 }
 
 static void info_names_mechanisms_and_says_whether_it_is_software(void **state)

@@ -88,3 +88,12 @@ ra_clean || fail "the client broke the protocol"
 ra settings '{"new_authz": "on"}' >/dev/null
 grep -q 'amf: 2 identifiers authorised' <<<"$(hwacme authorize amf)" || fail "authorize: $(tail -n 2 "$LAB/hwacme.log")"
 ra_clean || fail "the client broke the protocol"
+
+# TS 33.310, annex J: with tkauth-01 the instance is an identifier, proved with a token of the OAM; at an RA that takes no other URI.
+ra settings '{"uri_names": "identifiers"}' >/dev/null
+lab_ra_config "nf: { types: [SMF, AMF], instance: 4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B }"
+sed -i "s|challenge: { |challenge: { tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }, |" "$LAB/hwacme.yaml"
+renew
+has '.uri == ["urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"] and .nf == ["AMF", "SMF"] and .usages == ["client", "server"]'
+[ "$(ra orders | jq '[.[-1].identifiers[] | select(.type == "NfInstanceId")] | length')" = 1 ] || fail "the instance is no identifier of the order"
+ra_clean || fail "the client broke the protocol"

@@ -158,6 +158,9 @@ static void each_point_is_told(void **state)
 static void another_instance_among_the_names_is_told(void **state)
 {
 	static char second[] = "uri:urn:uuid:00000000-0000-4000-8000-000000000000", *names[] = { NAME, URI, second };
+	static char identifier[] = "nf-instance:00000000-0000-4000-8000-000000000000";
+	static char own[] = "nf-instance:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
+	char all[4096] = "";
 	struct config_certificate nf = function();
 	struct config_authority from = authority();
 
@@ -165,6 +168,11 @@ static void another_instance_among_the_names_is_told(void **state)
 	nf.names = names;
 	nf.name_count = 3;
 	expect_warning(&nf, &from, "another instance");
+	names[2] = identifier;
+	expect_warning(&nf, &from, "another instance");
+	/* Its own, as an identifier, is one. */
+	names[2] = own;
+	assert_int_equal(certificate_profile_warn(&nf, &from, collect, all), 0);
 }
 
 int main(void)

@@ -249,6 +249,22 @@ static void a_part_that_may_be_missing_is_noted(void **state)
 	assert_int_equal(third.facts.missing, 0);
 }
 
+/* An instance is an identifier in the order and a URI in the certificate: it must be there, unless URIs may be missing. */
+static void an_instance_is_looked_for_as_a_uri(void **state)
+{
+	static char instance[] = "nf-instance:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", *names[] = { NAME, instance };
+	static const struct csr_request asked = { .names = names, .name_count = 2 };
+	AUTO(certificate_chain) struct certificate_chain first = { 0 };
+	AUTO(certificate_chain) struct certificate_chain second = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(judge_function(FUNCTION_NAMES, NULL, 0, &asked, &first, NULL), RC_OK);
+	assert_int_equal(judge_function("DNS:amf.example", NULL, 0, &asked, &second, &err), RC_PROTOCOL);
+	assert_non_null(strstr(err.text, "nf-instance:4ace9d34"));
+	assert_int_equal(judge_function("DNS:amf.example", NULL, CONFIG_ASK_BIT(ASK_URI), &asked, &second, NULL), RC_OK);
+}
+
 static void a_leaf_that_is_a_ca_is_refused_from_every_authority(void **state)
 {
 	static const struct addition authority[] = { { NID_basic_constraints, "critical,CA:TRUE" }, { 0 } };
@@ -345,6 +361,7 @@ int main(void)
 		cmocka_unit_test(key_names_and_times_must_be_right),
 		cmocka_unit_test(a_look_alike_of_a_network_function_is_refused),
 		cmocka_unit_test(a_part_that_may_be_missing_is_noted),
+		cmocka_unit_test(an_instance_is_looked_for_as_a_uri),
 		cmocka_unit_test(a_leaf_that_is_a_ca_is_refused_from_every_authority),
 		cmocka_unit_test(the_edges_of_validity_are_where_they_are_said_to_be),
 		cmocka_unit_test(a_chain_must_link_up_and_end_in_the_roots),

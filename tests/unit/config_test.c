@@ -318,6 +318,26 @@ static void an_instance_among_the_names_is_not_added_again(void **state)
 	assert_string_equal(config->certificates[0].names[0], "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
 }
 
+/* TS 33.310, annex J: proved with an authority token, the instance is an identifier of the order. */
+static void an_instance_that_can_be_proved_is_an_identifier(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(24,
+		      "    nf: { instance: 4ACE9D34-2c69-4f99-92d5-a73a3fe8e23b }\n"
+		      "    challenge: { tkauth-01: { authority: \"https://oam.example/token\" } }",
+		      &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(config->certificates[0].name_count, 2);
+	assert_string_equal(config->certificates[0].names[1], "nf-instance:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	expect_refused(24,
+		       "    nf: { instance: f81d4fae-7dec-11d0-a765-00a0c91e6bf6 }\n"
+		       "    challenge: { tkauth-01: { authority: \"https://oam.example/token\" } }",
+		       "version 4");
+}
+
 static void what_an_authority_is_asked_for_is_understood(void **state)
 {
 	AUTO(config) struct config *config = NULL;
@@ -500,6 +520,7 @@ int main(void)
 		cmocka_unit_test(wrong_values_are_told_what_to_write),
 		cmocka_unit_test(a_network_function_is_understood),
 		cmocka_unit_test(an_instance_among_the_names_is_not_added_again),
+		cmocka_unit_test(an_instance_that_can_be_proved_is_an_identifier),
 		cmocka_unit_test(what_an_authority_is_asked_for_is_understood),
 		cmocka_unit_test(wrong_profiles_are_told_what_to_write),
 		cmocka_unit_test(names_of_every_kind_have_one_text),

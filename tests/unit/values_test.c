@@ -148,23 +148,6 @@ static void registers_are_a_bank_and_numbers_each_once(void **state)
 	assert_int_equal(pcrs.mask, 1u << 23);
 }
 
-static void a_uuid_has_its_hyphens_and_nothing_else(void **state)
-{
-	static const char *const bad[] = { "",
-					   "4ace9d34",
-					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23",
-					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b0",
-					   "4ace9d342-c69-4f99-92d5-a73a3fe8e23b",
-					   "4ace9d34-2c69-4f99-92d5-a73a3fe8e23g",
-					   "{ace9d34-2c69-4f99-92d5-a73a3fe8e23}" };
-
-	(void)state;
-	assert_true(value_uuid("4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"));
-	assert_true(value_uuid("4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B"));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(value_uuid(bad[i]));
-}
-
 /* RFC 9310, 3. */
 static void an_nf_type_is_1_to_32_visible_characters(void **state)
 {
@@ -187,7 +170,6 @@ int main(void)
 		cmocka_unit_test(sockets_of_systemd_are_named_or_the_only_one),
 		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
-		cmocka_unit_test(a_uuid_has_its_hyphens_and_nothing_else),
 		cmocka_unit_test(an_nf_type_is_1_to_32_visible_characters),
 	};
 
