@@ -17,7 +17,7 @@ profile() {
 }
 defect() { ra settings "{\"certificate_defect\": \"$1\"}" >/dev/null; }
 
-lab_ra_up --set 'uri_names="any"'
+lab_ra_up --set 'uri_names="any"' --set 'new_authz="on"'
 for name in amf.5gc.mnc001.mcc001.3gppnetwork.org amf-2.5gc.mnc001.mcc001.3gppnetwork.org; do
 	ra preauthorised "{\"identifier\": \"$name\", \"hours\": 336, \"issued_at\": \"now\"}" >/dev/null
 done
@@ -85,7 +85,6 @@ hwacme --json check | jq -e '[.checks[] | select(.check == "profile") | .ok and 
 ra_clean || fail "the client broke the protocol"
 
 # A URI is no identifier: it is not authorised ahead of an order either (RFC 8555, 7.4.1).
-ra settings '{"new_authz": "on"}' >/dev/null
 grep -q 'amf: 2 identifiers authorised' <<<"$(hwacme authorize amf)" || fail "authorize: $(tail -n 2 "$LAB/hwacme.log")"
 ra_clean || fail "the client broke the protocol"
 
