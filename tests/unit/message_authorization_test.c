@@ -96,7 +96,7 @@ static void an_order_has_the_identifiers_among_the_names(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(message_new_order_print(names, 4, &json, NULL), RC_OK);
+	assert_int_equal(message_new_order_print(names, 4, NULL, NULL, &json, NULL), RC_OK);
 	assert_string_equal(buf_text(&json), "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"},"
 					     "{\"type\":\"ip\",\"value\":\"2001:db8::1\"},"
 					     "{\"type\":\"NfInstanceId\",\"value\":\"4ace9d34-2c69-4f99-92d5-a73a3fe8e23b\"}]}");
