@@ -128,6 +128,20 @@ enum rc store_retired_drop(struct store *store, const struct token_key_name *nam
 /* Who owns this key: "certificate amf (live)", "account operator-ra"; RC_ABSENT: nobody. */
 enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err) HWA_CHECKED;
 
+/* A record that a hook was told to place, and not yet told to remove. */
+struct store_answer {
+	char certificate[STORE_NAME_MAX];
+	char type[32]; /* of the challenge */
+	char domain[256], record[320], value[128];
+};
+/* Before the hook is told to place it; again is no error. */
+enum rc store_answer_add(struct store *store, const struct store_answer *answer, struct err *err) HWA_CHECKED;
+/* When the hook has removed it. */
+enum rc store_answer_drop(struct store *store, const struct store_answer *answer, struct err *err) HWA_CHECKED;
+/* Those of a certificate, at most `max`. */
+enum rc store_answers(struct store *store, const char *certificate, struct store_answer *ret, unsigned max, unsigned *ret_count,
+		      struct err *err) HWA_CHECKED;
+
 /* A number of this state directory's own, never 0: part of the id of every key it reserves. */
 enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err) HWA_CHECKED;
 

@@ -1,17 +1,39 @@
 /* challenge_desk.c -- hands programs to the spawner, and speaks HTTPS with Token Authorities. */
 #include "challenge_desk.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "http.h"
 #include "log.h"
 
+#define LEFT_MAX 16u /* records of earlier runs looked at in one run */
+
+static struct store_answer answer_of(const struct config_certificate *certificate, const struct config_challenge *challenge,
+				     const struct challenge_call *call)
+{
+	struct store_answer answer = { 0 };
+
+	snprintf(answer.certificate, sizeof(answer.certificate), "%s", certificate->name);
+	snprintf(answer.type, sizeof(answer.type), "%s", challenge_type_name(challenge->type));
+	snprintf(answer.domain, sizeof(answer.domain), "%s", call->domain);
+	snprintf(answer.record, sizeof(answer.record), "%s", call->record);
+	snprintf(answer.value, sizeof(answer.value), "%s", call->value);
+	return answer;
+}
+
+/* Intent before effect: what a hook places is on disk before, until a hook has removed it. */
 static enum rc run(void *ctx, const struct config_certificate *certificate, const struct config_challenge *challenge,
 		   const struct challenge_call *call, struct buf *ret_output, struct err *err)
 {
 	struct challenge_bench *bench = ctx;
-	enum rc rc = processes_challenge(bench->processes, certificate, challenge, call, ret_output, err);
+	struct store_answer answer = answer_of(certificate, challenge, call);
+	enum rc rc = call->verb == CHALLENGE_VERB_PRESENT ? store_answer_add(bench->store, &answer, err) : RC_OK;
 
+	if (rc == RC_OK)
+		rc = processes_challenge(bench->processes, certificate, challenge, call, ret_output, err);
+	if (rc == RC_OK && call->verb == CHALLENGE_VERB_CLEANUP)
+		rc = store_answer_drop(bench->store, &answer, err);
 	if (rc != RC_OK && rc != RC_ABSENT && call->verb != CHALLENGE_VERB_CLEANUP)
 		bench->program_failed = true;
 	return rc;
@@ -50,6 +72,39 @@ static void note(void *ctx, const char *text)
 {
 	(void)ctx;
 	log_event(LOG_WARN, "%s", text);
+}
+
+/* By the hook that is configured now; where there is none any more, the operator is told what is left. */
+static enum rc answer_remove(struct challenge_bench *bench, const struct config_certificate *certificate,
+			     const struct store_answer *answer, struct err *err)
+{
+	const struct config_challenge *challenge = config_challenge_get(certificate, challenge_type_parse(answer->type));
+	struct challenge_call call = { .verb = CHALLENGE_VERB_CLEANUP };
+	struct err why = { 0 };
+
+	snprintf(call.domain, sizeof(call.domain), "%s", answer->domain);
+	snprintf(call.record, sizeof(call.record), "%s", answer->record);
+	snprintf(call.value, sizeof(call.value), "%s", answer->value);
+	if (!challenge || !challenge->run_count) {
+		log_event(LOG_WARN, "%s: the TXT record %s \"%s\" was left, and %s is no longer configured; remove it",
+			  certificate->name, answer->record, answer->value, answer->type);
+		return store_answer_drop(bench->store, answer, err);
+	}
+	if (run(bench, certificate, challenge, &call, NULL, &why) != RC_OK)
+		log_event(LOG_WARN, "%s: the TXT record %s of an earlier run cannot be removed: %s", certificate->name,
+			  answer->record, why.text);
+	return RC_OK;
+}
+
+enum rc challenge_desk_recover(struct challenge_bench *bench, const struct config_certificate *certificate, struct err *err)
+{
+	struct store_answer left[LEFT_MAX];
+	unsigned count = 0;
+	enum rc rc = store_answers(bench->store, certificate->name, left, LEFT_MAX, &count, err);
+
+	for (unsigned i = 0; rc == RC_OK && i < count; i++)
+		rc = answer_remove(bench, certificate, &left[i], err);
+	return rc;
 }
 
 struct challenge_desk challenge_desk_make(struct challenge_bench *bench)

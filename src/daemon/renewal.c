@@ -303,9 +303,14 @@ static enum rc step_sign_in(struct renewal *renewal, struct err *err)
 {
 	struct err why = { 0 };
 	bool by_token = false;
-	enum rc rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(),
-					&renewal->client, &by_token, &why);
+	enum rc rc = challenge_desk_recover(&renewal->bench, renewal->certificate, err);
 
+	if (rc != RC_OK) {
+		renewal->blame = BLAME_LOCAL;
+		return rc;
+	}
+	rc = authorities_client(renewal->desk->authorities, renewal->certificate->authority, clock_now(), &renewal->client,
+				&by_token, &why);
 	if (rc != RC_OK) {
 		blame_of_order(renewal, by_token, &why);
 		if (err)
@@ -431,7 +436,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 		return err_set(err, RC_RESOURCE, "out of memory");
 	renewal->desk = desk;
 	renewal->certificate = certificate;
-	renewal->bench.processes = desk->processes;
+	renewal->bench = (struct challenge_bench){ .processes = desk->processes, .store = desk->store };
 	renewal->stage = STAGE_RESERVE;
 	renewal->policy = config_policy_get(desk->config, certificate->policy);
 	struct store_certificate *record = &renewal->record;

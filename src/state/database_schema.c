@@ -53,6 +53,10 @@ const char *const database_steps[] = {
 	"CREATE TABLE directory (authority TEXT PRIMARY KEY, url TEXT NOT NULL, fetched_at INTEGER NOT NULL, json BLOB NOT NULL)"
 	" STRICT;"
 	"PRAGMA user_version = 6;",
+	/* What a hook was told to place in the DNS outlives us, and has to be removed whatever happens to us. */
+	"CREATE TABLE answer (certificate TEXT NOT NULL, type TEXT NOT NULL, domain TEXT NOT NULL, record TEXT NOT NULL,"
+	" value TEXT NOT NULL, PRIMARY KEY (certificate, type, record, value)) STRICT;"
+	"PRAGMA user_version = 7;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

@@ -107,3 +107,21 @@ said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
 { [ $got = 1 ] && grep -q 'the zone is frozen' <<<"$said" && grep -q 'exited with 3' <<<"$said"; } || fail "a failing hook: exit $got: $said"
 grep -q cleanup "$LAB/frozen.log" || fail "a failing hook was not told to clean up"
 [ "$(lab_live_serial amf)" = "$live" ] || fail "a failing hook: the live certificate changed"
+
+# Killed while its record stands: the next run has the hook remove it before anything else (the order it then finds is another).
+cat >"$LAB/slow" <<-SH
+	#!/bin/sh
+	echo "\$1 \$HWACME_VALUE" >>"$LAB/slow.log"
+	[ "\$1" != ready ] || exit 75
+SH
+chmod 755 "$LAB/slow"
+lab_tokens_config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/slow] }"
+lab_start killed "$HWACME" -c "$LAB/hwacme.yaml" renew --force
+lab_wait 20 "the hook" grep -q ready "$LAB/slow.log"
+kill -9 "${LAB_PIDS[killed]}"
+lab_stop killed
+value=$(sed -n 's/^present //p' "$LAB/slow.log")
+printf '#!/bin/sh\necho "$1 $HWACME_VALUE" >>%s\n[ "$1" != present ] || exit 1\n' "$LAB/slow.log" >"$LAB/slow"
+: >"$LAB/slow.log"
+hwacme renew --force && fail "a hook that fails was taken for one that does not"
+[ "$(head -n 1 "$LAB/slow.log")" = "cleanup $value" ] || fail "what was left was not removed first: $(cat "$LAB/slow.log")"
