@@ -16,8 +16,9 @@ static enum rc fail(struct err *err, const char *root, const char *what)
 {
 	int number = errno;
 
-	return err_set_raw(err, number == ENOENT ? RC_ABSENT : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s", root,
-			   what, strerror(number));
+	return err_set_raw(err, number == ENOENT ? RC_ABSENT : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s%s", root,
+			   what, strerror(number),
+			   number == EACCES ? "; make its folder " WEBROOT_FOLDER " for the user that hwacme runs as" : "");
 }
 
 /* A descriptor of ROOT/.well-known/acme-challenge. */

@@ -4,6 +4,8 @@
 
 #include "err.h"
 
+#define WEBROOT_FOLDER ".well-known/acme-challenge" /* RFC 8555, 8.3 */
+
 /* Writes ROOT/.well-known/acme-challenge/TOKEN, mode 0644, making the two folders when missing; follows no link below ROOT. */
 enum rc webroot_put(const char *root, const char *token, const char *text, struct err *err) HWA_CHECKED;
 /* RC_ABSENT when it is not there. */

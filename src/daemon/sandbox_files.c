@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sandbox.h"
+#include "webroot.h"
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
 #define LANDLOCK_ACCESS_FS_REFER (1ULL << 13) /* from version 2 on */
@@ -142,17 +143,32 @@ static bool allow_replaced(const struct fence *fence, const struct config *confi
 	return allow(fence, real, TREE_READ);
 }
 
+/* Answers are written into one folder below a web server's root, which is made when it is missing -- unless something of ours, or a
+ * secret, lies below that root too: then the operator makes it. */
+static bool allow_webroot(const struct fence *fence, const struct config *config, const char *root)
+{
+	const uint64_t answers = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+				 LANDLOCK_ACCESS_FS_REMOVE_FILE;
+	char folder[PATH_MAX], real[PATH_MAX];
+	struct stat status;
+
+	snprintf(folder, sizeof(folder), "%s/" WEBROOT_FOLDER, root);
+	if (stat(folder, &status) == 0)
+		return allow(fence, folder, answers);
+	if (!realpath(root, real) || hides_secret(config, real))
+		return true;
+	return allow(fence, root, answers | LANDLOCK_ACCESS_FS_MAKE_DIR);
+}
+
 /* What a certificate's challenges read and write: files for a web server, tokens and roots of a Token Authority. */
 static bool allow_challenges(const struct fence *fence, const struct config *config, const struct config_certificate *certificate)
 {
-	const uint64_t answers = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
-				 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
 	bool ok = true;
 
 	for (unsigned i = 0; i < certificate->challenge_count && ok; i++) {
 		const struct config_challenge *challenge = &certificate->challenges[i];
 
-		ok = (!challenge->webroot || allow(fence, challenge->webroot, answers)) &&
+		ok = (!challenge->webroot || allow_webroot(fence, config, challenge->webroot)) &&
 		     allow_replaced(fence, config, challenge->token_file) && allow_replaced(fence, config, challenge->trust);
 	}
 	return ok;

@@ -289,6 +289,76 @@ static void roots_that_were_replaced_are_read(void **state)
 	authorities[0].trust = before;
 }
 
+static char webroot[96], folder[128];
+static struct config_challenge challenges[1] = { { .type = CHALLENGE_HTTP_01, .webroot = webroot } };
+static struct config_certificate certificates[1] = { { .challenges = challenges, .challenge_count = 1 } };
+
+static int try_in_folder(const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return try_open(path, O_WRONLY | O_CREAT | O_EXCL) == 0 && unlink(path) == 0 ? 0 : errno;
+}
+
+static void webroot_body(void)
+{
+	char page[128];
+
+	snprintf(page, sizeof(page), "%s/index.html", webroot);
+	if (sandbox_engine(&config, NULL) != RC_OK)
+		_exit(2);
+	mkdir(folder, 0755);
+	expect("an answer for the web server", try_in_folder("token"), true);
+	if (!sandbox_has_landlock())
+		return;
+	expect("a page of the web server's", try_open(page, O_RDONLY), false);
+	expect("a page of the web server's, written", try_open(page, O_WRONLY), false);
+	expect("a new page", try_open(webroot, O_TMPFILE | O_WRONLY), false);
+}
+
+static void a_web_root_is_for_answers_alone(void **state)
+{
+	char page[128], well_known[112];
+
+	(void)state;
+	snprintf(webroot, sizeof(webroot), "%s/www", box.dir);
+	snprintf(well_known, sizeof(well_known), "%s/.well-known", webroot);
+	snprintf(folder, sizeof(folder), "%s/acme-challenge", well_known);
+	snprintf(page, sizeof(page), "%s/index.html", webroot);
+	assert_int_equal(mkdir(webroot, 0755), 0);
+	assert_int_equal(softhsm_write(page, "a page"), 0);
+	assert_int_equal(mkdir(well_known, 0755), 0);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	config.certificates = certificates;
+	config.certificate_count = 1;
+	in_child(webroot_body);
+	config.certificate_count = 0;
+}
+
+/* A root above the state directory, or above a PIN, is not opened for the sake of a missing folder. */
+static void above_body(void)
+{
+	if (sandbox_engine(&config, NULL) != RC_OK)
+		_exit(2);
+	if (!sandbox_has_landlock())
+		return;
+	expect("a folder above the state directory", mkdir(folder, 0755) == 0 ? 0 : errno, false);
+	expect("a wrapped key, written", try_below("keys/hwacme-amf.pem", O_WRONLY), false);
+	expect("a wrapped key, removed", try_unlink("keys/hwacme-amf.pem"), false);
+}
+
+static void a_web_root_above_our_own_files_opens_none_of_them(void **state)
+{
+	(void)state;
+	snprintf(webroot, sizeof(webroot), "%s", box.dir);
+	snprintf(folder, sizeof(folder), "%s/.well-known", webroot);
+	config.certificates = certificates;
+	config.certificate_count = 1;
+	in_child(above_body);
+	config.certificate_count = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +366,8 @@ int main(void)
 		cmocka_unit_test(keyd_loads_modules_and_opens_no_network_socket),
 		cmocka_unit_test(a_network_hsm_is_named_by_the_configuration),
 		cmocka_unit_test(roots_that_were_replaced_are_read),
+		cmocka_unit_test(a_web_root_is_for_answers_alone),
+		cmocka_unit_test(a_web_root_above_our_own_files_opens_none_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
