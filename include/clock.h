@@ -23,7 +23,7 @@ const char *clock_print(int64_t at, char text[CLOCK_TEXT_MAX]);
 enum rc clock_parse_rfc3339(const char *text, int64_t *ret_at, struct err *err) HWA_CHECKED;
 
 /*
- * Retry-After, RFC 9110 10.2.3: an HTTP-date or delta-seconds, never early: whole seconds are rounded up.
+ * Retry-After, RFC 9110, 10.2.3: an HTTP-date or delta-seconds, never early: whole seconds are rounded up.
  * Clamped to [now, now + CLOCK_RETRY_MAX].
  */
 #define CLOCK_RETRY_MAX (INT64_C(86400))

@@ -10,7 +10,7 @@ enum key_family { FAMILY_EC, FAMILY_RSA, FAMILY_ED25519 };
 
 enum token_scheme {
 	TOKEN_ECDSA,     /* r || s, each of field size, leading zeros kept (RFC 7518, 3.4) */
-	TOKEN_RSA_PKCS1, /* RSASSA-PKCS1-v1_5 */
+	TOKEN_RSA_PKCS1, /* RSASSA-PKCS1-v1_5 (RFC 7518, 3.3) */
 	TOKEN_RSA_PSS,   /* salt as long as the hash (RFC 7518, 3.5) */
 	TOKEN_EDDSA,     /* Ed25519 of RFC 8032, 5.1: the message itself is signed, TOKEN_HASH_NONE */
 };

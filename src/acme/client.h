@@ -1,5 +1,5 @@
 /*
- * client.h -- one ACME server seen by one account key: directory, nonce pool, signed POST (RFC 8555, 6 and 7.1).
+ * client.h -- one ACME server seen by one account key: directory, nonce pool, signed POST (RFC 8555, 7.1.1, 6.5 and 6.2).
  */
 #ifndef HWA_CLIENT_H
 #define HWA_CLIENT_H

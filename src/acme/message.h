@@ -1,4 +1,4 @@
-/* message.h -- ACME's JSON to structs and back, bounded and strict (RFC 8555, 7.1). */
+/* message.h -- ACME's JSON to structs and back, bounded and strict (RFC 8555, 7.1.1, 7.1.3 and 7.1.4). */
 #ifndef HWA_MESSAGE_H
 #define HWA_MESSAGE_H
 

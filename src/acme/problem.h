@@ -1,5 +1,5 @@
 /*
- * problem.h -- what each problem type of ACME means for us, in one table (RFC 8555, 6.7; RFC 8739, 9115, 9773, 9799; drafts).
+ * problem.h -- what each problem type of ACME means for us, in one table (RFC 8555, 6.7; RFC 8739, RFC 9115, RFC 9773, RFC 9799; drafts).
  *
  * The rc is what the caller can do; whether the order is kept tells a refusal that
  * passes (or that a changed configuration mends) from one that ends the order.
@@ -44,12 +44,12 @@
 	X(INVALID_PROFILE, "invalidProfile", RC_INPUT, false,                                                                    \
 	  "`hwacme check` shows the profiles it has: write one of them, or take profile: out") /* acme-profiles, 4 */            \
 	X(BAD_ATTESTATION_STATEMENT, "badAttestationStatement", RC_DENIED, false, "")          /* acme-device-attest */          \
-	X(AUTO_RENEWAL_CANCELED, "autoRenewalCanceled", RC_DENIED, false, "")                  /* RFC 8739, 6.5 */               \
+	X(AUTO_RENEWAL_CANCELED, "autoRenewalCanceled", RC_DENIED, false, "")                  /* RFC 8739, 5.2 */               \
 	X(AUTO_RENEWAL_EXPIRED, "autoRenewalExpired", RC_DENIED, false, "")                                                      \
 	X(AUTO_RENEWAL_CANCELLATION_INVALID, "autoRenewalCancellationInvalid", RC_DENIED, false, "")                             \
 	X(AUTO_RENEWAL_REVOCATION_NOT_SUPPORTED, "autoRenewalRevocationNotSupported", RC_DENIED, false, "")                      \
 	X(UNKNOWN_DELEGATION, "unknownDelegation", RC_DENIED, false, "") /* RFC 9115, 6.4 */                                     \
-	X(ONION_CAA_REQUIRED, "onionCAARequired", RC_DENIED, false, "")  /* RFC 9799, 8.3 */
+	X(ONION_CAA_REQUIRED, "onionCAARequired", RC_DENIED, false, "")  /* RFC 9799, 7.2 */
 
 #define X(name, type, rc, keeps, hint) PROBLEM_##name,
 enum problem { PROBLEM_NONE, PROBLEMS(X) PROBLEM_UNKNOWN, PROBLEM_COUNT };

@@ -76,7 +76,7 @@ static const char *host_fault(const char *host)
 
 	if (strlen(host) > DNS_NAME_MAX)
 		return "longer than 253 characters";
-	/* An address in the place of a name would be validated as one (RFC 8738, 1). */
+	/* An address in the place of a name would be validated as one; it has a type of its own (RFC 8738, 3). */
 	if (host[strspn(host, "0123456789.")] == '\0')
 		return "an address, not a host name; write ip:ADDRESS";
 	for (const char *at = host;; at++) {

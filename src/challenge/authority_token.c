@@ -53,7 +53,7 @@ static enum rc no_token(struct err *err, const char *why)
 	return err_set(err, RC_INPUT, "what was given is not an authority token: %s", why);
 }
 
-/* One part of a JWT (RFC 7519, 3.1), as JSON. */
+/* One part of a JWT (RFC 7519, 7.2), as JSON. */
 static enum rc part_read(const char *at, size_t len, json_t **ret_object, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_MAX(CHALLENGE_TOKEN_MAX);

@@ -1,7 +1,7 @@
 /*
  * tkauth01.c -- tkauth-01 with tkauth-type "atc": a token of the Token Authority is the answer (RFC 9447, TS 33.310 Annex J).
  *
- * A token is kept in this process until it expires, and not on disk: it is a bearer secret, and the
+ * A token is kept in this process until it expires (RFC 9447, 3.3), and not on disk: it is a bearer secret, and the
  * next process may ask for its own.  One that the CA refused is forgotten.
  */
 #include <errno.h>

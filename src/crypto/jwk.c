@@ -13,7 +13,7 @@
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(bignum, BIGNUM *, BN_free);
 
-/* One number, base64url; `width` 0: as short as it is (RFC 7518, 6.3.1), else padded (6.2.1.2). */
+/* One number, base64url; `width` 0: as short as it is (RFC 7518, 6.3.1), else padded (RFC 7518, 6.2.1.2). */
 static enum rc number_print(const EVP_PKEY *pkey, const char *parameter, size_t width, struct buf *ret_text, struct err *err)
 {
 	AUTO(bignum) BIGNUM *number = NULL;

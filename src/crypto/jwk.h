@@ -6,7 +6,7 @@
 
 #define JWK_MAX 2048
 
-/* The JWK with only the required members in lexicographic order, as RFC 7638 3.3 hashes it. */
+/* The JWK with only the required members in lexicographic order, as RFC 7638, 3.3 hashes it. */
 enum rc jwk_print(struct span spki, struct buf *ret_json, struct err *err) HWA_CHECKED;
 /* base64url(SHA-256(jwk)). */
 enum rc jwk_thumbprint(struct span spki, struct buf *ret_text, struct err *err) HWA_CHECKED;

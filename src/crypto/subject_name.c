@@ -60,7 +60,7 @@ bool subject_name_is(const GENERAL_NAME *general, const char *name)
 	if (!len || type != FORMS[identifier.kind].type || (size_t)ASN1_STRING_length(value) != len)
 		return false;
 	const char *found = (const char *)ASN1_STRING_get0_data(value);
-	/* RFC 5280, 7.2: host names without case; 7.4: a URI's path and the like with it, and we send what we mean. */
+	/* RFC 5280, 7.2 and 7.4: host names without case, a URI's path and the like with it, and we send what we mean. */
 	return type == GEN_DNS ? strncasecmp(found, wanted, len) == 0 : memcmp(found, wanted, len) == 0;
 }
 

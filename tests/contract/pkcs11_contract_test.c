@@ -272,6 +272,7 @@ static void expect_chosen(const struct config_token *choice, const char *serial)
 	token_close(token);
 }
 
+/* RFC 7512, 2.3 */
 static void a_token_is_chosen_by_serial_number_or_uri(void **state)
 {
 	struct token *keeper = contract_open(*state); /* keeps the module started, for the raw calls */

@@ -151,6 +151,7 @@ static void contract_sign(struct token_key *key, enum token_scheme scheme, enum 
 	contract_expect(token_sign(key, scheme, hash, contract_input(hash, digest), &sig, &err), RC_OK, &err, "sign");
 	/* RFC 7518, 3.4: r and s keep their leading zeros, so the width never varies. */
 	assert_int_equal(sig.len, key_type_signature_len(key->type));
+	/* With RSA, also that the DigestInfo is the hash's (RFC 8017, 9.2). */
 	assert_true(contract_verifies(pkey, scheme, hash, buf_span(&sig)));
 	sig.at[sig.len - 1] ^= 1;
 	assert_false(contract_verifies(pkey, scheme, hash, buf_span(&sig)));

@@ -17,7 +17,7 @@ change() { sed -i "$1" "$LAB/hwacme.yaml"; }
 accounts() { ra accounts | jq "$1"; }
 keys() { hwacme token keys --json | jq "[.keys[] | select(.owner // \"\" | test(\"$1\"))] | length"; }
 
-# External account binding (RFC 8555, 7.3.4): asked for, missing, wrong, right; HS384; the key never on the engine's side.
+# External account binding (RFC 8555, 7.3.4): asked for, missing, wrong, right; HS384 (RFC 7518, 3.2); the key never on the engine's side.
 secret=$(python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(48)).rstrip(b'=').decode())")
 lab_ra_up --set external_account_required=true --set "external_accounts={\"nf-17\": \"$secret\"}" --set 'new_authz="on"' --set 'terms="https://ra.example/terms-1"'
 lab_ra_config
@@ -29,11 +29,12 @@ ra reset '{}' >/dev/null # the RA calls a wrong MAC a mistake of ours, which it 
 printf %s "$secret" >"$LAB/eab.key"
 hwacme account register >/dev/null || fail "account register"
 [ "$(accounts length)" = 1 ] || fail "not one account: $(accounts .)"
+# RFC 8555, 7.1.2: the account as the RA shows it.
 hwacme account show --json | jq -e '.status == "valid" and .contact == "mailto:noc@example.org"' >/dev/null || fail "account show: $(hwacme account show --json)"
 hwacme renew >/dev/null || fail "enrolment"
 ra_clean || fail "enrolment: the client broke the protocol"
 
-# RFC 8555, 7.3.2: new contacts are sent once; 7.3.3: changed terms stop everything, with the page to read.
+# RFC 8555, 7.3.2: new contacts are sent once; RFC 8555, 7.3.3: changed terms stop everything, with the page to read.
 change 's|mailto:noc@example.org|mailto:new@example.org|'
 hwacme renew --force >/dev/null || fail "renewal with a new contact"
 [ "$(accounts '.[0].contact[0]')" = '"mailto:new@example.org"' ] || fail "the contact was not sent: $(accounts .)"
@@ -48,7 +49,8 @@ hwacme account register >/dev/null || fail "agreeing again"
 hwacme renew --force >/dev/null || fail "renewal after agreeing"
 ra_clean || fail "terms: the client broke the protocol"
 
-# RFC 8555, 7.3.5: to a fresh key, to a key of another type; and cut off, whatever the CA has made of it.
+# RFC 8555, 7.3.5: to a fresh key, to a key of another type; and cut off, whatever the CA has made of it: which key has the account
+# is asked (RFC 8555, 7.3.1).
 rolled() { # WHAT: one account, one key for it in the token, and it works
 	[ "$(accounts length)" = 1 ] || fail "$1: not one account"
 	hwacme renew --force >/dev/null || fail "$1: renewal"
@@ -101,7 +103,7 @@ for option in "" --with-certificate-key; do
 done
 refused 2 "superseded" revoke amf --reason nonsense
 
-# RFC 8555, 7.3.6: ended for good; a new one has a fresh key.
+# RFC 8555, 7.3.6: ended for good; a new one has a fresh key (RFC 8555, 7.3).
 refused 2 --yes account deactivate
 hwacme account deactivate --yes >/dev/null || fail "deactivate"
 accounts '.[0].status' | grep -q deactivated || fail "not deactivated: $(accounts .)"

@@ -45,7 +45,7 @@ enrol() {
 has() { openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | grep -qF "$1" || fail "the certificate lacks $1"; }
 HOST=amf.5gc.mnc001.mcc001.3gppnetwork.org
 
-# webroot: a web server of somebody else's serves the file; nothing is left of it.
+# webroot: a web server of somebody else's serves the file with the key authorisation (RFC 8555, 8.1); nothing is left of it.
 mkdir "$LAB/www"
 lab_start web python3 -m http.server --bind 127.0.0.1 --directory "$LAB/www" "$LAB_HTTP01"
 lab_wait 20 "the web server" curl -sf "http://127.0.0.1:$LAB_HTTP01/"

@@ -1,4 +1,4 @@
-# A valid authorisation costs no challenge; without one every order is challenged; half of the nonces refused changes nothing.
+# A valid authorisation costs no challenge (RFC 8555, 7.5); without one every order is challenged; half of the nonces refused changes nothing.
 set -euo pipefail
 . "$SOURCE/swtpm-ci/lab.sh"
 fail() { echo "FAILED: $*" >&2; exit 1; }

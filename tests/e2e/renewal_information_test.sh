@@ -57,7 +57,7 @@ ra renewal-info "{\"certificate\": \"all\", $(window "$start" "$end"), \"retry_a
 asks >/dev/null
 near "$(next_check)" 21600 "no Retry-After"
 
-# No answer is no failure: what was known stays, and the next look is later.
+# No answer is no failure: what was known stays, and the next look is later (RFC 9773, 4.3.3).
 chosen=$(stored 'SELECT at FROM issued')
 failing() { # WHAT SECONDS
 	asks | grep -q 'not due' || fail "$1: not \"not due\""

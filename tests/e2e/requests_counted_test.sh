@@ -44,7 +44,7 @@ ra preauthorised "{\"identifier\": \"$NAME\", \"hours\": 336}" >/dev/null
 renew "pre-authorised"
 counts "pre-authorised" newNonce=1 newOrder=1 finalize=1 order=1 certificate=1
 
-# A refused nonce costs one request and one signature more.
+# A refused nonce costs one request and one signature more: the refusal brought the next (RFC 8555, 6.5).
 ra faults '{"endpoint": "newOrder", "status": 400, "type": "badNonce"}' >/dev/null
 renew "badNonce"
 counts "badNonce" newNonce=1 newOrder=2 finalize=1 order=1 certificate=1
@@ -57,7 +57,7 @@ renew "a day later"
 counts "a day later" directory=1 newNonce=1 newOrder=1 finalize=1 order=1 certificate=1
 
 sed -i "s|$SPY|$LAB_MODULE|" "$LAB/hwacme.yaml"
-# A kept directory that names what is not there any more is fetched anew; the renewal goes on.
+# A kept directory that names what is not there any more, newNonce (RFC 8555, 7.2) too, is fetched anew; the renewal goes on.
 for resource in newNonce newOrder; do
 	python3 - "$LAB/state/hwacme.db" $resource <<-'PY'
 	import json, sqlite3, sys

@@ -1,4 +1,4 @@
-# 3GPP TR 33.776, 6.9 (solution #9), step by step: a network function renews its certificate by policy; the RA has it pre-authorised for
+# 3GPP TR 33.776, 6.9.1.1 (solution #9), step by step: a network function renews its certificate by policy; the RA has it pre-authorised for
 # 336 hours after each issuance, and challenges it outside of them.
 set -euo pipefail
 . "$SOURCE/swtpm-ci/lab.sh"

@@ -19,7 +19,8 @@ counts() {
 }
 NAMES='amf.5gc.mnc001.mcc001.3gppnetwork.org amf-2.5gc.mnc001.mcc001.3gppnetwork.org'
 
-# The answer to a challenge waits for the validation here: the number of looks is then no matter of speed.
+# The answer to a challenge waits for the validation here: the number of looks is then no matter of speed. The RA remarks on a response
+# to http-01 that is not the empty object (RFC 8555, 7.5.1).
 lab_ra_up --set validate_at_once=true
 lab_ra_config
 renew "enrolment"

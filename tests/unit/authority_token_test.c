@@ -132,6 +132,7 @@ static void tokens_with_a_defect_are_refused_in_words(void **state)
 	}
 }
 
+/* RFC 7519, 7.2 */
 static void what_is_no_jwt_is_refused_and_not_repeated(void **state)
 {
 	static const char *const bad[] = { "", "secret-secret", "a.b", "a.b.", "a.b.c.d", "!.b.c", "..", "e30.e30.===" };

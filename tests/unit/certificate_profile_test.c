@@ -120,6 +120,7 @@ static void each_point_is_told(void **state)
 	nf = function();
 	nf.nf_type_count = 1;
 	nf.nf_types = lowers;
+	/* RFC 9310, appendix A: the names of 3GPP are known. */
 	expect_warning(&nf, &from, "write AMF");
 	nf.nf_types = owns;
 	expect_warning(&nf, &from, "one of your own");
@@ -130,15 +131,18 @@ static void each_point_is_told(void **state)
 	nf.name_count = 1;
 	nf.nf_instance = v1;
 	expect_warning(&nf, &from, "version 4");
+	/* RFC 9562, 4.1 */
 	nf.nf_instance = variant;
 	expect_warning(&nf, &from, "version 4");
 	nf = function();
 	nf.names = shorts;
 	from.certificate_profile.organization = NAME + 8;
+	/* TS 23.003, 28.2: three digits each. */
 	expect_warning(&nf, &from, "23.003");
 	from = authority();
 	nf = function();
 	nf.key.type = KEY_ED25519;
+	/* TS 33.310, 6.1.1 */
 	expect_warning(&nf, &from, "6.1.1");
 	nf = function();
 	from.certificate_profile.country = NULL;

@@ -317,6 +317,7 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 	ca_key = own_key;
 }
 
+/* RFC 8555, 9.1 and 11.4 */
 static void nothing_but_certificates_may_stand_there(void **state)
 {
 	static const char *const extras[] = { "-----BEGIN PRIVATE"

@@ -42,6 +42,7 @@ static void what_is_no_time_is_refused(void **state)
 		assert_int_equal(rfc3339(wrong[i]), -1);
 }
 
+/* RFC 9110, 10.2.3, and the date of RFC 9110, 5.6.7 */
 static void retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day(void **state)
 {
 	int64_t at = 0;

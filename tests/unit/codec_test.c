@@ -8,6 +8,7 @@
 
 #include "codec.h"
 
+/* RFC 4648, 5 */
 static void base64url_of_rfc_4648_without_padding(void **state)
 {
 	static const char *const pairs[][2] = {
@@ -26,6 +27,7 @@ static void base64url_of_rfc_4648_without_padding(void **state)
 	}
 }
 
+/* RFC 8555, 6.1: trailing '=' is malformed too. */
 static void padding_other_alphabets_and_loose_bits_are_refused(void **state)
 {
 	static const char *const wrong[] = { "Zg==", "Zm+v", "Zm/v", "Zh", "Z", "Zm9v\n", "Zm 9v" };

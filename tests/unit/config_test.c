@@ -361,6 +361,8 @@ static void what_an_authority_is_asked_for_is_understood(void **state)
 static void wrong_profiles_are_told_what_to_write(void **state)
 {
 	static const char long_type[] = "    nf: { types: [A23456789012345678901234567890123] }";
+	AUTO(config) struct config *config = NULL;
+	char longest[128];
 
 	(void)state;
 	expect_refused(21, "    nf: { types: [] }", "entries");
@@ -375,6 +377,11 @@ static void wrong_profiles_are_told_what_to_write(void **state)
 	expect_refused(10, "    certificate-profile: { usages: [both] }", "server, client");
 	expect_refused(10, "    certificate-profile: { country: Germany }", "two capital letters");
 	expect_refused(10, "    certificate-profile: { organization: \"\\u00c4\" }", "ASCII");
+	/* RFC 5280, A.1: 64 characters and no more. */
+	snprintf(longest, sizeof(longest), "    certificate-profile: { organization: O%064d }", 0);
+	expect_refused(10, longest, "up to 64");
+	snprintf(longest, sizeof(longest), "    certificate-profile: { organization: O%063d }", 0);
+	assert_int_equal(load_with(10, longest, &config, NULL), RC_OK);
 }
 
 static void names_of_every_kind_have_one_text(void **state)

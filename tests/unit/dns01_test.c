@@ -36,7 +36,7 @@ static void the_record_is_below_the_name_and_its_value_a_hash(void **state)
 	assert_int_equal(calls.notes, 0);
 }
 
-/* draft-ietf-acme-dns-account-label, 3.2: its own example. */
+/* draft-ietf-acme-dns-account-label, 3.2: its own example; base32 of RFC 4648, 6 in lower case. */
 static void an_account_has_a_label_of_its_own(void **state)
 {
 	struct fixture_desk calls = { 0 };

@@ -20,6 +20,7 @@ static enum rc get(const char *url, struct err *err)
 	return http_send(http, &(struct http_request){ .method = HTTP_GET, .url = url }, &response, err);
 }
 
+/* RFC 8555, 6.1 */
 static void only_https_is_spoken(void **state)
 {
 	static const char *const urls[] = { "http://localhost/", "ftp://localhost/", "file:///etc/passwd", "//localhost/", "" };

@@ -92,7 +92,7 @@ static void others_are_refused_with_a_reason(void **state)
 		"ip:[2001:db8::1]",
 		"ip:fe80::1%eth0",
 		"ip:192.0.2.01",
-		/* not version 4, not the variant, not a UUID */
+		/* RFC 9562, 5.4: not version 4; RFC 9562, 4.1: not the variant; and not a UUID */
 		"nf-instance:4ace9d34-2c69-1f99-92d5-a73a3fe8e23b",
 		"nf-instance:4ace9d34-2c69-4f99-c2d5-a73a3fe8e23b",
 		"nf-instance:4ace9d342c694f9992d5a73a3fe8e23b",
@@ -120,7 +120,7 @@ static void others_are_refused_with_a_reason(void **state)
 	assert_non_null(strstr(fault(longest), "253"));
 }
 
-/* RFC 8738, 3 and RFC 5952, 4: the shortest form, lower case, the longest run of zeros as "::". */
+/* RFC 8738, 3; RFC 1123, 2.1; RFC 5952, 4: the shortest form, lower case, the longest run of zeros as "::". */
 static void each_identifier_has_one_text(void **state)
 {
 	(void)state;
@@ -133,6 +133,7 @@ static void each_identifier_has_one_text(void **state)
 	expect_text("ip:2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1");
 	/* TS 29.571, 5.3.2: sent in lower case. */
 	expect_text("nf-instance:4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B", "4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
+	/* RFC 8141, 3.1: urn:uuid: tells no case apart; RFC 9562, 4: written in lower case. */
 	expect_text("uri:URN:UUID:4ACE9D34-2C69-4F99-92D5-A73A3FE8E23B", "urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b");
 	expect_text("uri:https://a.example/Path", "https://a.example/Path");
 }
@@ -190,7 +191,7 @@ static const char *uri_fault(const char *value)
 	return identifier_fault(&(struct identifier){ .kind = IDENTIFIER_URI, .value = value });
 }
 
-/* RFC 5280, 4.2.1.6: not relative, with a scheme and something after it. */
+/* RFC 5280, 4.2.1.6: not relative, with a scheme (RFC 3986, 3.1) and something after it. */
 static void a_uri_is_whole_and_has_no_odd_characters(void **state)
 {
 	static const char *const good[] = { "urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b", "https://a.example/%20?b#c",

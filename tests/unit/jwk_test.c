@@ -40,6 +40,7 @@ static void spki_of(const char *n, struct buf *ret_spki)
 	BN_free(number);
 }
 
+/* RFC 7638, 3.3: members in their order, no others; RFC 7518, 6.3.1: numbers as short as they are. */
 static void the_thumbprint_of_rfc_7638_3_1(void **state)
 {
 	static const char n[] =
@@ -91,7 +92,7 @@ static void coordinates_of_p_521_have_66_octets(void **state)
 	}
 }
 
-/* RFC 8037, A.2 and A.3. */
+/* RFC 8037, 2, by the examples of its appendix. */
 static void the_thumbprint_of_rfc_8037_a_3(void **state)
 {
 	AUTO(buf) struct buf x = BUF_MAX(64);

@@ -21,7 +21,7 @@ static void names_go_both_ways_and_case_counts(void **state)
 	assert_int_equal(jws_algorithm_parse(""), JWS_ALGORITHM_COUNT);
 }
 
-/* RFC 7518, 3.1, 3.3 to 3.5 and RFC 8037, 3.1, written out. */
+/* RFC 7518, 3.1, 3.3, 3.4 and 3.5, and RFC 8037, 3.1, written out. */
 static void a_key_takes_the_algorithms_of_its_type_and_the_first_without_being_told(void **state)
 {
 	static const struct {

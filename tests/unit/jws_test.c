@@ -64,6 +64,7 @@ static void verify(struct token_key *key, json_t *jws, enum jws_algorithm algori
 	unsigned char *der = NULL;
 	EVP_PKEY_CTX *settings = NULL;
 
+	/* RFC 7515, 5.1 */
 	assert_int_equal(buf_print(&input, NULL, "%s.%s", json_string_value(json_object_get(jws, "protected")),
 				   json_string_value(json_object_get(jws, "payload"))),
 			 RC_OK);

@@ -32,6 +32,7 @@ static void each_type_signs_as_its_family_does_and_no_other(void **state)
 	assert_false(key_type_signs(KEY_RSA_3072, TOKEN_RSA_PKCS1, TOKEN_HASH_NONE));
 	assert_false(key_type_signs(KEY_RSA_3072, TOKEN_EDDSA, TOKEN_HASH_NONE));
 	assert_true(key_type_signs(KEY_ED25519, TOKEN_EDDSA, TOKEN_HASH_NONE));
+	/* RFC 8032, 5.1: the message itself. */
 	assert_false(key_type_signs(KEY_ED25519, TOKEN_EDDSA, TOKEN_SHA512));
 	assert_false(key_type_signs(KEY_TYPE_COUNT, TOKEN_ECDSA, TOKEN_SHA256));
 	for (int type = 0; type < KEY_TYPE_COUNT; type++)
@@ -39,7 +40,7 @@ static void each_type_signs_as_its_family_does_and_no_other(void **state)
 					   key_type_hash((enum key_type)type)));
 }
 
-/* The numbers of the list against OpenSSL's: 66 octets for P-521, 512 for RSA 4096. */
+/* The numbers of the list against OpenSSL's: 66 octets for P-521, 512 for RSA 4096; RFC 5480, 2.1.1.1 and RFC 8410, 3. */
 static void widths_and_curve_identifiers_are_what_openssl_has(void **state)
 {
 	(void)state;

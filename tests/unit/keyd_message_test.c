@@ -11,6 +11,7 @@
 
 #include "keyd_message.h"
 
+/* RFC 7515, 5.1 */
 static void a_signing_input_is_taken(void **state)
 {
 	(void)state;
@@ -18,6 +19,7 @@ static void a_signing_input_is_taken(void **state)
 	assert_int_equal(keyd_message_check(span_text("eyJhbGciOiJFZERTQSJ9."), NULL), RC_OK); /* POST-as-GET */
 }
 
+/* RFC 2986, 4.1 */
 static void a_request_is_taken_whole(void **state)
 {
 	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");

@@ -11,6 +11,7 @@
 
 #include "link.h"
 
+/* RFC 8288, 3 and 3.3: links with commas between, relations with spaces between; of several rel the first counts. */
 static void one_header_may_have_several_links(void **state)
 {
 	static struct http_response response;

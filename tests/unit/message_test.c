@@ -101,6 +101,7 @@ static void odd_orders_are_refused(void **state)
 	}
 }
 
+/* RFC 8555, 7.1.1 */
 static void a_directory_needs_three_https_urls(void **state)
 {
 	struct message_directory directory;
@@ -159,6 +160,7 @@ static void an_order_says_what_it_replaces_and_its_profile_when_asked_to(void **
 	assert_string_equal(order.profile, "nf-tls");
 }
 
+/* RFC 8555, 7.1.4 and 8: type, url, and a token where the type has one; types nobody knows are no fault. */
 static void an_authorization_tells_its_challenges(void **state)
 {
 	struct message_authorization authorization;
@@ -186,6 +188,40 @@ static void a_problem_is_shown_without_control_characters(void **state)
 	assert_string_equal(problem.type, "rateLimited");
 	assert_null(strchr(problem.detail, 0x1b));
 	assert_false(message_problem_parse(span_text("<html>"), &problem));
+}
+
+/* RFC 8555, 6.7.1 */
+static void a_problem_tells_what_is_wrong_with_each_identifier(void **state)
+{
+	struct message_problem problem;
+
+	(void)state;
+	assert_true(message_problem_parse(
+		span_text("{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"some are refused\",\"subproblems\":["
+			  "{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"no underscore\","
+			  "\"identifier\":{\"type\":\"dns\",\"value\":\"_a.example\"}},"
+			  "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\","
+			  "\"identifier\":{\"type\":\"dns\",\"value\":\"b.example\"}},7]}"),
+		&problem));
+	assert_string_equal(problem.type, "malformed");
+	assert_non_null(
+		strstr(problem.detail, "some are refused; _a.example: malformed: no underscore; b.example: rejectedIdentifier"));
+}
+
+/* RFC 8555, 7.3.3: of the problems only userActionRequired tells of a page to read. */
+static void terms_that_changed_come_with_their_page(void **state)
+{
+	struct message_problem problem;
+
+	(void)state;
+	assert_true(message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:userActionRequired\","
+						    "\"instance\":\"https://ca/agree\"}"),
+					  &problem));
+	assert_string_equal(problem.instance, "https://ca/agree");
+	assert_true(message_problem_parse(span_text("{\"type\":\"urn:ietf:params:acme:error:malformed\","
+						    "\"instance\":\"https://ca/agree\"}"),
+					  &problem));
+	assert_string_equal(problem.instance, "");
 }
 
 /* RFC 8555, 6.2. */
@@ -221,6 +257,8 @@ int main(void)
 		cmocka_unit_test(an_order_says_what_it_replaces_and_its_profile_when_asked_to),
 		cmocka_unit_test(an_authorization_tells_its_challenges),
 		cmocka_unit_test(a_problem_is_shown_without_control_characters),
+		cmocka_unit_test(a_problem_tells_what_is_wrong_with_each_identifier),
+		cmocka_unit_test(terms_that_changed_come_with_their_page),
 		cmocka_unit_test(a_refused_algorithm_comes_with_those_the_server_takes),
 	};
 

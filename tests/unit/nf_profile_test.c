@@ -34,7 +34,7 @@ static int stop(void **state)
 	return 0;
 }
 
-/* What the certificate of RFC 9310, appendix B, was asked to say. */
+/* What RFC 9310's own certificate (appendix B) was asked to say. */
 static struct csr_request example(void)
 {
 	return (struct csr_request){ .parts = CONFIG_ASK_ALL & ~CONFIG_ASK_BIT(ASK_URI),

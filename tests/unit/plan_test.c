@@ -50,7 +50,7 @@ static void the_earliest_of_the_configured_times_decides(void **state)
 	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 45 * DAY);
 	policy.renew_before = 50 * DAY;
 	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 40 * DAY);
-	/* TR 33.776, 6.9: 336 hours since the last issuance, less the margin */
+	/* TR 33.776, 6.9.1.1: 336 hours since the last issuance, less the margin */
 	policy.preauthorized = 336 * 3600;
 	struct plan plan = plan_of(&policy, &facts, BORN);
 	assert_int_equal(plan.when, BORN + 13 * DAY);

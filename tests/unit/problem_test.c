@@ -10,7 +10,10 @@
 
 #include "problem.h"
 
-/* RFC 8555, 6.7 (24 types); RFC 9773; acme-profiles; RFC 8739; RFC 9115; RFC 9799; acme-device-attest; Boulder's conflict. */
+/*
+ * RFC 8555, 6.7 (24 types); RFC 9773; acme-profiles; RFC 8739, 5.2; RFC 9115, 6.4; RFC 9799, 7.2; acme-device-attest;
+ * Boulder's conflict.
+ */
 static const char *const TYPES[] = {
 	"accountDoesNotExist",
 	"alreadyRevoked",

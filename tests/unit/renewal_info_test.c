@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "certificate_id.h"
 #include "renewal_info.h"
 
 #define NOW INT64_C(1795000000)
@@ -81,6 +82,28 @@ static void a_serial_number_keeps_its_leading_zero_octet(void **state)
 		assert_int_equal(renewal_info_id(buf_span(&pem), id, NULL), RC_OK);
 		assert_string_equal(id, cases[i].id);
 	}
+}
+
+/* RFC 5280, 4.1.2.2: 20 octets and no more; a length that would not fit in one byte is nobody's serial number. */
+static void a_serial_number_has_an_end(void **state)
+{
+	char longest[41], giant[257], id[RENEWAL_INFO_ID_MAX];
+	AUTO(buf) struct buf key = BUF_MAX(512);
+	AUTO(buf) struct buf serial = BUF_MAX(512);
+	AUTO(buf) struct buf good = BUF_MAX(8192);
+	AUTO(buf) struct buf bad = BUF_MAX(8192);
+
+	(void)state;
+	snprintf(giant, sizeof(giant), "%0256d", 1);
+	giant[0] = '7';
+	make(giant, AUTHORITY_KEY, &bad);
+	assert_int_equal(certificate_id(buf_span(&bad), &key, &serial, NULL), RC_PROTOCOL);
+	assert_int_equal(serial.len, 0);
+	snprintf(longest, sizeof(longest), "%040d", 1);
+	longest[0] = '7';
+	make(longest, AUTHORITY_KEY, &good);
+	assert_int_equal(renewal_info_id(buf_span(&good), id, NULL), RC_OK);
+	assert_string_equal(id, "aYhba4dGQEHhs3uEe6CuLN4ByNQ.cAAAAAAAAAAAAAAAAAAAAAAAAAE");
 }
 
 static void a_certificate_that_does_not_name_its_issuers_key_has_none(void **state)
@@ -193,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_of_rfc_9773_has_its_identifier),
 		cmocka_unit_test(a_serial_number_keeps_its_leading_zero_octet),
+		cmocka_unit_test(a_serial_number_has_an_end),
 		cmocka_unit_test(a_certificate_that_does_not_name_its_issuers_key_has_none),
 		cmocka_unit_test(a_window_and_its_explanation_are_read),
 		cmocka_unit_test(what_is_no_window_is_no_answer),

@@ -35,6 +35,7 @@ static void expect_same(EVP_PKEY *pkey, struct span spki)
 	OPENSSL_free(der);
 }
 
+/* SEC 1, 2.3.3 */
 static void an_ec_point_becomes_what_openssl_writes_itself(void **state)
 {
 	static const struct {
@@ -137,7 +138,7 @@ static void what_is_none_of_ours_has_no_type(void **state)
 	OPENSSL_free(der);
 }
 
-/* RFC 8032, 7.1, test 3: public key, message, signature. */
+/* RFC 8032, 5.1.2 and 5.1.7, by the third of its test vectors: public key, message, signature. */
 static void an_ed25519_signature_is_good_for_its_own_message(void **state)
 {
 	static const uint8_t point[] = { 0xfc, 0x51, 0xcd, 0x8e, 0x62, 0x18, 0xa1, 0xa3, 0x8d, 0xa4, 0x7e,

@@ -49,6 +49,7 @@ static void what_has_no_form_is_refused(void **state)
 	assert_null(general);
 }
 
+/* RFC 5280, 7.2 and 7.4 */
 static void names_are_compared_by_their_kind(void **state)
 {
 	GENERAL_NAME *host = NULL, *address = NULL, *uri = NULL;

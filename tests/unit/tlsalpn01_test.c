@@ -105,7 +105,7 @@ static GENERAL_NAME *only_name(X509 *certificate, GENERAL_NAMES **ret_names)
 	return sk_GENERAL_NAME_value(*ret_names, 0);
 }
 
-/* RFC 8737, 3: one SAN, and a critical acmeIdentifier with the hash of the key authorisation. */
+/* RFC 8737, 3 and 6.1: one SAN, and a critical acmeIdentifier with the hash of the key authorisation. */
 static void the_certificate_has_one_name_and_the_proof(void **state)
 {
 	static const unsigned char proof[] =
@@ -147,7 +147,7 @@ static void names_are_told_apart_by_sni(void **state)
 	GENERAL_NAMES *names;
 
 	(void)state;
-	/* RFC 8738, 6: an address by its name in in-addr.arpa, and iPAddress in the certificate. */
+	/* RFC 8738, 6: an address by its name in in-addr.arpa (RFC 1034, 5.2.1), and iPAddress in the certificate. */
 	X509 *shown = handshake("7.2.0.192.in-addr.arpa", ONLY, 11, TLS1_3_VERSION);
 	assert_non_null(shown);
 	const GENERAL_NAME *name = only_name(shown, &names);
@@ -164,7 +164,7 @@ static void names_are_told_apart_by_sni(void **state)
 	end(one);
 }
 
-/* RFC 8737, 3: acme-tls/1 and nothing else, TLS 1.2 or later, a name that is being validated. */
+/* RFC 8737, 3 and 4: acme-tls/1 and nothing else, TLS 1.2 or later, a name that is being validated. */
 static void other_connections_get_nothing(void **state)
 {
 	struct challenge_answer *answer = begin(IDENTIFIER_DNS, "amf.example");
