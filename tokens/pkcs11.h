@@ -19,6 +19,7 @@
 
 struct pkcs11_module; /* a loaded module; tokens of the same module share it */
 struct pkcs11_quirks;
+struct pkcs11_waiter;
 struct pkcs11_token;
 
 /* A session of the pool, lent to one caller at a time; what a call said of it decides what becomes of it. */
@@ -42,9 +43,9 @@ struct pkcs11_token {
 	bool accept_wrapping;
 	pid_t owner; /* sessions are no good in a child */
 
-	pthread_mutex_t mutex; /* of everything below, and of each key's cached handle */
-	pthread_cond_t given;  /* a session came back */
-	uint64_t generation;   /* of the module's load in which it is connected; 0: not connected */
+	pthread_mutex_t mutex;       /* of everything below, and of each key's cached handle */
+	struct pkcs11_waiter *queue; /* who wants a session */
+	uint64_t generation;         /* of the module's load in which it is connected; 0: not connected */
 	bool was_connected;
 	CK_SLOT_ID slot;
 	CK_TOKEN_INFO info; /* as it was read before the login */

@@ -126,10 +126,13 @@ static enum rc libp11_start(struct pkcs11_module *module, struct err *err)
 static enum rc instance_start(struct pkcs11_module *module, struct err *err)
 {
 	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK, .pReserved = module->init_args };
-	CK_RV rv = module->call->C_Initialize(&args);
 
-	if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
+	module->info = (CK_INFO){ 0 };
+	if (module->call->C_GetInfo(&module->info) != CKR_CRYPTOKI_NOT_INITIALIZED)
 		return RC_OK;
+	CK_RV rv = module->call->C_Initialize(&args);
+	if (rv == CKR_OK)
+		(void)module->call->C_GetInfo(&module->info); /* nothing but quirks hangs on it */
 	PKCS11_CTX_unload(module->libp11);
 	PKCS11_CTX_free(module->libp11);
 	module->libp11 = NULL;
@@ -153,8 +156,6 @@ static enum rc module_start(struct pkcs11_module *module, struct err *err)
 		module_end(module);
 		return err_wrap(err, rc, "the slots of %s cannot be listed", module->path);
 	}
-	if (module->call->C_GetInfo(&module->info) != CKR_OK)
-		module->info = (CK_INFO){ 0 };
 	module->is_started = true;
 	return RC_OK;
 }

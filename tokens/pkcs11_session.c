@@ -13,6 +13,7 @@
 #include "pkcs11_quirks.h"
 
 #define SESSION_WAIT_MS   60000 /* for one to come back; who has them then hangs */
+#define PATIENCE_MS       20    /* in which others may go ahead of who waits */
 #define RETRY_STEP_MS     1000
 #define RETRY_STEP_MAX_MS 30000
 
@@ -127,21 +128,65 @@ static struct pkcs11_session *session_free(struct pkcs11_token *token)
 	return open_count(token) < token->session_max ? closed : NULL;
 }
 
-/* Inside the module. */
-static enum rc session_take(struct pkcs11_token *token, uint64_t generation, struct pkcs11_session **ret_session, bool *ret_gone,
-			    struct err *err)
+/*
+ * Who wants a session.  Who comes may go ahead of those that have waited for PATIENCE_MS or less, because to
+ * wake the first of them for each call costs more than the call; after that the first has the next.
+ */
+struct pkcs11_waiter {
+	struct pkcs11_waiter *next;
+	pthread_cond_t turn;
+	int64_t since_ms;
+};
+
+static void queue_join(struct pkcs11_token *token, struct pkcs11_waiter *waiter)
+{
+	struct pkcs11_waiter **at = &token->queue;
+
+	*waiter = (struct pkcs11_waiter){ .since_ms = clock_monotonic_ms() };
+	pthread_cond_init(&waiter->turn, NULL);
+	while (*at)
+		at = &(*at)->next;
+	*at = waiter;
+}
+
+static void queue_wake(const struct pkcs11_token *token)
+{
+	if (token->queue)
+		pthread_cond_signal(&token->queue->turn);
+}
+
+static bool queue_lets(const struct pkcs11_token *token, const struct pkcs11_waiter *waiter)
+{
+	return token->queue == waiter || clock_monotonic_ms() <= token->queue->since_ms + PATIENCE_MS;
+}
+
+static void queue_leave(struct pkcs11_token *token, struct pkcs11_waiter *waiter)
+{
+	struct pkcs11_waiter **at = &token->queue;
+
+	while (*at != waiter)
+		at = &(*at)->next;
+	*at = waiter->next;
+	pthread_cond_destroy(&waiter->turn);
+	if (session_free(token))
+		queue_wake(token);
+}
+
+/* Inside the module, with the token's mutex. */
+static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, struct pkcs11_waiter *waiter,
+			    struct pkcs11_session **ret_session, bool *ret_gone, struct err *err)
 {
 	int64_t deadline = clock_monotonic_ms() + SESSION_WAIT_MS;
 	enum rc rc = RC_OK;
 
-	pthread_mutex_lock(&token->mutex);
 	while (rc == RC_OK) {
-		struct pkcs11_session *session;
+		struct pkcs11_session *session = NULL;
 
-		if (token->generation != generation) {
+		bool may_go = queue_lets(token, waiter);
+		if (may_go && token->generation != generation) {
 			rc = token_connect(token, generation, ret_gone, err);
-		} else if (!(session = session_free(token))) {
-			if (!pkcs11_wait(&token->given, &token->mutex, deadline))
+		} else if (!may_go || !(session = session_free(token))) {
+			if (!pkcs11_wait(&waiter->turn, &token->mutex, deadline))
 				rc = err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "all its %u sessions are in use",
 						 token->session_max);
 		} else {
@@ -161,6 +206,19 @@ static enum rc session_take(struct pkcs11_token *token, uint64_t generation, str
 			rc = pkcs11_fail(err, rv, "C_OpenSession");
 		}
 	}
+	return rc;
+}
+
+/* Inside the module. */
+static enum rc session_take(struct pkcs11_token *token, uint64_t generation, struct pkcs11_session **ret_session, bool *ret_gone,
+			    struct err *err)
+{
+	struct pkcs11_waiter waiter;
+
+	pthread_mutex_lock(&token->mutex);
+	queue_join(token, &waiter);
+	enum rc rc = session_pick(token, generation, &waiter, ret_session, ret_gone, err);
+	queue_leave(token, &waiter);
 	pthread_mutex_unlock(&token->mutex);
 	return rc;
 }
@@ -192,7 +250,7 @@ static void session_give(struct pkcs11_session *session)
 	else if (session->is_spoiled)
 		session_replace(token, session);
 	session->is_spoiled = false;
-	pthread_cond_signal(&token->given);
+	queue_wake(token);
 	pthread_mutex_unlock(&token->mutex);
 }
 

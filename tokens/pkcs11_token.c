@@ -43,7 +43,6 @@ enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, str
 	if (token->session_limit > PKCS11_SESSIONS_MAX)
 		token->session_limit = PKCS11_SESSIONS_MAX;
 	pthread_mutex_init(&token->mutex, NULL);
-	pthread_cond_init(&token->given, NULL);
 	AUTO(token) struct token *owned = &token->base;
 	enum rc rc = token_reach(token, config, keys_dir, err);
 	if (rc == RC_OK)
@@ -61,7 +60,6 @@ void pkcs11_close(struct token *base)
 			pkcs11_session_close_all(token);
 		pkcs11_module_close(token->module);
 		pthread_mutex_destroy(&token->mutex);
-		pthread_cond_destroy(&token->given);
 	}
 	p11_kit_uri_free(token->selector);
 	free(token->keys_dir);
