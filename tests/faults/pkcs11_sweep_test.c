@@ -211,7 +211,7 @@ static void judge(const struct phase *phase, const struct pkcs11_fault *fault, c
 	if (!pkcs11_rule_allows(phase->name, fault, rc, why))
 		sweep_fail("%s, allowed is %s: %s", sweep_rc_name(rc), why, rc == RC_OK ? "" : err->text);
 	/* What may pass must not look like a key that is not there: to some callers that is a key to be made anew. */
-	if (stage->is_incomplete && pkcs11_fail(NULL, fault->code, "") == RC_RETRY)
+	if (stage->is_incomplete && fault->code != PKCS11_NO_CODE && pkcs11_fail(NULL, fault->code, "") == RC_RETRY)
 		sweep_fail("the list lacks a key");
 	if (p11_proxy_calls("C_Login") > 1)
 		sweep_fail("%u logins", (unsigned)p11_proxy_calls("C_Login"));
