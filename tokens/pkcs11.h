@@ -47,6 +47,7 @@ struct pkcs11_token {
 	struct pkcs11_waiter *queue; /* who wants a session */
 	uint64_t generation;         /* of the module's load in which it is connected; 0: not connected */
 	bool was_connected;
+	bool is_login_unanswered; /* the last C_Login had neither success nor a verdict on the PIN */
 	CK_SLOT_ID slot;
 	CK_TOKEN_INFO info; /* as it was read before the login */
 	const struct pkcs11_quirks *quirks;

@@ -138,22 +138,35 @@ static void seen_clear(struct seen *seen)
 }
 AUTO_DEFINE_VALUE(seen, struct seen, seen_clear);
 
-/* A half-made or foreign object may lack any of these; it is listed with what it has. */
+/*
+ * A half-made or foreign object may lack any of these; it is listed with what it has.  But what only could not be read
+ * this time fails the list: a key without its id would look like nobody's.
+ */
 static enum rc see_one(struct pkcs11_session *session, CK_OBJECT_HANDLE object, struct pkcs11_key *key,
 		       struct token_custody *custody, struct err *err)
 {
 	AUTO(buf) struct buf id = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
 	AUTO(buf) struct buf label = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
+	struct err why = { 0 };
 
 	key->handle = object;
 	key->generation = session->generation;
-	if (pkcs11_attribute(session, object, CKA_ID, &id, NULL) == RC_OK && id.len == TOKEN_ID_LEN)
+	enum rc rc = pkcs11_attribute(session, object, CKA_ID, &id, &why);
+	if (rc == RC_OK && id.len == TOKEN_ID_LEN)
 		memcpy(key->base.name.id, id.at, TOKEN_ID_LEN);
-	if (pkcs11_attribute(session, object, CKA_LABEL, &label, NULL) == RC_OK)
+	if (rc != RC_RETRY)
+		rc = pkcs11_attribute(session, object, CKA_LABEL, &label, &why);
+	if (rc == RC_OK)
 		pkcs11_text(label.at, label.len, key->base.name.label, sizeof(key->base.name.label));
-	if (pkcs11_object_spki(session, object, key->base.name.id, id.len, &key->spki, NULL) == RC_OK)
+	if (rc != RC_RETRY)
+		rc = pkcs11_object_spki(session, object, key->base.name.id, id.len, &key->spki, &why);
+	if (rc == RC_OK)
 		key->base.type = spki_key_type(buf_span(&key->spki));
-	return pkcs11_object_custody(session, object, custody, err);
+	if (rc != RC_RETRY)
+		return pkcs11_object_custody(session, object, custody, err);
+	if (err)
+		*err = why;
+	return rc;
 }
 
 static enum rc see_all(struct pkcs11_session *session, const CK_OBJECT_HANDLE *objects, CK_ULONG count, struct seen *seen,
@@ -203,23 +216,26 @@ enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct 
 	return rc;
 }
 
-/* Private first: a public key alone can do nothing. */
+/* Both are found before one is destroyed: a public key whose private one is gone is found by nobody any more. */
 enum rc pkcs11_key_erase(struct pkcs11_session *session, const uint8_t *id, struct err *err)
 {
+	/* Private first: a public key alone can do nothing. */
 	static const CK_OBJECT_CLASS classes[] = { CKO_PRIVATE_KEY, CKO_PUBLIC_KEY };
+	CK_OBJECT_HANDLE objects[16];
+	CK_ULONG count = 0, found = 0;
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		CK_OBJECT_HANDLE objects[8];
-		CK_ULONG count = 0;
-		enum rc rc = pkcs11_find_objects(session, classes[i], id, NULL, objects, 8, &count, err);
+		enum rc rc = pkcs11_find_objects(session, classes[i], id, NULL, objects + count, 8, &found, err);
 
 		if (rc != RC_OK)
 			return rc;
-		for (CK_ULONG at = 0; at < count; at++) {
-			CK_RV rv = session->call->C_DestroyObject(session->handle, objects[at]);
-			if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
-				return pkcs11_session_fail(session, err, rv, "C_DestroyObject");
-		}
+		count += found;
+	}
+	for (CK_ULONG at = 0; at < count; at++) {
+		CK_RV rv = session->call->C_DestroyObject(session->handle, objects[at]);
+
+		if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
+			return pkcs11_session_fail(session, err, rv, "C_DestroyObject");
 	}
 	return RC_OK;
 }

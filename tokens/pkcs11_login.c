@@ -38,6 +38,16 @@ static bool pin_was_refused(const struct pkcs11_token *token, CK_RV rv)
 	return token->call->C_GetTokenInfo(token->slot, &now) == CKR_OK && (now.flags & counted & ~token->info.flags);
 }
 
+/* A module started anew behind our back may remember a login that its token does not (tpm2-abrmd): then no key is seen. */
+static bool is_logged_in(const struct pkcs11_session *session)
+{
+	CK_SESSION_INFO info = { 0 };
+	CK_RV rv = session->call->C_GetSessionInfo(session->handle, &info);
+
+	return rv == CKR_FUNCTION_NOT_SUPPORTED ||
+	       (rv == CKR_OK && (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS));
+}
+
 /* Exactly one C_Login, known on disk before it is made. */
 static enum rc login_once(struct pkcs11_session *session, const struct pin *pin, const char *where, struct err *err)
 {
@@ -51,6 +61,8 @@ static enum rc login_once(struct pkcs11_session *session, const struct pin *pin,
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "the PIN in %s", where);
 	CK_RV rv = session->call->C_Login(session->handle, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)secret.at, secret.len);
+	if (rv == CKR_USER_ALREADY_LOGGED_IN && !is_logged_in(session))
+		rv = CKR_USER_NOT_LOGGED_IN;
 	bool accepted = rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN;
 	bool refused = !accepted && pin_was_refused(token, rv);
 	rc = refusal_end(token->keys_dir, SPAN(who), secret, refused, err);

@@ -35,7 +35,7 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 {
 	CK_ATTRIBUTE wanted[3] = { { CKA_CLASS, &class, sizeof(class) } };
 	CK_ULONG wanted_count = 1;
-	CK_ULONG count = 0, got = 0;
+	CK_ULONG count = 0, got = 0, claimed = 0;
 
 	if (id)
 		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN };
@@ -47,7 +47,9 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 	session->is_spoiled = true; /* while the search is open */
 	while (count < max) {
 		rv = session->call->C_FindObjects(session->handle, ret_objects + count, max - count, &got);
-		if (rv != CKR_OK || got == 0 || got > max - count)
+		if (rv == CKR_OK && got > max - count)
+			claimed = got;
+		if (rv != CKR_OK || got == 0 || claimed)
 			break;
 		count += got;
 	}
@@ -55,6 +57,8 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 	session->is_spoiled = session->call->C_FindObjectsFinal(session->handle) != CKR_OK;
 	if (rv != CKR_OK)
 		return pkcs11_session_fail(session, err, rv, "C_FindObjects");
+	if (claimed)
+		return err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "C_FindObjects: the module claims %lu objects", claimed);
 	*ret_count = count;
 	return RC_OK;
 }

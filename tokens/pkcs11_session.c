@@ -98,8 +98,11 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, bo
 		if (rv != CKR_OK)
 			rc = pkcs11_session_fail(session, &why, rv, "C_OpenSession");
 	}
-	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED)
+	token->is_login_unanswered = false;
+	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED) {
 		rc = pkcs11_login(session, &why);
+		token->is_login_unanswered = rc == RC_RETRY;
+	}
 	if (rc == RC_OK) {
 		token->generation = generation;
 		token->was_connected = true;
@@ -327,6 +330,15 @@ static enum rc run_end(struct pkcs11_token *token, enum rc rc, const struct outc
 	return rc;
 }
 
+/* Some modules say CKR_GENERAL_ERROR of a wrong PIN: one C_Login a call, and the next one not before its back-off. */
+static bool may_try_again(struct pkcs11_token *token, const struct outcome *outcome)
+{
+	pthread_mutex_lock(&token->mutex);
+	bool may = (outcome->is_gone || outcome->is_spoiled) && (outcome->is_reached || !token->is_login_unanswered);
+	pthread_mutex_unlock(&token->mutex);
+	return may;
+}
+
 enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err)
 {
 	struct outcome outcome = { 0 };
@@ -343,7 +355,7 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 		pkcs11_module_stale(token->module, outcome.generation);
 		outcome.is_gone = true;
 	}
-	if (rc != RC_OK && (outcome.is_gone || outcome.is_spoiled)) {
+	if (rc != RC_OK && may_try_again(token, &outcome)) {
 		why = (struct err){ 0 };
 		rc = run_once(token, work, ctx, &outcome, &why);
 	}

@@ -16,6 +16,7 @@
 #include "tss2_key.h"
 
 #define TPM2_PATIENCE_MS 2000        /* how long a full or busy TPM is asked again */
+#define TPM2_LEFT_MAX    4           /* more do not fit into a TPM that has no resource manager */
 #define TPM2_SRK_HANDLE  0x81000001u /* TCG Provisioning Guidance: the storage root key */
 
 struct tpm2_key;
@@ -45,6 +46,11 @@ struct tpm2_token {
 		int fd; /* -1: not open */
 		int slot;
 	} journal;
+	/* Keys in use when the connection was lost: without a resource manager they are still in the TPM. */
+	struct {
+		TPM2B_PUBLIC keys[TPM2_LEFT_MAX];
+		unsigned count;
+	} left;
 	bool is_newly_known; /* the parent's name was written down by us, not before: no evidence of a replaced TPM */
 };
 
@@ -178,6 +184,8 @@ const char *tpm2_policy_text(const struct tss2_policy *policy, char text[96]);
  * ours and stays loaded all the while.  True when there is room now.  What others use is left alone. */
 bool tpm2_reclaim_objects(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
 bool tpm2_reclaim_sessions(struct tpm2_token *token);
+/* The connection was lost while this key was in use: tpm2_reclaim_objects() may flush it too. */
+void tpm2_left_note(struct tpm2_token *token, const TPM2B_PUBLIC *ours);
 /* Before the first session of a process: what the journal tells is compared with the TPM while it is fresh. */
 void tpm2_reclaim_review(struct tpm2_token *token);
 /* Copies of a key that is about to be erased. */

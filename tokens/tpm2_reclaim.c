@@ -27,6 +27,25 @@ static bool is_same_key(const TPMT_PUBLIC *left, const TPMT_PUBLIC *right)
 	return left->type == TPM2_ALG_ECC && x->size == other->size && memcmp(x->buffer, other->buffer, x->size) == 0;
 }
 
+void tpm2_left_note(struct tpm2_token *token, const TPM2B_PUBLIC *ours)
+{
+	for (unsigned i = 0; i < token->left.count; i++)
+		if (is_same_key(&token->left.keys[i].publicArea, &ours->publicArea))
+			return;
+	/* Whichever makes room: they are all out of use. */
+	if (token->left.count == TPM2_LEFT_MAX)
+		token->left.count--;
+	token->left.keys[token->left.count++] = *ours;
+}
+
+static bool is_left(const struct tpm2_token *token, const TPMT_PUBLIC *area)
+{
+	for (unsigned i = 0; i < token->left.count; i++)
+		if (is_same_key(&token->left.keys[i].publicArea, area))
+			return true;
+	return false;
+}
+
 /* True when the object was ours to flush, and was flushed. */
 static bool flush_one(struct tpm2_token *token, TPM2_HANDLE number, const TPM2B_PUBLIC *ours, bool parents_too)
 {
@@ -38,7 +57,7 @@ static bool flush_one(struct tpm2_token *token, TPM2_HANDLE number, const TPM2B_
 	bool wanted = Esys_ReadPublic(token->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL, NULL) ==
 		      TSS2_RC_SUCCESS;
 	if (wanted)
-		wanted = (parents_too && is_storage_parent(&public->publicArea)) ||
+		wanted = (parents_too && (is_storage_parent(&public->publicArea) || is_left(token, &public->publicArea))) ||
 			 (ours && is_same_key(&public->publicArea, &ours->publicArea));
 	Esys_Free(public);
 	if (wanted)
@@ -66,7 +85,11 @@ static unsigned flush_matching(struct tpm2_token *token, const TPM2B_PUBLIC *our
 
 bool tpm2_reclaim_objects(struct tpm2_token *token, const TPM2B_PUBLIC *ours)
 {
-	return flush_matching(token, ours, true) > 0;
+	unsigned flushed = flush_matching(token, ours, true);
+
+	if (flushed)
+		token->left.count = 0;
+	return flushed > 0;
 }
 
 void tpm2_flush_copies(struct tpm2_token *token, const TPM2B_PUBLIC *ours)

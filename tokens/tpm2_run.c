@@ -86,6 +86,8 @@ static enum rc run_locked(struct tpm2_token *token, tpm2_conversation *run, void
 		if (rc == RC_OK)
 			return RC_OK;
 		unsigned mend = mend_for(&why);
+		if (ours && mend == MEND_COUNT - 1)
+			tpm2_left_note(token, ours);
 		tpm2_kept_drop(token, NULL);
 		if (mend == MEND_COUNT || mended & 1u << mend || !MENDS[mend].mend(token, ours)) {
 			if (err)

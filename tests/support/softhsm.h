@@ -55,11 +55,11 @@ static inline int softhsm_add(const char *label)
 	return system(command) == 0 ? 0 : -1;
 }
 
-static inline int softhsm_start(struct softhsm *softhsm)
+static inline int softhsm_start_in(struct softhsm *softhsm, const char *parent)
 {
 	char path[96], text[160];
 
-	strcpy(softhsm->dir, "/tmp/hwa-hsm-XXXXXX");
+	snprintf(softhsm->dir, sizeof(softhsm->dir), "%s/hwa-hsm-XXXXXX", parent);
 	if (!mkdtemp(softhsm->dir))
 		return -1;
 	snprintf(path, sizeof(path), "%s/tokens", softhsm->dir);
@@ -71,6 +71,11 @@ static inline int softhsm_start(struct softhsm *softhsm)
 		return -1;
 	snprintf(softhsm->pin_file, sizeof(softhsm->pin_file), "%s/pin", softhsm->dir);
 	return softhsm_write(softhsm->pin_file, SOFTHSM_PIN);
+}
+
+static inline int softhsm_start(struct softhsm *softhsm)
+{
+	return softhsm_start_in(softhsm, "/tmp");
 }
 
 static inline int softhsm_unlink(const char *path, const struct stat *status, int kind, struct FTW *walk)

@@ -76,13 +76,18 @@ static inline int swtpm_run(struct swtpm *swtpm)
 	return 0;
 }
 
-static inline int swtpm_start(struct swtpm *swtpm)
+static inline int swtpm_start_in(struct swtpm *swtpm, const char *parent)
 {
-	strcpy(swtpm->dir, "/tmp/hwa-tpm-XXXXXX");
+	snprintf(swtpm->dir, sizeof(swtpm->dir), "%s/hwa-tpm-XXXXXX", parent);
 	if (!mkdtemp(swtpm->dir))
 		return -1;
 	snprintf(swtpm->tcti, sizeof(swtpm->tcti), "swtpm:path=%s/sock", swtpm->dir);
 	return swtpm_run(swtpm);
+}
+
+static inline int swtpm_start(struct swtpm *swtpm)
+{
+	return swtpm_start_in(swtpm, "/tmp");
 }
 
 /* Over TCP; the control port is the next one by convention, so both must be free. */
