@@ -1,6 +1,7 @@
 /* remote_link.c -- the engine's connections to keyd: lent to one caller each, and made anew when keyd is gone. */
 #include "remote_link.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -108,6 +109,21 @@ static bool is_any_lent(const struct remote_link *link)
 	return false;
 }
 
+/* The lock is held. */
+static void keyd_drop(struct remote_link *link)
+{
+	link->starter.kill(link->starter.ctx);
+	lanes_close(link);
+}
+
+/* Nobody waits for an answer on it: whatever there is to read is the end of a keyd that died idle, or babble. */
+static bool is_dead_idle(const struct lane *lane)
+{
+	struct pollfd pollfd = { .fd = lane->fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
 static enum rc lane_borrow(struct remote_link *link, struct lane **ret_lane, struct err *err)
 {
 	enum rc rc = RC_OK;
@@ -115,6 +131,9 @@ static enum rc lane_borrow(struct remote_link *link, struct lane **ret_lane, str
 	if (link->owner != getpid())
 		return err_set_raw(err, RC_BUG, ERR_KEYD, 0, "keyd is the parent process's");
 	pthread_mutex_lock(&link->lock);
+	*ret_lane = link->is_up ? lane_free(link) : NULL;
+	if (*ret_lane && is_dead_idle(*ret_lane)) /* not an attempt of this call: nothing of it was sent */
+		keyd_drop(link);
 	while (rc == RC_OK && !(*ret_lane = link->is_up ? lane_free(link) : NULL)) {
 		if (!link->is_up && !is_any_lent(link))
 			rc = keyd_start(link, err);
@@ -132,10 +151,8 @@ static void lane_return(struct remote_link *link, struct lane *lane, bool is_dea
 {
 	pthread_mutex_lock(&link->lock);
 	lane->is_lent = false;
-	if (is_dead && link->is_up && lane->epoch == link->epoch) {
-		link->starter.kill(link->starter.ctx);
-		lanes_close(link);
-	}
+	if (is_dead && link->is_up && lane->epoch == link->epoch)
+		keyd_drop(link);
 	if (!link->is_up && lane->fd >= 0) {
 		close(lane->fd);
 		lane->fd = -1;
