@@ -44,6 +44,10 @@ static enum rc location_take(struct client *client, const struct http_response *
 	if (strncasecmp(response->location, "https://", 8) != 0)
 		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response->status,
 				   "newAccount: the answer has no https:// Location");
+	/* It is our "kid" from now on, and asked for with a signature: another server's would lead nowhere, for good. */
+	enum rc rc = client_same_origin(client, response->location, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "newAccount");
 	client_set_account(client, response->location);
 	snprintf(ret_url, HTTP_URL_MAX, "%s", response->location);
 	return RC_OK;

@@ -167,14 +167,21 @@ static enum rc announce(struct client *client, struct pending *pending, int64_t 
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
-	enum rc rc = pending->ops->response ? pending->ops->response(pending->answer, &payload, err)
-					    : buf_append(&payload, span_text("{}"), err);
+	struct err why = { 0 };
+	enum rc rc = pending->ops->response ? pending->ops->response(pending->answer, &payload, &why)
+					    : buf_append(&payload, span_text("{}"), &why);
 
 	if (rc == RC_OK)
-		rc = client_post(client, pending->challenge_url, buf_span(&payload), NULL, &response, err);
-	*ret_retry_at = response.retry_at;
+		rc = client_post(client, pending->challenge_url, buf_span(&payload), NULL, &response, &why);
+	/* A refusal that passes may say when to come again, too. */
+	*ret_retry_at = rc == RC_OK ? response.retry_at : why.retry_at;
 	pending->is_announced = rc == RC_OK;
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "challenge %s", pending->challenge_url);
+	/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
+	if (rc == RC_OK || rc == RC_RETRY)
+		return RC_OK;
+	if (err)
+		*err = why;
+	return err_wrap(err, rc, "challenge %s", pending->challenge_url);
 }
 
 static void retry_at_latest(struct authorizations_state *state, int64_t retry_at)
@@ -252,8 +259,6 @@ static enum rc announce_all(struct authorizations *authorizations, int64_t now, 
 			continue;
 		rc = announce(authorizations->client, pending, &retry_at, err);
 		retry_at_latest(&state, retry_at);
-		/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
-		rc = rc == RC_RETRY ? RC_OK : rc;
 	}
 	if (rc == RC_OK)
 		*ret_state = state;
@@ -320,9 +325,10 @@ static enum rc look(struct authorizations *authorizations, struct pending *pendi
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s expired before the CA had validated it",
 				   authorization.identifier);
 	state->waiting++;
-	if (!pending->is_announced && !is_processing(&authorization, pending->challenge_url))
+	if (is_processing(&authorization, pending->challenge_url))
+		pending->is_announced = true;
+	if (!pending->is_announced)
 		rc = announce(authorizations->client, pending, &retry_at, err);
-	pending->is_announced = rc == RC_OK;
 	retry_at_latest(state, retry_at);
 	return rc;
 }

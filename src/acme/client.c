@@ -48,8 +48,8 @@ void client_free(struct client *client)
 	free(client);
 }
 
-/* A server may send us to itself only: a URL elsewhere would make us sign for somebody else. */
-static enum rc same_origin(const struct client *client, const char *url, struct err *err)
+/* A URL elsewhere would make us sign for somebody else. */
+enum rc client_same_origin(const struct client *client, const char *url, struct err *err)
 {
 	if (strncasecmp(url, client->directory_url, client->origin_len) != 0 ||
 	    (url[client->origin_len] && !strchr("/?#", url[client->origin_len])))
@@ -69,7 +69,7 @@ static enum rc directory_check(const struct client *client, const struct message
 			       directory->revoke_cert, directory->key_change,  directory->renewal_info };
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		enum rc rc = urls[i][0] ? same_origin(client, urls[i], err) : RC_OK;
+		enum rc rc = urls[i][0] ? client_same_origin(client, urls[i], err) : RC_OK;
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -100,6 +100,14 @@ static bool directory_load(struct client *client)
 	return client->from_cache;
 }
 
+static enum rc refusal(const struct http_response *response, struct err *err)
+{
+	struct message_problem problem;
+	bool is_problem = message_problem_parse(buf_span(&response->body), &problem);
+
+	return problem_fail(err, is_problem ? &problem : NULL, response->status, response->retry_at);
+}
+
 static enum rc directory_fetch(struct client *client, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
@@ -108,11 +116,16 @@ static enum rc directory_fetch(struct client *client, struct err *err)
 	if (client->known || directory_load(client))
 		return RC_OK;
 	enum rc rc = http_send(client->http, &request, &response, err);
-	if (rc == RC_OK && response.status != 200)
-		rc = err_set_raw(err, response.status >= 500 ? RC_RETRY : RC_PROTOCOL, ERR_HTTP, response.status,
-				 "HTTP status %ld", response.status);
-	if (rc == RC_OK)
+	if (rc == RC_OK && response.status != 200) {
+		rc = refusal(&response, err);
+		/* "Absent" is said of what a directory does not list, not of the directory. */
+		if (rc == RC_ABSENT)
+			rc = RC_PROTOCOL;
+		if (err)
+			err->rc = rc;
+	} else if (rc == RC_OK) {
 		rc = directory_take(client, buf_span(&response.body), err);
+	}
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "directory %s", client->directory_url);
 	if (client->cache.save && response.body.len <= CLIENT_DIRECTORY_MAX)
@@ -239,6 +252,9 @@ static enum rc nonce_fetch(struct client *client, struct err *err)
 		rc = http_send(client->http, &(struct http_request){ .method = HTTP_HEAD, .url = url }, &response, err);
 	if (rc == RC_OK && is_gone(&response) && directory_forget(client))
 		return nonce_fetch(client, err);
+	/* RFC 8555, 7.2: the answer to HEAD has no body, so the status alone tells; an overloaded CA says here when to come again. */
+	if (rc == RC_OK && response.status >= 400)
+		rc = refusal(&response, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newNonce");
 	nonce_keep(client, response.nonce);
@@ -267,14 +283,6 @@ static bool is_resource(const struct client *client, const char *url)
 		if (strcmp(url, urls[i]) == 0)
 			return true;
 	return false;
-}
-
-static enum rc refusal(const struct http_response *response, struct err *err)
-{
-	struct message_problem problem;
-	bool is_problem = message_problem_parse(buf_span(&response->body), &problem);
-
-	return problem_fail(err, is_problem ? &problem : NULL, response->status, response->retry_at);
 }
 
 static bool is_bad_nonce(const struct http_response *response)
@@ -307,7 +315,7 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 	enum rc rc = directory_fetch(client, err);
 
 	if (rc == RC_OK)
-		rc = same_origin(client, url, err);
+		rc = client_same_origin(client, url, err);
 	if (rc == RC_OK)
 		rc = nonce_take(client, nonce, err);
 	for (unsigned tries = 0; rc == RC_OK && tries < CLIENT_BAD_NONCE_MAX; tries++) {
@@ -340,7 +348,7 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 enum rc client_get(struct client *client, const char *url, struct http_response *ret_response, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = same_origin(client, url, err);
+	enum rc rc = client_same_origin(client, url, err);
 
 	if (rc == RC_OK)
 		rc = http_send(client->http, &(struct http_request){ .method = HTTP_GET, .url = url }, &response, err);

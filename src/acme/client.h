@@ -70,6 +70,9 @@ struct token_key *client_account_key(const struct client *client);
 enum rc client_post(struct client *client, const char *url, struct span payload, const char *accept,
 		    struct http_response *ret_response, struct err *err) HWA_CHECKED;
 
+/* A server may send us to itself only: RC_PROTOCOL for an absolute URL of another. */
+enum rc client_same_origin(const struct client *client, const char *url, struct err *err) HWA_CHECKED;
+
 /* An unsigned GET of a URL of this server (RFC 9773, 4.1); refusals as above. */
 enum rc client_get(struct client *client, const char *url, struct http_response *ret_response, struct err *err) HWA_CHECKED;
 

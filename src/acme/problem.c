@@ -62,9 +62,10 @@ enum rc problem_fail(struct err *err, const struct message_problem *problem, lon
 
 bool problem_keeps_order(const struct err *err)
 {
+	/* The table's word comes first: what is ours to mend may still have cost the order. */
+	if (err->rc != RC_ABSENT && err->problem && err->problem < PROBLEM_UNKNOWN)
+		return TABLE[err->problem].keeps;
 	if (err->rc == RC_RETRY || err->rc == RC_RESOURCE || err->rc == RC_INPUT || err->rc == RC_BUG)
 		return true;
-	if (err->rc != RC_ABSENT && err->problem && err->problem < PROBLEM_COUNT)
-		return TABLE[err->problem].keeps;
 	return err_is_token(err) || err->origin == ERR_CURL;
 }

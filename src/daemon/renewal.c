@@ -282,6 +282,13 @@ static enum rc driver_start(struct renewal *renewal, struct err *err)
 					    .accept = hook_accept,
 					    .replaced = hook_replaced,
 					    .desk = challenge_desk_make(&renewal->bench) };
+	struct err why = { 0 };
+	const char *url;
+	/* Of what the directory offers depends what is ordered: without it nothing is. */
+	enum rc known = client_url(renewal->client, CLIENT_NEW_ORDER, &url, &why);
+
+	if (known != RC_OK)
+		return order_failed(renewal, known, false, &why, err);
 	const struct driver_terms terms = { .profile = renewal_profile(renewal->desk->config, renewal->certificate),
 					    .replaces = renewal_ari_replaces(renewal->policy, renewal->certificate,
 									     &renewal->record, renewal->client) };

@@ -26,7 +26,7 @@ struct exchange {
 	struct http_response *response;
 	struct span unsent; /* of the body */
 	size_t header_len;
-	bool too_large;
+	bool too_large, headers_ended;
 };
 
 static size_t on_send(char *to, size_t size, size_t count, void *ctx)
@@ -88,6 +88,15 @@ static bool is_nonce(const char *text)
 	return *text && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
 }
 
+/* The empty line after the headers.  Those of a 1xx are followed by others; trailers come after all. */
+static void note_end(struct exchange *exchange, const char *line, size_t len)
+{
+	if (len <= 2 && (line[0] == '\r' || line[0] == '\n'))
+		exchange->headers_ended = true;
+	else if (len > 5 && strncasecmp(line, "HTTP/", 5) == 0)
+		exchange->headers_ended = false;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
 	struct exchange *exchange = ctx;
@@ -96,6 +105,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	char value[HEADER_VALUE_MAX];
 
 	exchange->header_len += len;
+	note_end(exchange, line, len);
 	if (exchange->header_len > HTTP_HEADER_MAX) {
 		exchange->too_large = true;
 		return 0;
@@ -250,6 +260,10 @@ static enum rc curl_send(struct http *base, const struct http_request *request, 
 	curl_slist_free_all(headers);
 	if (code != CURLE_OK)
 		return curl_fail(http, code, &exchange, request->url, err);
+	/* libcurl takes headers that break off for all of them, and what is missing for a body without a length. */
+	if (!exchange.headers_ended)
+		return err_set_raw(err, RC_RETRY, ERR_CURL, CURLE_PARTIAL_FILE, "%s: the connection ended within the headers",
+				   request->url);
 	curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &response.status);
 	if (response.status >= 300 && response.status < 400)
 		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,

@@ -88,6 +88,7 @@ static void what_passes_keeps_the_order_and_what_does_not_ends_it(void **state)
 		{ "rateLimited", 429, RC_DENIED, true },         { "unauthorized", 403, RC_DENIED, false },
 		{ "rejectedIdentifier", 400, RC_DENIED, false }, { "accountDoesNotExist", 400, RC_DENIED, true },
 		{ "malformed", 404, RC_ABSENT, false },          { "serverInternal", 410, RC_ABSENT, false },
+		{ "invalidContact", 400, RC_INPUT, true },       { "invalidProfile", 400, RC_INPUT, false },
 		{ "ourOwnInvention", 400, RC_DENIED, false },    { "ourOwnInvention", 503, RC_RETRY, true },
 	};
 

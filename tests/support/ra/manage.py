@@ -15,8 +15,8 @@ class Manage:
     def __init__(self, ra, servers):
         self.ra, self.servers = ra, servers
         self.initial = ra.settings.all()
-        self.get = {"requests": ra.journal.report, "violations": ra.journal.complaints, "settings": ra.settings.all,
-                    "meanings": ra.settings.meanings, "faults": ra.faults.report, "clock": self.clock,
+        self.get = {"requests": ra.journal.report, "counts": ra.journal.brief, "violations": ra.journal.complaints,
+                    "settings": ra.settings.all, "meanings": ra.settings.meanings, "faults": ra.faults.report, "clock": self.clock,
                     "preauthorised": ra.preauthorised.report, "challenges": ra.challenge_script.report,
                     "accounts": self.accounts, "orders": self.orders, "authorizations": self.authorizations,
                     "certificates": self.certificates, "txt": lambda: self.ra.txt}
