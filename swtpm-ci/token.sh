@@ -14,6 +14,7 @@
 TOKEN_SCRIPT=$(readlink -f "$0")
 TOKEN_ENTER= TOKEN_RESTART= TOKEN_OPTIONS=
 TOKEN_PIN=1234567
+TOKEN_LIB=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 
 # token_wait SECONDS WHAT COMMAND...
 token_wait() {

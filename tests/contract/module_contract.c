@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "pkcs11.h"
 
 #define THREADS 4
 
@@ -106,6 +107,11 @@ static void what_the_token_gives_out_is_accepted_by_name_only(void **state)
 
 	contract_expect(token_audit_try(key, &err), RC_OK, &err, "audit by attempt");
 	if (token_config->accept_wrapping) {
+		/* As if nobody had accepted it: the attempt itself finds out. */
+		PKCS11(token)->accept_wrapping = false;
+		contract_expect(token_audit_try(key, &err), RC_DENIED, &err, "audit by attempt, not accepted");
+		assert_non_null(strstr(err.text, "C_WrapKey"));
+		PKCS11(token)->accept_wrapping = true;
 		strict.accept_wrapping = false;
 		contract_expect(token_open(&strict, keys_dir, &refused, &err), RC_DENIED, &err, "open without accept-wrapping");
 		assert_non_null(strstr(err.text, "accept-wrapping: true"));

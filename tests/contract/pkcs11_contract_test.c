@@ -158,6 +158,45 @@ static void an_exportable_key_is_refused_but_listed(void **state)
 	token_close(token);
 }
 
+struct audited {
+	enum rc rc[2]; /* of the loose key, of ours */
+	struct token_key_name loose;
+	struct err err;
+};
+
+static enum rc audit_listed(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	struct audited *audited = ctx;
+	bool is_loose = memcmp(key->name.id, audited->loose.id, TOKEN_ID_LEN) == 0;
+
+	(void)custody, (void)err;
+	audited->rc[!is_loose] = token_audit_try(key, is_loose ? &audited->err : NULL);
+	return RC_OK;
+}
+
+/* The key of another program may leave the token, and does; ours does not. What was tried leaves nothing behind. */
+static void the_audit_by_attempt_tells_the_key_that_can_be_wrapped_from_the_one_that_cannot(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *ours = contract_generate(token, KEY_EC_P256);
+	struct audited audited = { .rc = { RC_BUG, RC_BUG } };
+	struct one_custody one = { 0 };
+	struct err err = { 0 };
+
+	contract_expect(token_key_name_new("loose", &audited.loose, &err), RC_OK, &err, "name");
+	raw_generate(&audited.loose, CK_TRUE);
+	contract_expect(token_list(token, audit_listed, &audited, &err), RC_OK, &err, "list");
+	assert_int_equal(audited.rc[0], RC_DENIED);
+	assert_non_null(strstr(audited.err.text, "C_WrapKey"));
+	assert_non_null(strstr(audited.err.text, "accept-wrapping: true"));
+	assert_int_equal(audited.rc[1], RC_OK);
+	assert_int_equal(raw_destroy(&audited.loose), 2);
+	contract_drop(ours);
+	contract_expect(token_list(token, see_custody, &one, &err), RC_OK, &err, "list");
+	assert_int_equal(one.calls, 0);
+	token_close(token);
+}
+
 static void a_second_key_with_the_same_label_is_refused(void **state)
 {
 	struct token *token = contract_open(*state);
@@ -452,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TOKEN_CONTRACT_TESTS,
 		cmocka_unit_test(an_exportable_key_is_refused_but_listed),
+		cmocka_unit_test(the_audit_by_attempt_tells_the_key_that_can_be_wrapped_from_the_one_that_cannot),
 		cmocka_unit_test(a_second_key_with_the_same_label_is_refused),
 		cmocka_unit_test(an_ed25519_key_whose_curve_is_given_by_name_is_known),
 		cmocka_unit_test(erase_leaves_no_public_key_behind),
