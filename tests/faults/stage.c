@@ -89,6 +89,13 @@ enum rc stage_with_key(struct stage *stage, struct err *err)
 	return rc == RC_OK ? stage_find(stage, err) : rc;
 }
 
+enum rc stage_with_used_key(struct stage *stage, struct err *err)
+{
+	enum rc rc = stage_with_key(stage, err);
+
+	return rc == RC_OK ? stage_sign(stage, err) : rc;
+}
+
 enum rc stage_with_new_key(struct stage *stage, struct err *err)
 {
 	enum rc rc = stage_open(stage, err);

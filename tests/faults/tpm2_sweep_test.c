@@ -91,7 +91,14 @@ static const struct phase PHASES[] = {
 	{ "custody", stage_with_key, stage_custody, false, false, "" },
 	{ "list", stage_open, stage_list, false, false, "" },
 	{ "erase", stage_with_new_key, stage_erase, false, true, "" },
-	{ "close", stage_with_key, stage_close, false, false, "" },
+};
+/* What is sent then depends on the configuration; so codes are sampled, and closing counts: what was kept is flushed. */
+static const struct phase VARIED[] = {
+	{ "generate", stage_open, stage_generate, true, false, "" },
+	{ "find", stage_open, stage_find, false, false, "" },
+	{ "sign", stage_with_key, stage_sign, false, false, "" },
+	{ "sign twice", stage_with_used_key, stage_sign, false, false, "" },
+	{ "close", stage_with_used_key, stage_close, false, false, "" },
 };
 
 static struct swtpm swtpm;
@@ -235,7 +242,9 @@ static void run_case(const struct phase *phase, const struct tpm2_fault *fault, 
 	tcti_proxy_script(script);
 	enum rc rc = phase->act(&stage, &err);
 	judge(phase, fault, rc, &err);
-	if (world.secret && strcmp(fault->command, "TPM2_Sign") == 0 && rc == RC_DENIED && is_refusal(fault->code))
+	/* A value that was right a moment ago is not the reason: another key may have come to the handle. It is tried once more. */
+	if (world.secret && phase->prepare == stage_with_key && strcmp(fault->command, "TPM2_Sign") == 0 && rc == RC_DENIED &&
+	    is_refusal(fault->code))
 		check_refusal(&stage);
 	check_files((phase->makes_key && rc == RC_OK) || (phase->ends_key && rc != RC_OK) ? stage.made.label : NULL);
 	begin_anew();
@@ -270,6 +279,17 @@ static void run_damage(const struct phase *phase, const char *command, unsigned 
 	run_case(phase, &fault, script);
 }
 
+/* A TPM's memory wears out: nothing we do writes to it. */
+static void check_nothing_is_written(void)
+{
+	static const char *const writes[] = { "TPM2_NV_Write",    "TPM2_NV_Increment",   "TPM2_NV_Extend",
+					      "TPM2_NV_SetBits",  "TPM2_NV_DefineSpace", "TPM2_NV_UndefineSpace",
+					      "TPM2_EvictControl" };
+
+	for (size_t i = 0; i < COUNT(writes); i++)
+		assert_int_equal(tcti_proxy_calls(writes[i]), 0);
+}
+
 /* How often each command is sent in this operation, without a fault. */
 static void learn(const struct phase *phase, unsigned counts[COMMAND_COUNT])
 {
@@ -284,6 +304,7 @@ static void learn(const struct phase *phase, unsigned counts[COMMAND_COUNT])
 		rc = phase->act(&stage, &err);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		counts[i] = (unsigned)tcti_proxy_calls(commands[i]);
+	check_nothing_is_written();
 	tcti_proxy_script("");
 	if (rc == RC_OK && phase->makes_key)
 		rc = token_erase(stage.key, &err);
@@ -383,9 +404,8 @@ static void sweep_variant(const char *name, const struct config_token *config, c
 	if (world_begin(&world, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	is_variant = true;
-	for (size_t i = 0; i < COUNT(PHASES); i++)
-		if (PHASES[i].act == stage_generate || PHASES[i].act == stage_find || PHASES[i].act == stage_sign)
-			sweep_operation(&PHASES[i]);
+	for (size_t i = 0; i < COUNT(VARIED); i++)
+		sweep_operation(&VARIED[i]);
 	is_variant = false;
 	world_check(&world);
 	world = before;
