@@ -383,8 +383,7 @@ static int start(void **state)
 
 	(void)state;
 	p11_proxy_script("");
-	/* In memory: SoftHSM waits for the disk several times a key. */
-	if (softhsm_start_in(&softhsm, "/dev/shm") != 0 || softhsm_add(label) != 0)
+	if (softhsm_start_in(&softhsm, sweep_directory()) != 0 || softhsm_add(label) != 0)
 		return -1;
 	world = (struct world){ .config = softhsm_config(&softhsm, label), .keys_dir = softhsm.dir, .secret = SOFTHSM_PIN };
 	world.config.module = module;

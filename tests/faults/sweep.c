@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 
@@ -67,6 +68,11 @@ bool sweep_is_wanted(const char *name, int argc, char **argv)
 		if (strcmp(argv[i], name) == 0)
 			return true;
 	return argc == 1;
+}
+
+const char *sweep_directory(void)
+{
+	return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
 struct err sweep_err(void)

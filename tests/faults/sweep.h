@@ -16,6 +16,9 @@ unsigned sweep_end(const char *name);
 /* No arguments, or this name among them. */
 bool sweep_is_wanted(const char *name, int argc, char **argv);
 
+/* In memory where there is such a place: tokens and key files wait for the disk several times a key. */
+const char *sweep_directory(void);
+
 /* A struct err as no library call makes it, to see that success leaves it alone. */
 struct err sweep_err(void);
 /* Success leaves *err untouched; failure fills it, and never with `secret`. */

@@ -465,8 +465,7 @@ static int start(void **state)
 	setenv("TSS2_LOG", "all+NONE", 1);
 	tcti_proxy_script("");
 	commands_name();
-	/* In memory: each key file is written through to the disk. */
-	if (swtpm_start_in(&swtpm, "/dev/shm") != 0)
+	if (swtpm_start_in(&swtpm, sweep_directory()) != 0)
 		return -1;
 	snprintf(tcti, sizeof(tcti), "%s:%s", TCTI_PROXY, swtpm.tcti);
 	snprintf(keys_dir, sizeof(keys_dir), "%s/keys", swtpm.dir);
