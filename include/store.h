@@ -64,7 +64,7 @@ struct store_certificate {
 	/* failures */
 	unsigned attempts;     /* failed in a row */
 	int64_t retry_at;      /* back-off: nothing before this by itself; 0: none */
-	int64_t peer_retry_at; /* the CA's own Retry-After: an operator's renew obeys it too; 0: none */
+	int64_t peer_retry_at; /* the CA's own Retry-After: renew obeys it too, but not renew --force; 0: none */
 	int64_t failed_at;
 	char last_error[512];
 };
