@@ -66,11 +66,15 @@ static inline int tpm_device_start(struct tpm_device *device, const struct swtpm
 	struct termios raw;
 
 	if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 ||
-	    ptsname_r(master, device->path, sizeof(device->path)) != 0)
+	    ptsname_r(master, device->path, sizeof(device->path)) != 0) {
+		perror("no pseudo terminal to stand for a TPM's device (is devpts mounted at /dev/pts?)");
 		return -1;
+	}
 	device->slave = open(device->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (device->slave < 0 || tcgetattr(device->slave, &raw) != 0)
+	if (device->slave < 0 || tcgetattr(device->slave, &raw) != 0) {
+		perror(device->path);
 		return -1;
+	}
 	cfmakeraw(&raw);
 	if (tcsetattr(device->slave, TCSANOW, &raw) != 0)
 		return -1;
