@@ -16,7 +16,7 @@
 #define THREADS 8
 
 static struct softhsm softhsm;
-static char label[] = "recovery", second[] = "second";
+static char label[] = "recovery", second[] = "second", module[] = P11_PROXY;
 static struct config_token config;
 static CK_FUNCTION_LIST *raw;
 
@@ -35,10 +35,12 @@ static int start(void **state)
 	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(second) != 0)
 		return -1;
 	config = softhsm_config(&softhsm, label);
+	/* Through the proxy, which lets the sessions go only when no other call is inside the module. */
+	config.module = module;
 	fixture.keys_dir = softhsm.dir;
 	*state = &fixture;
 	/* The same instance of the module that the backend uses. */
-	void *symbol = dlsym(dlopen(SOFTHSM_MODULE, RTLD_NOW | RTLD_LOCAL), "C_GetFunctionList");
+	void *symbol = dlsym(dlopen(P11_PROXY, RTLD_NOW | RTLD_LOCAL), "C_GetFunctionList");
 	memcpy(&get_list, &symbol, sizeof(get_list));
 	return get_list(&raw) == CKR_OK ? 0 : -1;
 }
