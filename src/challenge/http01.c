@@ -1,10 +1,9 @@
-/* http01.c -- one listener an address for as long as answers are out, or files below a web server's root. */
+/* http01.c -- http-01 answered by a small HTTP server of our own, or by files below a web server's root (RFC 8555, 8.3). */
 #include <microhttpd.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "listen.h"
+#include "listener.h"
 #include "types.h"
 #include "webroot.h"
 
@@ -12,36 +11,22 @@
 #define CONNECTIONS_MAX 64
 #define IDLE_SECONDS    10
 
-struct listener {
-	struct listener *next;
-	char *address; /* as configured */
-	struct MHD_Daemon *daemon;
-	struct challenge_answer *answers;
-};
-
 struct challenge_answer {
-	struct challenge_answer *next;
-	struct listener *listener; /* NULL: a file */
+	struct listener_answer out;
 	const struct challenge_desk *desk;
-	const char *webroot; /* the configuration's */
+	const char *webroot; /* the configuration's; else it is out at a listener */
 	char *token, *key_authorization;
 };
 
-/* The listeners' own threads read the answers while we add and remove them; listeners come and go under a lock of their own,
- * because stopping one waits for its thread. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, listeners_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct listener *listeners;
-
-static char *answer_find(struct listener *listener, const char *token)
+static bool key_authorization_take(const struct listener_answer *out, const char *token, void *ret_text)
 {
-	char *found = NULL;
+	const struct challenge_answer *answer = (const struct challenge_answer *)out;
+	char **ret_copy = ret_text;
 
-	pthread_mutex_lock(&lock);
-	for (struct challenge_answer *answer = listener->answers; answer && !found; answer = answer->next)
-		if (strcmp(answer->token, token) == 0)
-			found = strdup(answer->key_authorization);
-	pthread_mutex_unlock(&lock);
-	return found;
+	if (strcmp(answer->token, token) != 0)
+		return false;
+	*ret_copy = strdup(answer->key_authorization);
+	return *ret_copy;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
@@ -56,7 +41,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	*upload_len = 0;
 	*state = ctx;
 	if (is_get && strncmp(url, WELL_KNOWN, strlen(WELL_KNOWN)) == 0)
-		found = answer_find(ctx, url + strlen(WELL_KNOWN));
+		(void)listener_look(ctx, url + strlen(WELL_KNOWN), key_authorization_take, &found);
 	struct MHD_Response *response =
 		found ? MHD_create_response_from_buffer(strlen(found), found, MHD_RESPMEM_MUST_FREE)
 		      : MHD_create_response_from_buffer(strlen(nothing), (void *)(uintptr_t)nothing, MHD_RESPMEM_PERSISTENT);
@@ -70,45 +55,24 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	return queued;
 }
 
-static enum rc listener_start(const char *text, struct listener **ret_listener, struct err *err)
+static enum rc server_start(int fd, struct listener *listener, void **ret_server, struct err *err)
 {
-	int fd = -1;
-	enum rc rc = listen_open("http-01", text, &fd, err);
-
-	if (rc != RC_OK)
-		return rc;
-	struct listener *listener = calloc(1, sizeof(*listener));
-	if (listener)
-		listener->address = strdup(text);
 	/* Woken by a descriptor of its own, not by a shutdown() of the socket, which systemd may want back. */
-	if (listener && listener->address)
-		listener->daemon =
-			MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, listener,
-					 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-					 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
-	if (!listener || !listener->daemon) {
-		close(fd);
-		free(listener ? listener->address : NULL);
-		free(listener);
-		return err_set(err, RC_RESOURCE, "http-01: the listener on %s cannot be started: out of memory or threads", text);
-	}
-	listener->next = listeners;
-	listeners = listener;
-	*ret_listener = listener;
-	return RC_OK;
+	*ret_server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, listener,
+				       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+				       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	if (*ret_server)
+		return RC_OK;
+	close(fd);
+	return err_set(err, RC_RESOURCE, "http-01: the server cannot be started: out of memory or threads");
 }
 
-static void listener_stop(struct listener *listener)
+static void server_stop(void *server)
 {
-	for (struct listener **at = &listeners; *at; at = &(*at)->next)
-		if (*at == listener) {
-			*at = listener->next;
-			break;
-		}
-	MHD_stop_daemon(listener->daemon);
-	free(listener->address);
-	free(listener);
+	MHD_stop_daemon(server);
 }
+
+static const struct listener_kind KIND = { .type = "http-01", .start = server_start, .stop = server_stop };
 
 static struct challenge_answer *answer_new(const struct challenge_request *request)
 {
@@ -133,27 +97,6 @@ static void answer_free(struct challenge_answer *answer)
 }
 AUTO_DEFINE(answer, struct challenge_answer *, answer_free);
 
-static enum rc listener_answers(const char *listen, struct challenge_answer *answer, struct err *err)
-{
-	enum rc rc = RC_OK;
-
-	pthread_mutex_lock(&listeners_lock);
-	struct listener *listener = listeners;
-	while (listener && strcmp(listener->address, listen) != 0)
-		listener = listener->next;
-	if (!listener)
-		rc = listener_start(listen, &listener, err);
-	if (rc == RC_OK) {
-		pthread_mutex_lock(&lock);
-		answer->listener = listener;
-		answer->next = listener->answers;
-		listener->answers = answer;
-		pthread_mutex_unlock(&lock);
-	}
-	pthread_mutex_unlock(&listeners_lock);
-	return rc;
-}
-
 static enum rc begin(const struct challenge_request *request, struct challenge_answer **ret_answer, struct err *err)
 {
 	AUTO(answer) struct challenge_answer *answer = answer_new(request);
@@ -161,27 +104,10 @@ static enum rc begin(const struct challenge_request *request, struct challenge_a
 	if (!answer || !answer->token || !answer->key_authorization)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	enum rc rc = answer->webroot ? webroot_put(answer->webroot, answer->token, answer->key_authorization, err)
-				     : listener_answers(request->config->listen, answer, err);
+				     : listener_show(&KIND, request->config->listen, &answer->out, err);
 	if (rc == RC_OK)
 		*ret_answer = TAKE(answer);
 	return rc;
-}
-
-static void listener_forgets(struct challenge_answer *answer)
-{
-	struct listener *listener = answer->listener;
-
-	pthread_mutex_lock(&listeners_lock);
-	pthread_mutex_lock(&lock);
-	for (struct challenge_answer **at = &listener->answers; *at; at = &(*at)->next)
-		if (*at == answer) {
-			*at = answer->next;
-			break;
-		}
-	pthread_mutex_unlock(&lock);
-	if (!listener->answers)
-		listener_stop(listener);
-	pthread_mutex_unlock(&listeners_lock);
 }
 
 static void end(struct challenge_answer *answer, bool accepted)
@@ -189,8 +115,8 @@ static void end(struct challenge_answer *answer, bool accepted)
 	struct err err = { 0 };
 
 	(void)accepted;
-	if (answer->listener)
-		listener_forgets(answer);
+	if (!answer->webroot)
+		listener_withdraw(&answer->out);
 	else if (webroot_remove(answer->webroot, answer->token, &err) != RC_OK && answer->desk && answer->desk->note)
 		answer->desk->note(answer->desk->ctx, err.text);
 	answer_free(answer);
