@@ -132,6 +132,9 @@ enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, 
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 enum rc token_audit_try(struct token_key *key, struct err *err) HWA_CHECKED;
 enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;
+/* find() refuses a key that was cut off while the token made it, or that could leave; list() shows it, and so it can be erased:
+ * the key of that name, if it is there and custody is not held.  RC_ABSENT: it is not. */
+enum rc token_erase_unkept(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 
 /*
  * A fresh id, and the label "hwacme-OWNER-<id in hex>", the owner cut to fit.  The id is the unix time and the number of

@@ -256,10 +256,20 @@ static enum rc do_reference(struct connection *connection, struct err *err)
 static enum rc do_erase(struct connection *connection, struct err *err)
 {
 	struct keyd_entry *entry = NULL;
-	enum rc rc = entry_take(connection, &entry, err);
+	struct subject subject;
+	struct token *token;
 
+	subject_get(&connection->request, true, &subject);
+	enum rc rc = request_check(&connection->request, err);
 	if (rc == RC_OK)
-		rc = keyd_live_check(connection->keyd->config->state, &entry->key->name, err);
+		rc = keyd_live_check(connection->keyd->config->state, &subject.name, err);
+	if (rc == RC_OK)
+		rc = keyd_keys_take(connection->keyd->keys, subject.token, &subject.name, &entry, err);
+	/* What cannot be used can go all the same, if its name is one of ours. */
+	if (rc == RC_DENIED && keyd_name_check(&subject.name, NULL) == RC_OK &&
+	    keyd_keys_token(connection->keyd->keys, subject.token, &token, NULL) == RC_OK &&
+	    token_erase_unkept(token, &subject.name, NULL) == RC_OK)
+		return RC_OK;
 	if (rc == RC_OK)
 		rc = entry->key->ops->erase(entry->key, err);
 	if (rc == RC_OK)

@@ -131,10 +131,12 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
 				   token->quirks->name, key_type_name(wanted->type));
-	/* Cut off in the middle: what was made meanwhile is ours alone, and goes. */
-	enum rc rc =
-		wanted->is_begun ? pkcs11_key_erase(session, wanted->name->id, err) : name_is_free(session, wanted->name, err);
+	/* Cut off in the middle: what was made meanwhile is ours alone, and goes.  So does the public half that an earlier
+	 * process left alone under this id: a key's own would not be told from it. */
+	enum rc rc = wanted->is_begun ? RC_OK : name_is_free(session, wanted->name, err);
 
+	if (rc == RC_OK)
+		rc = pkcs11_key_erase(session, wanted->name->id, err);
 	if (rc != RC_OK)
 		return rc;
 	wanted->is_spent = pkcs11_module_spend(token->module, token->quirks->generations);

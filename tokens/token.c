@@ -221,6 +221,33 @@ enum rc token_erase(struct token_key *key, struct err *err)
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "erase");
 }
 
+struct unkept {
+	const struct token_key_name *name;
+	bool is_erased;
+};
+
+static enum rc unkept_erase(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	struct unkept *unkept = ctx;
+
+	if (custody->held || memcmp(key->name.id, unkept->name->id, TOKEN_ID_LEN) != 0 ||
+	    strcmp(key->name.label, unkept->name->label) != 0)
+		return RC_OK;
+	enum rc rc = token_erase(key, err);
+	unkept->is_erased = rc == RC_OK;
+	return rc;
+}
+
+enum rc token_erase_unkept(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	struct unkept unkept = { .name = name };
+	enum rc rc = token_list(token, unkept_erase, &unkept, err);
+
+	if (rc != RC_OK || unkept.is_erased)
+		return rc;
+	return err_set(err, RC_ABSENT, "token \"%s\" has no key \"%s\" that is not kept as it must be", token->name, name->label);
+}
+
 static void number_put(uint8_t at[4], uint32_t value)
 {
 	for (int i = 0; i < 4; i++)

@@ -32,15 +32,11 @@ static enum rc orphan_collect(void *ctx, const struct token_desk_key *key, struc
 
 static enum rc orphan_erase(const struct token_desk *desk, const struct token_desk_key *orphan, struct err *err)
 {
-	AUTO(token_key) struct token_key *key = NULL;
-	struct token *token;
-	enum rc rc = keyring_token(desk->keyring, orphan->token, &token, err);
+	struct store_key key = { .name = orphan->name };
+	bool was_there; /* gone meanwhile is as good */
 
-	if (rc == RC_OK)
-		rc = token_find(token, &orphan->name, &key, err);
-	if (rc == RC_ABSENT)
-		return RC_OK; /* gone meanwhile */
-	return rc == RC_OK ? token_erase(key, err) : rc;
+	snprintf(key.token, sizeof(key.token), "%s", orphan->token);
+	return keyring_erase(desk->keyring, &key, &was_there, err);
 }
 
 /* Somebody who can be asked must be asked. */

@@ -22,24 +22,39 @@ static enum rc key_give_up(struct authorities *authorities, struct store_account
 	return store_account_save(authorities->store, account, err);
 }
 
-enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-			    struct store_account *account, struct err *err)
+/* Which account a key has, the CA knows; RC_ABSENT: none, or there is no such key.  A token that is away says neither. */
+static enum rc account_of(struct authorities *authorities, const struct config_authority *authority, struct http *http,
+			  const struct store_key *stored, char ret_url[HTTP_URL_MAX], struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
 	AUTO(client) struct client *client = NULL;
-	char url[HTTP_URL_MAX];
-	enum rc rc = keyring_find(authorities->keyring, &account->next_key, &key, err);
+	struct token *token;
+	enum rc rc = keyring_token(authorities->keyring, stored->token, &token, err);
 
-	/* It was reserved and never made: nobody can have been told of it. */
 	if (rc == RC_ABSENT)
-		return key_give_up(authorities, account, err);
+		return err_wrap(err, RC_RETRY, "key \"%s\"", stored->name.label);
+	if (rc == RC_OK)
+		rc = token_find(token, &stored->name, &key, err);
 	if (rc == RC_OK)
 		rc = client_new(http, key, authority->directory, &client, err);
 	if (rc != RC_OK)
 		return rc;
 	client_set_algorithm(client, session_algorithm(authority, key));
-	rc = account_find(client, url, err);
+	return account_find(client, ret_url, err);
+}
+
+enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
+			    struct store_account *account, struct err *err)
+{
+	char url[HTTP_URL_MAX];
+	enum rc rc = account_of(authorities, authority, http, &account->next_key, url, err);
+
+	/* Never made, or the CA was never told of it. */
 	if (rc == RC_ABSENT)
+		return key_give_up(authorities, account, err);
+	/* It cannot be used, as when it was cut off while it was made: it may go once the CA says that the old one still counts. */
+	if (rc == RC_DENIED && account_of(authorities, authority, http, &account->key, url, NULL) == RC_OK &&
+	    strcmp(url, account->url) == 0)
 		return key_give_up(authorities, account, err);
 	if (rc == RC_OK && strcmp(url, account->url) != 0)
 		return err_set(err, RC_DENIED, "the key that account %s was moving to has another account, %s", account->url,

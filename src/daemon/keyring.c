@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 
 #define RETRY_STEP_MS     INT64_C(1000)
 #define RETRY_STEP_MAX_MS INT64_C(300000)
@@ -102,18 +103,52 @@ enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struc
 	return token_find(token, &key->name, ret_key, err);
 }
 
+/* Finds it; of a key that the token does not keep as it must nothing is left: find() refuses it for good. */
+static enum rc find_or_erase_unkept(struct token *token, const struct store_key *key, struct token_key **ret_key,
+				    bool *ret_erased, struct err *err)
+{
+	struct err denied = { 0 };
+	enum rc rc = token_find(token, &key->name, ret_key, &denied);
+
+	*ret_erased = rc == RC_DENIED && token_erase_unkept(token, &key->name, NULL) == RC_OK;
+	if (rc != RC_OK && err)
+		*err = denied;
+	return *ret_erased ? RC_ABSENT : rc;
+}
+
 enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 				 struct err *err)
 {
 	struct token *token;
+	bool is_erased = false;
 	enum rc rc = keyring_token(keyring, key->token, &token, err);
 
 	if (rc != RC_OK)
 		return rc;
-	rc = token_find(token, &key->name, ret_key, err);
-	if (rc != RC_ABSENT)
+	rc = find_or_erase_unkept(token, key, ret_key, &is_erased, err);
+	if (is_erased)
+		log_event(LOG_WARN, "key \"%s\" in token \"%s\" was cut off while it was made; it is made anew", key->name.label,
+			  key->token);
+	return rc == RC_ABSENT ? token_generate(token, &key->name, key->type, ret_key, err) : rc;
+}
+
+enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err)
+{
+	AUTO(token_key) struct token_key *found = NULL;
+	struct token *token;
+	enum rc rc = keyring_token(keyring, key->token, &token, err);
+
+	*ret_was_there = false;
+	/* An absent token says nothing about its keys. */
+	if (rc != RC_OK)
 		return rc;
-	return token_generate(token, &key->name, key->type, ret_key, err);
+	rc = find_or_erase_unkept(token, key, &found, ret_was_there, err);
+	if (rc == RC_ABSENT)
+		return RC_OK;
+	if (rc == RC_OK)
+		rc = token_erase(found, err);
+	*ret_was_there = rc == RC_OK;
+	return rc;
 }
 
 enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,

@@ -25,9 +25,14 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 /* Opens the token and finds the key that the store knows. */
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 		     struct err *err) HWA_CHECKED;
-/* The key was reserved in the store: finds it, or generates it when it does not exist yet. */
+/*
+ * The key was reserved in the store: finds it, or generates it when it does not exist yet.  One that was cut off while the
+ * token made it (there, but not kept as it must be, so never used) is erased and made anew.
+ */
 enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 				 struct err *err) HWA_CHECKED;
+/* For good, also one that the token does not keep as it must; not in the token: RC_OK, and it was not there. */
+enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err) HWA_CHECKED;
 /* A new key's name, to be stored before the key is made. */
 enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,
 			struct store_key *ret_key, struct err *err) HWA_CHECKED;

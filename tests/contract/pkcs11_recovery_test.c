@@ -139,6 +139,48 @@ static void a_token_that_is_away_is_unavailable_and_comes_back_by_itself(void **
 	token_close(token);
 }
 
+/* SoftHSM makes the public object first: killed between the two, it leaves one that is not the half of any key. */
+static void leave_public_half(const struct token_key *of, const struct token_key_name *name)
+{
+	CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+	CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &class, sizeof(class) },
+				  { CKA_ID, (void *)(uintptr_t)of->name.id, TOKEN_ID_LEN } };
+	CK_ATTRIBUTE changed[] = { { CKA_ID, (void *)(uintptr_t)name->id, TOKEN_ID_LEN } };
+	CK_SLOT_ID slots[16];
+	CK_ULONG count = 16, found = 0;
+
+	assert_int_equal(raw->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+	for (CK_ULONG i = 0; i < count && !found; i++) {
+		CK_SESSION_HANDLE session;
+		CK_OBJECT_HANDLE object, copy;
+
+		assert_int_equal(raw->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session), CKR_OK);
+		assert_int_equal(raw->C_FindObjectsInit(session, wanted, 2), CKR_OK);
+		assert_int_equal(raw->C_FindObjects(session, &object, 1, &found), CKR_OK);
+		assert_int_equal(raw->C_FindObjectsFinal(session), CKR_OK);
+		if (found)
+			assert_int_equal(raw->C_CopyObject(session, object, changed, 1, &copy), CKR_OK);
+		raw->C_CloseSession(session);
+	}
+	assert_int_equal(found, 1);
+}
+
+static void half_a_pair_of_a_cut_off_generation_is_replaced(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *other = contract_generate(token, KEY_EC_P256), *key = NULL;
+	struct token_key_name name;
+	struct err err = { 0 };
+
+	contract_expect(token_key_name_new("half", &name, &err), RC_OK, &err, "name");
+	leave_public_half(other, &name);
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate");
+	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
+	contract_drop(key);
+	contract_drop(other);
+	token_close(token);
+}
+
 static void one_tokens_recovery_leaves_the_keys_of_the_other_good(void **state)
 {
 	struct config_token other = config;
@@ -298,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lost_sessions_are_opened_again_in_the_same_call),
 		cmocka_unit_test(a_token_that_is_away_is_unavailable_and_comes_back_by_itself),
+		cmocka_unit_test(half_a_pair_of_a_cut_off_generation_is_replaced),
 		cmocka_unit_test(one_tokens_recovery_leaves_the_keys_of_the_other_good),
 		cmocka_unit_test(a_token_added_later_is_found_without_a_restart),
 		cmocka_unit_test(eight_threads_share_two_sessions),
