@@ -1,10 +1,8 @@
 # An account's life at the test RA: bound to an external one, told of new contacts and terms, moved to another key (also when cut
 # off), used to pre-authorise and to revoke, and ended.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*: $(tail -n 3 "$LAB/hwacme.log")" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 # refused STATUS WORD COMMAND...: ends so, and says so
 refused() {
 	local status=$1 word=$2 got=0 said
@@ -25,20 +23,20 @@ refused 2 "external account binding" account register
 printf AAAA >"$LAB/eab.key"
 change "s|    account-key:|    external-account: { kid: nf-17, hmac: { file: $LAB/eab.key }, algorithm: HS384 }\n&|"
 refused 4 "the CA answers" account register
-ra reset '{}' >/dev/null # the RA calls a wrong MAC a mistake of ours, which it is
+fresh # the RA calls a wrong MAC a mistake of ours, which it is
 printf %s "$secret" >"$LAB/eab.key"
 hwacme account register >/dev/null || fail "account register"
 [ "$(accounts length)" = 1 ] || fail "not one account: $(accounts .)"
 # RFC 8555, 7.1.2: the account as the RA shows it.
 hwacme account show --json | jq -e '.status == "valid" and .contact == "mailto:noc@example.org"' >/dev/null || fail "account show: $(hwacme account show --json)"
 hwacme renew >/dev/null || fail "enrolment"
-ra_clean || fail "enrolment: the client broke the protocol"
+clean "enrolment"
 
 # RFC 8555, 7.3.2: new contacts are sent once; RFC 8555, 7.3.3: changed terms stop everything, with the page to read.
 change 's|mailto:noc@example.org|mailto:new@example.org|'
 hwacme renew --force >/dev/null || fail "renewal with a new contact"
 [ "$(accounts '.[0].contact[0]')" = '"mailto:new@example.org"' ] || fail "the contact was not sent: $(accounts .)"
-ra reset '{}' >/dev/null
+fresh
 hwacme renew --force >/dev/null || fail "renewal"
 [ "$(ra_count account)" = 0 ] || fail "the contact is sent again and again"
 live=$(lab_live_serial amf)
@@ -47,7 +45,7 @@ refused 4 "https://ra.example/terms-2" renew --force
 [ "$(lab_live_serial amf)" = "$live" ] || fail "renewed although the terms had changed"
 hwacme account register >/dev/null || fail "agreeing again"
 hwacme renew --force >/dev/null || fail "renewal after agreeing"
-ra_clean || fail "terms: the client broke the protocol"
+clean "terms"
 
 # RFC 8555, 7.3.5: to a fresh key, to a key of another type; and cut off, whatever the CA has made of it: which key has the account
 # is asked (RFC 8555, 7.3.1).
@@ -55,7 +53,7 @@ rolled() { # WHAT: one account, one key for it in the token, and it works
 	[ "$(accounts length)" = 1 ] || fail "$1: not one account"
 	hwacme renew --force >/dev/null || fail "$1: renewal"
 	[ "$(keys 'account at')" = 1 ] && [ "$(keys 'an account')" = 0 ] || fail "$1: keys left: $(hwacme token keys)"
-	ra_clean || fail "$1: the client broke the protocol"
+	clean "$1"
 }
 before=$(hwacme account show --json | jq -r .key)
 hwacme account rollover >/dev/null || fail "rollover"
@@ -83,13 +81,13 @@ lab_wait 20 "the end of keyd" gone
 rolled "rollover that was killed"
 
 # RFC 8555, 7.4.1: authorised ahead, the next order is not challenged.
-ra reset '{}' >/dev/null
+fresh
 hwacme authorize amf >/dev/null || fail "authorize"
 [ "$(ra_count newAuthz)" = 2 ] || fail "authorize: $(ra_count newAuthz) newAuthz for two names"
-ra reset '{}' >/dev/null
+fresh
 hwacme renew --force >/dev/null || fail "renewal after authorize"
 [ "$(ra_count challenge)" = 0 ] || fail "challenged although it was authorised ahead"
-ra_clean || fail "authorize: the client broke the protocol"
+clean "authorize"
 
 # RFC 8555, 7.6: with the account key, and with the certificate's own; the next renewal makes a new key and certificate.
 for option in "" --with-certificate-key; do
@@ -99,7 +97,7 @@ for option in "" --with-certificate-key; do
 	hwacme revoke amf $option >/dev/null || fail "what is revoked already is no failure"
 	hwacme renew >/dev/null || fail "renewal after revocation"
 	[ "$(lab_live_serial amf)" != "$live" ] || fail "the revoked certificate is still live"
-	ra_clean || fail "revoke $option: the client broke the protocol"
+	clean "revoke $option"
 done
 refused 2 "superseded" revoke amf --reason nonsense
 
@@ -112,5 +110,5 @@ before=$(hwacme account show --json | jq -r .key)
 hwacme account register >/dev/null || fail "register anew"
 [ "$(accounts length)" = 2 ] && [ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "not a new account with a new key"
 hwacme renew --force >/dev/null || fail "renewal with the new account"
-ra_clean || fail "the client broke the protocol"
+clean "until here"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$secret" "$LAB/hwacme.log" || fail "the HMAC key is on disk"

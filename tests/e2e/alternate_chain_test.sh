@@ -2,10 +2,8 @@
 # takes; at the test RA and at Pebble.
 set -euo pipefail
 export PEBBLE_ALTERNATE_ROOTS=2 PEBBLE_WFE_NONCEREJECT=0
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 renew() { hwacme renew "$@" >/dev/null || { tail -n 3 "$LAB/hwacme.log" >&2; fail "renew $*"; }; }
 # ends_in FILE: the chain that is served verifies up to this root, and up to no other
 ends_in() {
@@ -13,7 +11,6 @@ ends_in() {
 		fail "the chain does not end in $1"
 }
 issuer() { openssl crl2pkcs7 -nocrl -certfile "$LAB/state/live/amf/chain.pem" | openssl pkcs7 -print_certs -noout | grep '^issuer' | tail -n 1; }
-fresh() { ra reset '{}' >/dev/null; }
 
 lab_ra_up --set alternate_chains=3
 for name in amf.5gc.mnc001.mcc001.3gppnetwork.org amf-2.5gc.mnc001.mcc001.3gppnetwork.org; do
@@ -30,7 +27,7 @@ for case in "0 1" "1 2" "3 4"; do
 	ends_in "$LAB/roots.pem"
 	issuer | grep -q "root $root" || fail "root $root: $(issuer)"
 	[ "$(ra_count certificate)" = "${case#* }" ] || fail "root $root: $(ra_count certificate) chains fetched"
-	ra_clean || fail "root $root: the client broke the protocol"
+	clean "root $root"
 done
 
 # One that is not there any more is passed over; a lost answer is asked for again, and nothing is ordered anew.

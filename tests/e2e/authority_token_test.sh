@@ -1,57 +1,15 @@
 # An NF instance (TS 33.310, Annex J) by tkauth-01, with a token of the Token Authority's, of a command and of a file; tokens that the CA
 # must refuse are not sent; the CA's hint is taken inside the allow-list only.  The test RA has Token Authority and CA.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
-clean() { ra_clean || fail "$1: the client broke the protocol"; }
+. "$SOURCE/tests/support/challenges.sh"
 INSTANCE=4ace9d34-2c69-4f99-92d5-a73a3fe8e23b
-HOST=amf.5gc.mnc001.mcc001.3gppnetwork.org
 
 lab_ra_up --set 'authz_reuse="none"'
-config() { # NAMES CHALLENGE
-	cat >"$LAB/hwacme.yaml" <<-YAML
-	state: $LAB/state
-	tokens:
-	  - name: hsm
-	    pkcs11: { module: $LAB_MODULE, token: nf-appliance, pin: { file: $LAB/hsm.pin } }
-	authorities:
-	  - name: operator-ra
-	    directory: $LAB_DIRECTORY
-	    trust: $LAB/trust.pem
-	    roots: $LAB/roots.pem
-	    terms-agreed: true
-	    account-key: { token: hsm, type: ec-p256 }
-	certificates:
-	  - name: amf
-	    authority: operator-ra
-	    key: { token: hsm, type: ec-p256, rotate: never }
-	    names: [$1]
-	    challenge: { $2 }
-	YAML
-}
-enrol() { # WHAT NAMES CHALLENGE
-	local what=$1 live=
-	[ ! -e "$LAB/state/live/amf" ] || live=$(lab_live_serial amf)
-	config "$2" "$3"
-	hwacme renew --force >/dev/null || fail "$what: $(tail -n 2 "$LAB/hwacme.log")"
-	[ "$(lab_live_serial amf)" != "$live" ] || fail "$what: nothing was issued"
-	clean "$what"
-	echo "$what: $(openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | tail -n 1)"
-}
-refused() { # WHAT WORDS NAMES CHALLENGE
-	local got=0 said
-	config "$3" "$4"
-	said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
-	{ [ $got != 0 ] && grep -qE -- "$2" <<<"$said"; } || fail "$1: exit $got, no \"$2\" in: $said"
-	echo "$1: $(grep -oE -- "$2" <<<"$said" | head -n 1)"
-	clean "$1"
-}
-has() { openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | grep -qF "$1" || fail "the certificate lacks $1"; }
 
 # The Token Authority, asked over HTTPS (RFC 9447, 5.1); the configuration's upper case is sent in lower case.
-ra reset '{}' >/dev/null
+fresh
 enrol "tkauth-01, Token Authority" "\"nf-instance:${INSTANCE^^}\", \"dns:$HOST\"" \
 	"tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }, http-01: { listen: \"127.0.0.1:$LAB_HTTP01\" }"
 has "URI:urn:uuid:$INSTANCE"
@@ -59,7 +17,7 @@ has "URI:urn:uuid:$INSTANCE"
 
 # The CA's own hint is taken when its host is allowed, and not otherwise: nothing is sent to a host of the CA's choosing.
 enrol "tkauth-01, the CA's hint" "\"nf-instance:$INSTANCE\"" "tkauth-01: { allow: [localhost], trust: $LAB/trust.pem }"
-ra reset '{}' >/dev/null
+fresh
 refused "a hint that is not allowed" 'whose host is not among allow' "\"nf-instance:$INSTANCE\"" "tkauth-01: { allow: [oam.example] }"
 ra settings '{"tkauth_hint": "https://localhost@evil.example/"}' >/dev/null
 ra orders '{"all": true, "drop": true}' >/dev/null # the order was kept; its challenge has the hint of before
@@ -83,7 +41,7 @@ enrol "tkauth-01, file" "\"nf-instance:$INSTANCE\"" "tkauth-01: { token: { file:
 ! grep -rqF "$(cut -d. -f2 "$LAB/amf.token")" "$LAB/hwacme.log" "$LAB/state" || fail "a token stands in the log or in the state directory"
 
 # What the CA must refuse is not sent: no challenge reaches it.
-ra reset '{}' >/dev/null
+fresh
 while read -r defect words; do
 	ra settings "{\"token_defect\": \"$defect\"}" >/dev/null
 	refused "token: $defect" "$words" "\"nf-instance:$INSTANCE\"" "tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }"

@@ -1,49 +1,13 @@
 # http-01 from a web server's root and on a socket of systemd's, tls-alpn-01 for a host and an address, dns-01 for a wildcard and its
 # base: each validated by Pebble, which looks by itself.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
+. "$SOURCE/tests/support/challenges.sh"
 
 export PEBBLE_AUTHZREUSE=0
-LAB=$(mktemp -d "${TMPDIR:-/tmp}/hwacme-XXXXXX")
-chmod 755 "$LAB"
-trap lab_down EXIT
-trap 'exit 130' INT TERM
+lab_begin
 lab_softhsm
 lab_pebble
-lab_tokens_config() { # NAMES CHALLENGE
-	cat >"$LAB/hwacme.yaml" <<-YAML
-	state: $LAB/state
-	tokens:
-	  - name: hsm
-	    pkcs11: { module: $LAB_MODULE, token: nf-appliance, pin: { file: $LAB/hsm.pin } }
-	authorities:
-	  - name: ca
-	    directory: $LAB_DIRECTORY
-	    trust: $LAB/trust.pem
-	    roots: $LAB/roots.pem
-	    terms-agreed: true
-	    account-key: { token: hsm, type: ec-p256 }
-	certificates:
-	  - name: amf
-	    authority: ca
-	    key: { token: hsm, type: ec-p256, rotate: never }
-	    names: [$1]
-	    challenge: { $2 }
-	YAML
-}
-# enrol WHAT NAMES CHALLENGE TYPE: renewed by that type of challenge, and the certificate has the names
-enrol() {
-	local what=$1 live=
-	[ ! -e "$LAB/state/live/amf" ] || live=$(lab_live_serial amf)
-	lab_tokens_config "$2" "$3"
-	hwacme renew --force || fail "$what: $(tail -n 2 "$LAB/hwacme.log")"
-	[ "$(lab_live_serial amf)" != "$live" ] || fail "$what: nothing was issued"
-	echo "$what: $(openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | tail -n 1)"
-}
-has() { openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext subjectAltName | grep -qF "$1" || fail "the certificate lacks $1"; }
-HOST=amf.5gc.mnc001.mcc001.3gppnetwork.org
 
 # webroot: a web server of somebody else's serves the file with the key authorisation (RFC 8555, 8.1); nothing is left of it.
 mkdir "$LAB/www"
@@ -55,7 +19,7 @@ grep -q "GET /.well-known/acme-challenge/" "$LAB/web.log" || fail "webroot: Pebb
 lab_stop web
 
 # A socket that was open before hwacme ran, as systemd hands it over (sd_listen_fds(3)); one of two, by name.
-lab_tokens_config "\"dns:$HOST\"" "http-01: { listen: \"systemd:acme-http\" }"
+config "\"dns:$HOST\"" "http-01: { listen: \"systemd:acme-http\" }"
 live=$(lab_live_serial amf)
 python3 - "$LAB_HTTP01" "$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>>"$LAB/hwacme.log" <<-'PY' || fail "systemd: $(tail -n 2 "$LAB/hwacme.log")"
 	import os, socket, sys
@@ -73,7 +37,7 @@ said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
 { [ $got != 0 ] && grep -q 'no socket was handed over' <<<"$said"; } || fail "without a socket: exit $got: $said"
 
 # The order that was left is for other names than the next one's: it is given up.
-lab_tokens_config "\"dns:$HOST\", \"ip:127.0.0.1\"" "tls-alpn-01: { listen: \"127.0.0.1:$LAB_TLSALPN\" }"
+config "\"dns:$HOST\", \"ip:127.0.0.1\"" "tls-alpn-01: { listen: \"127.0.0.1:$LAB_TLSALPN\" }"
 hwacme renew --force || true
 enrol "tls-alpn-01" "\"dns:$HOST\", \"ip:127.0.0.1\"" "tls-alpn-01: { listen: \"127.0.0.1:$LAB_TLSALPN\" }"
 has "IP Address:127.0.0.1"
@@ -101,7 +65,7 @@ has "DNS:*.$HOST"
 live=$(lab_live_serial amf)
 printf '#!/bin/sh\necho "$1" >>%s\n[ "$1" != present ] || { echo "the zone is frozen" >&2; exit 3; }\n' "$LAB/frozen.log" >"$LAB/frozen"
 chmod 755 "$LAB/frozen"
-lab_tokens_config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/frozen] }"
+config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/frozen] }"
 got=0
 said=$("$HWACME" -c "$LAB/hwacme.yaml" renew --force 2>&1) || got=$?
 { [ $got = 1 ] && grep -q 'the zone is frozen' <<<"$said" && grep -q 'exited with 3' <<<"$said"; } || fail "a failing hook: exit $got: $said"
@@ -115,7 +79,7 @@ cat >"$LAB/slow" <<-SH
 	[ "\$1" != ready ] || exit 75
 SH
 chmod 755 "$LAB/slow"
-lab_tokens_config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/slow] }"
+config "\"dns:$HOST\"" "dns-01: { hook: [$LAB/slow] }"
 lab_start killed "$HWACME" -c "$LAB/hwacme.yaml" renew --force
 lab_wait 20 "the hook" grep -q ready "$LAB/slow.log"
 kill -9 "${LAB_PIDS[killed]}"

@@ -1,8 +1,6 @@
 # Enrols a certificate in the TPM and one in the HSM, finds them not due, renews them by force; status tells it all.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
 requests() { grep -c 'calling handler' "$LAB/pebble.log" || true; }
 
 lab_up

@@ -1,7 +1,6 @@
 # What is missing or wrong is named, has its exit status, leaves the live files alone, and is mended by the next run.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
+. "$SOURCE/tests/support/script.sh"
 # refused STATUS WORD...: `renew --force smf amf` with the changed configuration ends so and says so; nothing live moves.
 refused() {
 	local status=$1 word said got=0

@@ -11,9 +11,7 @@ if [ -z "${HWACME_DISK:-}" ]; then
 	HWACME_DISK=limit
 fi
 echo "disk: $HWACME_DISK"
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
 
 lab_up
 lab_config

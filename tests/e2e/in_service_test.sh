@@ -1,8 +1,6 @@
 # nginx serves the TPM's key through the tpm2 provider and the HSM's through the pkcs11 engine, before and after a renewal.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
 
 lab_up
 lab_config ec-p256 rsa-2048

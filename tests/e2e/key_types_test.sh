@@ -1,9 +1,8 @@
 # Every key type for certificates in each token that has it, and accounts that sign with each algorithm Pebble takes.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 # SoftHSM 2.6.1 leaks with Ed25519; tests/support/softhsm.h says why this is needed to see that it is SoftHSM's.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0:malloc_context_size=12
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log" || { tail -n 5 "$LAB/hwacme.log" >&2; return 1; }; }
 key_of() {
 	openssl x509 -in "$LAB/state/live/$1/cert.pem" -noout -text |
 		sed -n 's/^ *Public-Key: (\([0-9]*\) bit)/\1/p; s/^ *\(ED25519\) Public-Key:/\1/p'

@@ -1,6 +1,6 @@
 # A wrong PIN and 1,000 restarts leave a token that locks at the third failure unlocked: C_Login is counted at the module.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/module.sh"
 
 lab_begin

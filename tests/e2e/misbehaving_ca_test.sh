@@ -1,8 +1,7 @@
 # Whatever the CA answers: a clear error, exit 4, live files untouched; and when it is well again, so are we.
 set -euo pipefail
 export PEBBLE_WFE_NONCEREJECT=0
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
+. "$SOURCE/tests/support/script.sh"
 
 lab_up
 PROXY=$(lab_port)

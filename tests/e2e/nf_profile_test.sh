@@ -1,10 +1,8 @@
 # A 5G network function enrols at the test RA: what TS 33.310, 6.1.3c and RFC 9310 want is in the certificate, read there by another
 # implementation; what lacks a part of it does not go live, unless the operator takes it so; a changed profile is a reason to renew.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 renew() { hwacme renew "$@" >/dev/null || { tail -n 3 "$LAB/hwacme.log" >&2; fail "renew"; }; }
 leaf() { PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$SOURCE/tests/support/read_certificate.py" "$LAB/state/live/amf/cert.pem"; }
 # has FILTER: the live certificate is so
@@ -33,7 +31,7 @@ has '.uri == ["urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"]'
 has '.signs and (.encipherment | not) and .usages == ["client", "server"]'
 has '.nf == ["AMF", "SMF"] and (.nf_critical | not)'
 hwacme status amf | grep -q 'subjectAltName not critical' || fail "what the RA does otherwise is not in the journal"
-ra_clean || fail "the client broke the protocol"
+clean "until here"
 
 # It looks like the certificate that was asked for, and is not: it does not go live.
 live=$(lab_live_serial amf)
@@ -82,11 +80,11 @@ has '.subject == "" and .uri == [] and .nf == [] and .usages == ["client"]'
 [ "$(hwacme renew | grep -c 'not due')" = 1 ] || fail "due again without a change"
 hwacme check | grep -q '^warn profile  *amf: .*not asked for: subject uri key-usage nf-types' || fail "check: $(hwacme check)"
 hwacme --json check | jq -e '[.checks[] | select(.check == "profile") | .ok and .warning] | all' >/dev/null || fail "check --json"
-ra_clean || fail "the client broke the protocol"
+clean "until here"
 
 # A URI is no identifier: it is not authorised ahead of an order either (RFC 8555, 7.4.1).
 grep -q 'amf: 2 identifiers authorised' <<<"$(hwacme authorize amf)" || fail "authorize: $(tail -n 2 "$LAB/hwacme.log")"
-ra_clean || fail "the client broke the protocol"
+clean "until here"
 
 # TS 33.310, annex J: with tkauth-01 the instance is an identifier, proved with a token of the OAM; at an RA that takes no other URI.
 ra settings '{"uri_names": "identifiers"}' >/dev/null
@@ -95,4 +93,4 @@ sed -i "s|challenge: { |challenge: { tkauth-01: { authority: \"$LAB_TOKEN_AUTHOR
 renew
 has '.uri == ["urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"] and .nf == ["AMF", "SMF"] and .usages == ["client", "server"]'
 [ "$(ra orders | jq '[.[-1].identifiers[] | select(.type == "NfInstanceId")] | length')" = 1 ] || fail "the instance is no identifier of the order"
-ra_clean || fail "the client broke the protocol"
+clean "until here"

@@ -1,6 +1,6 @@
 # NSS softokn gives out keys that it calls unextractable: refused, unless it is accepted by name; then contract and renewal.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/module.sh"
 
 module_up nss

@@ -1,6 +1,6 @@
 # The token contract and a whole renewal on opencryptoki (swtpm-ci/token-opencryptoki).
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/module.sh"
 
 module_up opencryptoki

@@ -1,8 +1,6 @@
 # A valid authorisation costs no challenge (RFC 8555, 7.5); without one every order is challenged; half of the nonces refused changes nothing.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log" || { tail -n 5 "$LAB/hwacme.log" >&2; return 1; }; }
+. "$SOURCE/tests/support/script.sh"
 challenges() { grep -c 'POST /chalZ/' "$LAB/pebble.log" || true; }
 
 PEBBLE_AUTHZREUSE=100 PEBBLE_WFE_NONCEREJECT=50 lab_up

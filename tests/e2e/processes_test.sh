@@ -1,7 +1,6 @@
 # Who has what: the module and the PIN are keyd's alone; keyd is killed again and again, and renewals go on.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
+. "$SOURCE/tests/support/script.sh"
 maps_module() { grep -q "$(basename "$LAB_MODULE")" "/proc/$1/maps"; }
 
 lab_up

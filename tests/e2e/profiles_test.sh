@@ -1,10 +1,8 @@
 # Profiles (draft-ietf-acme-profiles): ordered by name when the CA has it; one it has not is refused with those it has, before anything is
 # ordered; a changed profile is a reason to renew.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log" || { tail -n 3 "$LAB/hwacme.log" >&2; return 1; }; }
 # refused STATUS WORD...: `renew --force` ends so and says so; no order is made.
 refused() {
 	local status=$1 got=0 said word before

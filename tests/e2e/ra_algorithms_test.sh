@@ -1,9 +1,8 @@
 # Every signature algorithm of an account and every key type of a certificate, verified by an implementation that is not ours: the
 # test RA takes exact signatures only, and what Pebble does not take at all.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
 # SoftHSM 2.6.1 leaks with Ed25519; tests/support/softhsm.h says why this is needed to see that it is SoftHSM's.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0:malloc_context_size=12
 
@@ -20,7 +19,7 @@ while read -r account algorithm key; do
 	"$HWACME" -c "$LAB/hwacme.yaml" renew >>"$LAB/hwacme.log" 2>&1 || fail "$account $algorithm $key: $(tail -n 3 "$LAB/hwacme.log")"
 	got=$(ra accounts | jq -r '.[-1].algorithm')
 	[ "$got" = "$algorithm" ] || fail "$account $algorithm: the RA saw $got"
-	ra_clean || fail "$account $algorithm $key: the client broke the protocol"
+	clean "$account $algorithm $key"
 	echo "$account $algorithm, certificate $key: accepted"
 done <<-TABLE
 	ec-p256  ES256 ec-p384

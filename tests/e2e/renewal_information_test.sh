@@ -1,11 +1,8 @@
 # RFC 9773 at the test RA: asked when the time for it has come and never else, a window draws one time and keeps it, a window in the past
 # is renewed in, the order says what it replaces; whatever is wrong with an answer stops no renewal.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log" || { tail -n 3 "$LAB/hwacme.log" >&2; return 1; }; }
-fresh() { ra reset '{}' >/dev/null; }
 status() { hwacme status --json | jq -r ".certificates[0] | $1"; }
 seconds() { date -d "$(status "$1")" +%s; }
 # stored SQL: on the one certificate
@@ -87,7 +84,7 @@ ra renewal-info "{\"certificate\": \"$id\", \"start\": -7200, \"end\": -3600}" >
 asks | grep -q 'renewed (.*the CA suggests' || fail "not renewed in a window that is over"
 [ "$(lab_live_serial amf)" != "$serial" ] || fail "the certificate is still the old one"
 [ "$(ra orders | jq -r '.[-1].replaces')" = "$id" ] || fail "the order does not say what it replaces"
-ra_clean || fail "the client broke the protocol"
+clean "until here"
 # Wanted back as soon as issued, again and again: slower and slower.
 ra renewal-info '{"certificate": "all", "start": -7200, "end": -3600}' >/dev/null
 asks | grep -q 'not due' || fail "renewed once more within the hour"
@@ -126,4 +123,4 @@ sed -i 's|    renew-after: 66%|&\n    ari: false|' "$LAB/hwacme.yaml"
 fresh
 asks | grep -q 'not due' || fail "ari: false"
 [ "$(ra_count renewalInfo)" = 0 ] || fail "asked although the policy says no"
-ra_clean || fail "the client broke the protocol"
+clean "until here"

@@ -1,9 +1,8 @@
 # What a renewal costs, counted where it arrives: requests at the RA, signatures at the PKCS#11 module. Pre-authorised four, with http-01
 # at most eight, beside one nonce per process and the directory once a day; one signature a request and one for the CSR.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
 NAME=amf.5gc.mnc001.mcc001.3gppnetwork.org
 SPY=$(dpkg -L opensc-pkcs11 | grep -m 1 '/pkcs11-spy.so$')
 
@@ -17,7 +16,7 @@ renew() {
 		tail -n 3 "$LAB/hwacme.log" >&2
 		fail "$1"
 	}
-	ra_clean || fail "$1: the client broke the protocol"
+	clean "$1"
 }
 # counts WHAT ENDPOINT=N...: exactly these requests; and as many signatures as signed requests, and one.
 counts() {

@@ -1,18 +1,16 @@
 # 3GPP TR 33.776, 6.9.1.1 (solution #9), step by step: a network function renews its certificate by policy; the RA has it pre-authorised for
 # 336 hours after each issuance, and challenges it outside of them.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*: $(tail -n 4 "$LAB/hwacme.log")" >&2; exit 1; }
 say() { echo "== $*"; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 # renewed WHAT: the policy's trigger is played by --force; what is live is new afterwards, and nothing broke the protocol
 renewed() {
 	local live
 	live=$(lab_live_serial amf)
 	hwacme renew --force >/dev/null || fail "$1: not renewed"
 	[ "$(lab_live_serial amf)" != "$live" ] || fail "$1: the live certificate is the old one"
-	ra_clean || fail "$1: the client broke the protocol"
+	clean "$1"
 }
 not_renewed() {
 	local live
@@ -21,7 +19,6 @@ not_renewed() {
 	[ "$(lab_live_serial amf)" = "$live" ] || fail "$1: the live certificate changed"
 }
 challenges() { ra_count challenge; }
-fresh() { ra reset '{}' >/dev/null; }
 next_keys() { grep -c 'new key' "$LAB/hwacme.log"; }
 valid_authorizations() { ra authorizations | jq '[.[] | select(.status == "valid")] | length'; }
 

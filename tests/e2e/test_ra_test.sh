@@ -1,13 +1,9 @@
 # The test RA in Pebble's place: enrolment with a challenge, renewals inside the pre-authorised interval without one, after 336 h with
 # one again; each request counted at the server, and none that breaks the protocol.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 renew() { hwacme renew --force || { tail -n 3 "$LAB/hwacme.log" >&2; fail "$1"; }; }
-clean() { ra_clean || fail "$1: the client broke the protocol"; }
-fresh() { ra reset '{}' >/dev/null; }
 # counts WHAT ENDPOINT=N...: exactly these requests and no others
 counts() {
 	local what=$1 wanted got

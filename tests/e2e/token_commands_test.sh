@@ -1,8 +1,6 @@
 # token keys, audit and gc: whose a key is, how it is kept, and that nobody's keys go only when they are ours and old enough.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
 pkcs11() { pkcs11-tool --module "$LAB_MODULE" --token-label nf-appliance --login --pin "$LAB_PIN" "$@" >/dev/null 2>&1; }
 # make_key LABEL-OWNER SECONDS-OLD INSTANCE: a key called as ours, made by other means.
 make_key() {

@@ -1,8 +1,6 @@
 # The whole program, in its sandbox, with each way to use a TPM; a server with the key's passphrase; and a TPM that was replaced.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-hwacme() { "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
+. "$SOURCE/tests/support/script.sh"
 says() { tail -n 20 "$LAB/hwacme.log" | grep -q "$1" || fail "no \"$1\" in: $(tail -n 5 "$LAB/hwacme.log")"; }
 left() { tpm2_getcap -T "$LAB_TCTI" handles-transient; tpm2_getcap -T "$LAB_TCTI" handles-loaded-session; }
 in_service() { hwacme status --json | jq -e 'all(.certificates[]; .state == "in service")' >/dev/null || fail "$1: $(hwacme status)"; }

@@ -1,7 +1,7 @@
 # Every ACME problem type and every broken answer at every endpoint, against the test RA: the live pair stays whole, nothing is sent
 # before Retry-After, the next run renews, and no request breaks the protocol.  The cases are in acme/.
 set -euo pipefail
-. "$SOURCE/swtpm-ci/lab.sh"
+. "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
 
 # The answer to a challenge waits for the validation here: no case waits for a look to come.

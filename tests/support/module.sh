@@ -3,7 +3,6 @@
 #	module_up NAME		brings up swtpm-ci/token-NAME and a Pebble
 #	module_contract		runs tests/contract/module_contract.c on it
 #	module_renewal		enrols, renews with each key type, audits; nothing secret is left on disk
-fail() { echo "FAILED: $*" >&2; exit 1; }
 # What modules print on standard error goes to the log. What they leak at their end is theirs.
 hwacme() { ASAN_OPTIONS=detect_leaks=0 $TOKEN_ENTER "$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>>"$LAB/hwacme.log"; }
 

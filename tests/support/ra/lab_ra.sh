@@ -1,11 +1,12 @@
-# lab_ra.sh -- the test RA in a lab of its own; to be sourced after swtpm-ci/lab.sh, which does the waiting and the ending.
+# lab_ra.sh -- the test RA in a lab of its own; to be sourced after tests/support/script.sh.
 #
 #	lab_ra_up [OPTION...]	makes $LAB with a SoftHSM and an RA (options of python3 -m ra); lab_down (also on exit) ends and removes it
 #	lab_ra [OPTION...]	the RA alone, in a $LAB that exists; trust.pem and roots.pem are put where lab_config looks for them
 #	lab_ra_config [LINE...]	writes $LAB/hwacme.yaml: amf, key in the HSM; the lines go into the certificate;
 #				LAB_ACCOUNT_TYPE, LAB_ACCOUNT_ALGORITHM and LAB_KEY_TYPE are ec-p256 and its own unless set
 #	ra NAME [JSON]		GET or POST /manage/NAME, the answer on stdout
-#	ra_count ENDPOINT	requests to it since the last reset; ra_clean: fails and prints what the client did wrong
+#	ra_count ENDPOINT	requests to it since the last reset
+#	fresh			forgets what was asked and issued; clean WHAT: fails the test if the client broke the protocol
 
 lab_ra() {
 	LAB_HTTP01=${LAB_HTTP01:-$(lab_port)}
@@ -19,10 +20,7 @@ lab_ra() {
 }
 
 lab_ra_up() {
-	LAB=$(mktemp -d "${TMPDIR:-/tmp}/hwacme-XXXXXX")
-	chmod 755 "$LAB"
-	trap lab_down EXIT
-	trap 'exit 130' INT TERM
+	lab_begin
 	lab_softhsm
 	lab_ra "$@"
 }
@@ -38,10 +36,12 @@ ra_count() {
 	ra requests | jq --arg endpoint "$1" '.counts[$endpoint] // 0'
 }
 
-ra_clean() {
+fresh() { ra reset '{}' >/dev/null; }
+
+clean() {
 	local complaints
 	complaints=$(ra violations | jq -r '(.violations + .remarks)[] | "\(.endpoint): \(.what)"')
-	[ -z "$complaints" ] || { echo "$complaints" >&2; return 1; }
+	[ -z "$complaints" ] || fail "$1: the client broke the protocol: $complaints"
 }
 
 lab_ra_config() {
