@@ -140,6 +140,9 @@ enum rc tpm2_auth_read(const struct config_secret *from, TPM2B_AUTH *ret_value, 
 /* Before and after the one command that uses it.  tpm2_auth_end() returns what the caller returns. */
 enum rc tpm2_auth_begin(struct tpm2_token *token, const struct tpm2_auth *auth, struct err *err);
 enum rc tpm2_auth_end(struct tpm2_token *token, const struct tpm2_auth *auth, TSS2_RC code, const char *command, struct err *err);
+/* Of a value that was right until now, so that no attempt was written down. */
+enum rc tpm2_auth_refused(struct tpm2_token *token, const struct tpm2_auth *auth, TSS2_RC code, const char *command,
+			  struct err *err);
 bool tpm2_is_refusal(TSS2_RC code);
 static inline void tpm2_auth_wipe(struct tpm2_auth *auth)
 {

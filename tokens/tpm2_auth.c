@@ -100,3 +100,11 @@ enum rc tpm2_auth_end(struct tpm2_token *token, const struct tpm2_auth *auth, TS
 				   auth->from ? "correct it there" : "provision one without, or write another \"parent\"");
 	return code == TSS2_RC_SUCCESS ? rc : tpm2_fail(token, err, code, command);
 }
+
+enum rc tpm2_auth_refused(struct tpm2_token *token, const struct tpm2_auth *auth, TSS2_RC code, const char *command,
+			  struct err *err)
+{
+	enum rc rc = refusal_begin(token->keys_dir, auth_who(auth), auth_secret(auth), err);
+
+	return rc == RC_OK || rc == RC_DENIED ? tpm2_auth_end(token, auth, code, command, err) : rc;
+}

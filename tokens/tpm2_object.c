@@ -233,6 +233,18 @@ static TSS2_RC sign_command(struct tpm2_token *token, const struct use *use, str
 	return code;
 }
 
+/* Not when another key has come to a handle that was kept, as after a reset. */
+static bool is_still_there(struct tpm2_token *token, const struct use *use, const TPM2B_NAME *wanted)
+{
+	TPM2B_NAME *name = NULL;
+	bool same = Esys_ReadPublic(token->esys, use->object, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, &name, NULL) ==
+			    TSS2_RC_SUCCESS &&
+		    span_equal(span_of(name->name, name->size), span_of(wanted->name, wanted->size));
+
+	Esys_Free(name);
+	return same;
+}
+
 /* The key's authorisation value is with ESYS for this one command. */
 static enum rc sign_with_auth(struct tpm2_token *token, const struct use *use, struct tpm2_signing *signing, struct err *err)
 {
@@ -263,10 +275,14 @@ static enum rc sign_with_auth(struct tpm2_token *token, const struct use *use, s
 		key->is_accepted = code == TSS2_RC_SUCCESS;
 		return tpm2_auth_end(token, &auth, code, "TPM2_Sign", err);
 	}
-	/* It was right before; what is at this handle now is another key (the name is in what was authorised). */
-	if (use->was_kept && tpm2_is_refusal(code))
+	/* It was right before: refused by the same key, it is not sent again, as any other; the name is in what was authorised, so
+	 * another key at the handle refuses it too, and then ours is loaded again. */
+	if (tpm2_is_refusal(code) && (!use->was_kept || is_still_there(token, use, &auth.who))) {
+		key->is_accepted = false;
+		return tpm2_auth_refused(token, &auth, code, "TPM2_Sign", err);
+	}
+	if (tpm2_is_refusal(code))
 		code = TPM2_RC_REFERENCE_H0;
-	key->is_accepted = !tpm2_is_refusal(code);
 	return code == TSS2_RC_SUCCESS ? RC_OK : tpm2_fail(token, err, code, "TPM2_Sign");
 }
 

@@ -242,9 +242,7 @@ static void run_case(const struct phase *phase, const struct tpm2_fault *fault, 
 	tcti_proxy_script(script);
 	enum rc rc = phase->act(&stage, &err);
 	judge(phase, fault, rc, &err);
-	/* A value that was right a moment ago is not the reason: another key may have come to the handle. It is tried once more. */
-	if (world.secret && phase->prepare == stage_with_key && strcmp(fault->command, "TPM2_Sign") == 0 && rc == RC_DENIED &&
-	    is_refusal(fault->code))
+	if (world.secret && strcmp(fault->command, "TPM2_Sign") == 0 && rc == RC_DENIED && is_refusal(fault->code))
 		check_refusal(&stage);
 	check_files((phase->makes_key && rc == RC_OK) || (phase->ends_key && rc != RC_OK) ? stage.made.label : NULL);
 	begin_anew();
