@@ -30,6 +30,8 @@ struct buf {
 struct span span_of(const void *at, size_t len);
 struct span span_text(const char *text); /* without its NUL */
 bool span_equal(struct span left, struct span right);
+/* All of it, into a file; false: errno says why.  Nothing is synced. */
+bool span_write(int fd, struct span content) HWA_CHECKED;
 
 enum rc buf_append(struct buf *buf, struct span more, struct err *err) HWA_CHECKED;
 enum rc buf_print(struct buf *buf, struct err *err, const char *fmt, ...) HWA_PRINTF(3) HWA_CHECKED;

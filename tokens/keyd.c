@@ -67,27 +67,30 @@ static void answer_key(struct wire *answer, const struct token_key *key, struct 
 	wire_put_bytes(answer, spki);
 }
 
-static enum rc do_open(struct connection *connection, struct err *err)
+/* For a request that names a token and nothing more. */
+static enum rc token_take(struct connection *connection, struct token **ret_token, struct err *err)
 {
 	struct subject subject;
-	struct token *token;
 
 	subject_get(&connection->request, false, &subject);
 	enum rc rc = request_check(&connection->request, err);
-	return rc == RC_OK ? keyd_keys_token(connection->keyd->keys, subject.token, &token, err) : rc;
+	return rc == RC_OK ? keyd_keys_token(connection->keyd->keys, subject.token, ret_token, err) : rc;
+}
+
+static enum rc do_open(struct connection *connection, struct err *err)
+{
+	struct token *token;
+
+	return token_take(connection, &token, err);
 }
 
 static enum rc do_info(struct connection *connection, struct err *err)
 {
 	struct wire *answer = &connection->answer;
 	struct token_info info;
-	struct subject subject;
 	struct token *token;
+	enum rc rc = token_take(connection, &token, err);
 
-	subject_get(&connection->request, false, &subject);
-	enum rc rc = request_check(&connection->request, err);
-	if (rc == RC_OK)
-		rc = keyd_keys_token(connection->keyd->keys, subject.token, &token, err);
 	if (rc == RC_OK)
 		rc = token->ops->info(token, &info, err);
 	if (rc != RC_OK)
@@ -180,13 +183,9 @@ static enum rc send_listed(void *ctx, struct token_key *key, const struct token_
 
 static enum rc do_list(struct connection *connection, struct err *err)
 {
-	struct subject subject;
 	struct token *token;
+	enum rc rc = token_take(connection, &token, err);
 
-	subject_get(&connection->request, false, &subject);
-	enum rc rc = request_check(&connection->request, err);
-	if (rc == RC_OK)
-		rc = keyd_keys_token(connection->keyd->keys, subject.token, &token, err);
 	if (rc == RC_OK)
 		rc = token->ops->list(token, send_listed, connection, err);
 	answer_begin(&connection->answer, KEYD_ANSWER_END);

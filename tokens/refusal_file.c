@@ -138,20 +138,6 @@ static enum rc file_print(const struct refusal_file *file, struct buf *text, str
 	return rc == RC_OK ? buf_print(text, err, "\n") : rc;
 }
 
-static bool write_all(int fd, struct span content)
-{
-	while (content.len) {
-		ssize_t wrote = write(fd, content.at, content.len);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return false;
-		content = span_of(content.at + wrote, content.len - (size_t)wrote);
-	}
-	return fsync(fd) == 0;
-}
-
 enum rc refusal_file_save(int dir, const char *keys_dir, const struct refusal_file *file, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_MAX(FILE_MAX - 1);
@@ -163,7 +149,7 @@ enum rc refusal_file_save(int dir, const char *keys_dir, const struct refusal_fi
 	int fd = openat(dir, BESIDE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(err, "write", keys_dir);
-	bool is_written = write_all(fd, buf_span(&text));
+	bool is_written = span_write(fd, buf_span(&text)) && fsync(fd) == 0;
 	close(fd);
 	if (!is_written || renameat(dir, BESIDE, dir, REFUSAL_FILE) != 0 || fsync(dir) != 0) {
 		rc = fail(err, "write", keys_dir);

@@ -53,20 +53,6 @@ enum rc tpm2_file_read(const char *keys_dir, const char *name, struct buf *ret_c
 	return rc;
 }
 
-static bool write_all(int fd, struct span content)
-{
-	while (content.len) {
-		ssize_t wrote = write(fd, content.at, content.len);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return false;
-		content = span_of(content.at + wrote, content.len - (size_t)wrote);
-	}
-	return fsync(fd) == 0;
-}
-
 /* One writer in the directory at a time, of whatever process: each clears away what a killed one left beside. */
 static enum rc directory_lock(int dir, const char *keys_dir, struct err *err)
 {
@@ -92,7 +78,7 @@ static enum rc write_locked(int dir, const char *keys_dir, const char *name, str
 	int fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(err, RC_RESOURCE, "cannot create", keys_dir, beside);
-	if (!write_all(fd, content))
+	if (!span_write(fd, content) || fsync(fd) != 0)
 		rc = fail(err, RC_RESOURCE, "cannot write", keys_dir, beside);
 	close(fd);
 	if (rc == RC_OK && renameat2(dir, beside, dir, name, RENAME_NOREPLACE) != 0)

@@ -1,9 +1,11 @@
 /* bytes.c -- spans, and buffers that are bounded from birth and wiped at the end. */
 #include "bytes.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUF_FIRST_ROOM 256u
 
@@ -26,6 +28,19 @@ struct span span_text(const char *text)
 bool span_equal(struct span left, struct span right)
 {
 	return left.len == right.len && (left.len == 0 || memcmp(left.at, right.at, left.len) == 0);
+}
+
+bool span_write(int fd, struct span content)
+{
+	while (content.len) {
+		ssize_t wrote = write(fd, content.at, content.len);
+
+		if (wrote < 0 && errno != EINTR)
+			return false;
+		if (wrote > 0)
+			content = span_of(content.at + wrote, content.len - (size_t)wrote);
+	}
+	return true;
 }
 
 /* Grows by doubling into fresh memory, so that the old bytes can be wiped. */

@@ -52,21 +52,6 @@ static enum rc token_check(const char *token, struct err *err)
 	return codec_is_base64url(token) ? RC_OK : err_set(err, RC_PROTOCOL, "http-01: the token is not base64url");
 }
 
-static bool write_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left) {
-		ssize_t wrote = write(fd, text, left);
-
-		if (wrote < 0 && errno != EINTR)
-			return false;
-		text += wrote > 0 ? wrote : 0;
-		left -= wrote > 0 ? (size_t)wrote : 0;
-	}
-	return true;
-}
-
 static enum rc file_write(int folder, const char *root, const char *token, const char *text, struct err *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -78,7 +63,7 @@ static enum rc file_write(int folder, const char *root, const char *token, const
 	if (fd < 0)
 		return fail(err, root, token);
 	/* The web server is another user, whatever our umask says. */
-	bool ok = write_all(fd, text) && fchmod(fd, 0644) == 0;
+	bool ok = span_write(fd, span_text(text)) && fchmod(fd, 0644) == 0;
 	enum rc rc = ok ? RC_OK : fail(err, root, token);
 	close(fd);
 	if (!ok)

@@ -62,15 +62,7 @@ static enum rc file_write(int directory, const char *name, mode_t mode, struct s
 
 	if (fd < 0)
 		return fail(err, "cannot create", name);
-	enum rc rc = RC_OK;
-	while (content.len && rc == RC_OK) {
-		ssize_t wrote = write(fd, content.at, content.len);
-
-		if (wrote >= 0)
-			content = span_of(content.at + wrote, content.len - (size_t)wrote);
-		else if (errno != EINTR)
-			rc = fail(err, "cannot write", name);
-	}
+	enum rc rc = span_write(fd, content) ? RC_OK : fail(err, "cannot write", name);
 	if (rc == RC_OK && fchmod(fd, mode) != 0)
 		rc = fail(err, "cannot set the mode of", name);
 	if (rc == RC_OK && fsync(fd) != 0)

@@ -6,7 +6,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bytes.h"
 
@@ -64,6 +68,38 @@ static void clearing_keeps_the_maximum(void **state)
 	assert_int_equal(buf_append(&buf, span_text("!"), NULL), RC_PROTOCOL);
 }
 
+static void a_span_is_written_whole_or_the_error_is_told(void **state)
+{
+	static uint8_t much[300000]; /* more than a pipe holds: several writes */
+	int ends[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	size_t got = 0;
+
+	(void)state;
+	memset(much, 7, sizeof(much));
+	assert_int_equal(pipe(ends), 0);
+	pid_t reader = fork();
+	if (reader == 0) {
+		char piece[4096];
+		ssize_t len;
+
+		close(ends[1]);
+		while ((len = read(ends[0], piece, sizeof(piece))) > 0)
+			got += (size_t)len;
+		_exit(got == sizeof(much) ? 0 : 1);
+	}
+	close(ends[0]);
+	assert_true(span_write(ends[1], SPAN(much)));
+	close(ends[1]);
+	int status = -1;
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+	assert_true(full >= 0);
+	assert_false(span_write(full, SPAN(much)));
+	assert_int_equal(errno, ENOSPC);
+	assert_true(span_write(full, span_of(NULL, 0)));
+	close(full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +108,7 @@ int main(void)
 		cmocka_unit_test(printing_appends),
 		cmocka_unit_test(spans_are_equal_by_content),
 		cmocka_unit_test(clearing_keeps_the_maximum),
+		cmocka_unit_test(a_span_is_written_whole_or_the_error_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
