@@ -153,9 +153,15 @@ struct store_journal_line {
 enum rc store_journal(struct store *store, const char *certificate, struct store_journal_line *ret, unsigned max,
 		      unsigned *ret_count, struct err *err) HWA_CHECKED;
 
-/* One process works on a certificate at a time: an advisory lock held until the store is closed.
+/* One process works on a certificate at a time: an advisory lock held until store_unlock(), or the store is closed.
  * RC_RETRY, naming the other process's pid, when it is taken. */
 enum rc store_lock(struct store *store, struct err *err) HWA_CHECKED;
+/* Has another process written since the last time this was asked?  True when it cannot be told. */
+bool store_changed_elsewhere(struct store *store);
+void store_unlock(struct store *store); /* before it is closed, so that others may work meanwhile */
+/* One renewal daemon on a state directory, for as long as the store is open; RC_RETRY as above.  Opens what store_lock() needs,
+ * which a sandbox may not allow later. */
+enum rc store_lock_daemon(struct store *store, struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(store, struct store *, store_close);
 

@@ -33,6 +33,7 @@ struct command_line {
 	int word_count;
 };
 
+enum exit_status command_run(const struct command_line *line);
 enum exit_status command_renew(const struct command_line *line);
 enum exit_status command_status(const struct command_line *line);
 enum exit_status command_check(const struct command_line *line);

@@ -137,7 +137,7 @@ enum exit_status command_account(const struct command_line *line)
 		fputs("usage: hwacme account show|register|rollover|deactivate [AUTHORITY] [--yes]\n", stderr);
 		return EXIT_USAGE;
 	}
-	enum exit_status status = desk_open(line, false, &desk);
+	enum exit_status status = desk_open(line, DESK_WORDS, &desk);
 	if (status != EXIT_DONE)
 		return status;
 	call.authority = authority_chosen(line, desk.config);

@@ -61,7 +61,7 @@ enum exit_status command_authorize(const struct command_line *line)
 		fputs("usage: hwacme authorize NAME\n", stderr);
 		return EXIT_USAGE;
 	}
-	enum exit_status status = desk_open(line, true, &desk);
+	enum exit_status status = desk_open(line, DESK_NAMES, &desk);
 	if (status != EXIT_DONE)
 		return status;
 	const struct config_certificate *certificate = config_certificate_get(desk.config, line->words[0]);

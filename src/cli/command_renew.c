@@ -81,7 +81,7 @@ static enum exit_status renew_each(const struct command_line *line, const struct
 enum exit_status command_renew(const struct command_line *line)
 {
 	AUTO(desk) struct desk desk = { 0 };
-	enum exit_status status = desk_open(line, true, &desk);
+	enum exit_status status = desk_open(line, DESK_NAMES, &desk);
 
 	if (status != EXIT_DONE)
 		return status;

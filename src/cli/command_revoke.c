@@ -98,7 +98,7 @@ enum exit_status command_revoke(const struct command_line *line)
 		fprintf(stderr, "hwacme: no reason \"%s\"; write one of %s\n", line->reason, revocation_reasons());
 		return EXIT_USAGE;
 	}
-	enum exit_status status = desk_open(line, true, &desk);
+	enum exit_status status = desk_open(line, DESK_NAMES, &desk);
 	if (status != EXIT_DONE)
 		return status;
 	if (revoke_live(line, &desk, reason, &record, &by_token, &err) != RC_OK)

@@ -4,24 +4,24 @@
 #include "log.h"
 #include "sandbox.h"
 
-enum exit_status desk_open(const struct command_line *line, bool words_are_names, struct desk *ret_desk)
+enum exit_status desk_open(const struct command_line *line, enum desk_use use, struct desk *ret_desk)
 {
 	AUTO(desk) struct desk desk = { 0 };
 	struct err err = { 0 };
 
-	if (!command_config(line, &desk.config) || (words_are_names && !command_names_known(line, desk.config)))
+	if (!command_config(line, &desk.config) || (use == DESK_NAMES && !command_names_known(line, desk.config)))
 		return EXIT_USAGE;
 	/* Forks: nothing may be open yet. */
 	enum rc rc = processes_start(desk.config, &desk.processes, &err);
 	if (rc == RC_OK)
 		rc = store_open(desk.config->state, &desk.store, &err);
 	if (rc == RC_OK)
-		rc = store_lock(desk.store, &err);
+		rc = use == DESK_DAEMON ? store_lock_daemon(desk.store, &err) : store_lock(desk.store, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(desk.config, processes_keyd(desk.processes), &desk.keyring, &err);
 	if (rc == RC_OK)
 		rc = sandbox_engine(desk.config, &err);
-	if (rc == RC_OK)
+	if (rc == RC_OK && use != DESK_DAEMON)
 		rc = authorities_new(desk.config, desk.store, desk.keyring, &desk.authorities, &err);
 	if (rc != RC_OK) {
 		log_failure("hwacme", &err);

@@ -8,13 +8,15 @@
 struct desk {
 	struct config *config;
 	struct processes *processes;
-	struct store *store; /* locked: one process at a time works on a state directory */
+	struct store *store; /* locked: one process at a time works on a state directory, and one daemon */
 	struct keyring *keyring;
 	struct authorities *authorities;
 };
 
-/* EXIT_DONE, or the exit status after saying why.  Every word must be a certificate when `words_are_names`. */
-enum exit_status desk_open(const struct command_line *line, bool words_are_names, struct desk *ret_desk);
+/* Every word is a certificate, or the words are the command's own; the daemon takes lock and sessions when it has work. */
+enum desk_use { DESK_NAMES, DESK_WORDS, DESK_DAEMON };
+/* EXIT_DONE, or the exit status after saying why. */
+enum exit_status desk_open(const struct command_line *line, enum desk_use use, struct desk *ret_desk);
 void desk_close(struct desk *desk);
 /* The exit status of a failure, and the line that tells it. */
 enum exit_status desk_failed(const char *what, bool by_token, const struct err *err);

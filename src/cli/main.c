@@ -18,6 +18,7 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
+	{ "run", "", "the renewal daemon, in the foreground (Type=notify); SIGHUP reads the configuration again", command_run },
 	{ "renew", "[NAME...] [--force]", "bring certificates up to date now; those never issued are enrolled", command_renew },
 	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
 	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },

@@ -60,6 +60,11 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
 			 const struct store_certificate *record, bool forced, int64_t now);
 
+/* When a renewal of it that is begun then has something to do: an order, a question to the CA, a hook that is owed.  Our own
+ * back-off counts here, which renewal_begin() does not know. */
+int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
+			const struct store_certificate *record, int64_t now);
+
 /* Erases the keys whose time has come; one that cannot be erased now is tried again next time.
  * The number erased; the last failure in *err. */
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "certificate_profile.h"
+#include "renewal_ari.h"
 #include "renewal_record.h"
 
 static int by_text(const void *left, const void *right)
@@ -88,4 +89,22 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.suggested_early = record->renewal_info.early;
 	}
 	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, now);
+}
+
+int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
+			const struct store_certificate *record, int64_t now)
+{
+	const struct config_policy *policy = config_policy_get(config, certificate->policy);
+	struct plan plan = renewal_plan(config, certificate, record, false, now);
+	int64_t at = plan.what == PLAN_WAIT ? plan.when : now;
+
+	if (!record)
+		return at;
+	if (record->state == CERT_INSTALLED && certificate->deploy_run_count && record->retry_at < at)
+		at = record->retry_at;
+	int64_t asks_at = record->renewal_info.check_at > now ? record->renewal_info.check_at : now;
+	/* After a failure nothing is asked before the back-off is over. */
+	if (record->retry_at <= now && asks_at < at && renewal_ari_is_due(policy, certificate, record, asks_at))
+		at = asks_at;
+	return at;
 }

@@ -9,8 +9,9 @@
 struct store {
 	sqlite3 *db;
 	char path[4096];
-	char lock_path[4096];
-	int lock_fd;
+	char lock_path[4096], daemon_path[4096];
+	int lock_fd, daemon_fd; /* -1: not opened */
+	int64_t version;        /* of what others wrote, as last seen */
 };
 
 enum rc database_fail(struct store *store, struct err *err, const char *what);

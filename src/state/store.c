@@ -82,9 +82,10 @@ static enum rc store_new(const char *state_dir, struct store **ret_store, struct
 
 	if (!store)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	store->lock_fd = -1;
+	store->lock_fd = store->daemon_fd = -1;
 	int len = snprintf(store->path, sizeof(store->path), "%s/hwacme.db", state_dir);
 	snprintf(store->lock_path, sizeof(store->lock_path), "%s/lock", state_dir);
+	snprintf(store->daemon_path, sizeof(store->daemon_path), "%s/lock-daemon", state_dir);
 	if (len < 0 || (size_t)len >= sizeof(store->path)) {
 		free(store);
 		return err_set(err, RC_INPUT, "state: the path is too long: %s", state_dir);
@@ -178,27 +179,68 @@ void store_close(struct store *store)
 	sqlite3_close(store->db);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
+	if (store->daemon_fd >= 0)
+		close(store->daemon_fd);
 	free(store);
 }
 
-enum rc store_lock(struct store *store, struct err *err)
+static enum rc lock_open(const char *path, int *ret_fd, struct err *err)
+{
+	if (*ret_fd < 0)
+		*ret_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return *ret_fd >= 0 ? RC_OK
+			    : err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", path, strerror(errno));
+}
+
+static enum rc lock_take(int fd, const char *does, struct err *err)
 {
 	char pid[32] = "";
-	int fd = open(store->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", store->lock_path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
-		close(fd);
-		return err_set(err, RC_RETRY,
-			       "another hwacme (process %.*s) is renewing in this state directory; try again when it has ended",
-			       len > 0 ? (int)strcspn(pid, "\n") : 1, len > 0 ? pid : "?");
+		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is %s; try again when it has ended",
+			       len > 0 ? (int)strcspn(pid, "\n") : 1, len > 0 ? pid : "?", does);
 	}
-	store->lock_fd = fd;
 	/* The number is for the message above only; the lock is the descriptor's. */
 	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len)
 		return RC_OK;
 	return RC_OK;
+}
+
+enum rc store_lock(struct store *store, struct err *err)
+{
+	enum rc rc = lock_open(store->lock_path, &store->lock_fd, err);
+
+	return rc == RC_OK ? lock_take(store->lock_fd, "renewing in this state directory", err) : rc;
+}
+
+void store_unlock(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		flock(store->lock_fd, LOCK_UN);
+}
+
+enum rc store_lock_daemon(struct store *store, struct err *err)
+{
+	enum rc rc = lock_open(store->daemon_path, &store->daemon_fd, err);
+
+	if (rc == RC_OK)
+		rc = lock_open(store->lock_path, &store->lock_fd, err);
+	return rc == RC_OK ? lock_take(store->daemon_fd, "the renewal daemon of this state directory", err) : rc;
+}
+
+bool store_changed_elsewhere(struct store *store)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t version = store->version - 1;
+
+	/* It changes with commits of other connections alone (sqlite.org/pragma.html, data_version). */
+	if (sqlite3_prepare_v2(store->db, "PRAGMA data_version", -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		version = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	bool has_changed = version != store->version;
+	store->version = version;
+	return has_changed;
 }

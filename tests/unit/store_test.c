@@ -296,6 +296,43 @@ static void a_database_of_an_earlier_version_is_brought_up_to_date(void **state)
 	assert_int_equal(first, second);
 }
 
+static void a_lock_is_given_back_and_the_daemons_is_another(void **state)
+{
+	struct store *daemon = open_it(), *command = open_it();
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(store_lock_daemon(daemon, &err), RC_OK);
+	assert_int_equal(store_lock_daemon(command, &err), RC_RETRY);
+	assert_non_null(strstr(err.text, "renewal daemon"));
+	assert_int_equal(store_lock(command, &err), RC_OK);
+	assert_int_equal(store_lock(daemon, &err), RC_RETRY);
+	store_unlock(command);
+	assert_int_equal(store_lock(daemon, &err), RC_OK);
+	assert_int_equal(store_lock(command, &err), RC_RETRY);
+	store_unlock(daemon);
+	assert_int_equal(store_lock(command, &err), RC_OK);
+	store_close(command);
+	store_close(daemon);
+}
+
+static void what_others_wrote_is_noticed_once_and_not_what_we_did(void **state)
+{
+	struct store *daemon = open_it(), *command = open_it();
+	struct store_certificate record = { .name = "noticed", .state = CERT_NEW };
+
+	(void)state;
+	(void)store_changed_elsewhere(daemon);
+	assert_false(store_changed_elsewhere(daemon));
+	assert_int_equal(store_certificate_save(daemon, &record, 1, 1, NULL, NULL), RC_OK);
+	assert_false(store_changed_elsewhere(daemon));
+	assert_int_equal(store_certificate_save(command, &record, 2, 2, NULL, NULL), RC_OK);
+	assert_true(store_changed_elsewhere(daemon));
+	assert_false(store_changed_elsewhere(daemon));
+	store_close(command);
+	store_close(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +345,8 @@ int main(void)
 		cmocka_unit_test(the_journal_is_newest_first),
 		cmocka_unit_test(two_do_not_work_at_once),
 		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),
+		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
+		cmocka_unit_test(what_others_wrote_is_noticed_once_and_not_what_we_did),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -1,0 +1,10 @@
+/* notify.h -- tells the service manager how we are, sd_notify(3); without one nothing is said. */
+#ifndef HWA_NOTIFY_H
+#define HWA_NOTIFY_H
+
+/* "READY=1", "STOPPING=1", "WATCHDOG=1"; several lines with "\n".  Not being heard is no failure of ours. */
+void notify_send(const char *state);
+/* "RELOADING=1" and the time, as Type=notify-reload wants it. */
+void notify_reloading(void);
+
+#endif /* HWA_NOTIFY_H */

@@ -1,0 +1,230 @@
+/* supervisor.c -- one child, one pipe on which it is heard, and signals that are read like any other message. */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "notify.h"
+
+struct supervisor {
+	const struct supervisor_terms *terms;
+	sigset_t before; /* the signals as we got them: the engine gets them so */
+	int signals, heart;
+	pid_t engine;     /* 0: none */
+	bool was_at_work; /* ever */
+	bool is_stopping, is_reloading, owes_ready;
+	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
+	unsigned pause;                        /* seconds */
+};
+
+bool supervisor_beat(int heart)
+{
+	/* A full pipe is a supervisor that is slow, not gone. */
+	return write(heart, ".", 1) == 1 || errno == EAGAIN || errno == EINTR;
+}
+
+/* Sockets that systemd handed over are meant for the process it started; the engine is who listens. */
+static void sockets_hand_on(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	char ours[24], engine[24];
+
+	snprintf(ours, sizeof(ours), "%ld", (long)getppid());
+	snprintf(engine, sizeof(engine), "%ld", (long)getpid());
+	if (pid && strcmp(pid, ours) == 0)
+		setenv("LISTEN_PID", engine, 1);
+}
+
+static int engine_main(struct supervisor *supervisor, pid_t parent, int heart)
+{
+	prctl(PR_SET_NAME, "hwacme-engine"); /* what ps(1) shows */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		return EXIT_FAILURE; /* it ended before that was set */
+	close(supervisor->signals);
+	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+	sockets_hand_on();
+	/* It is the supervisor who speaks to the service manager. */
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	return supervisor->terms->engine(supervisor->terms->ctx, heart);
+}
+
+/* Again later when there is no process to be had. */
+static void engine_start(struct supervisor *supervisor)
+{
+	pid_t parent = getpid();
+	int ends[2];
+
+	supervisor->start_at = 0;
+	supervisor->started_at = clock_monotonic_ms();
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+		supervisor->engine = fork();
+		if (supervisor->engine == 0) {
+			close(ends[0]);
+			_exit(engine_main(supervisor, parent, ends[1]));
+		}
+		close(ends[1]);
+		supervisor->heart = ends[0];
+		if (supervisor->engine > 0)
+			return;
+		close(ends[0]);
+	}
+	log_event(LOG_ERROR, "the engine cannot be started: %s", strerror(errno));
+	supervisor->engine = 0;
+	supervisor->heart = -1;
+	supervisor->start_at = clock_monotonic_ms() + SUPERVISOR_PAUSE_LAST * INT64_C(1000);
+}
+
+static void engine_end(struct supervisor *supervisor)
+{
+	if (!supervisor->engine || supervisor->kill_at)
+		return;
+	kill(supervisor->engine, SIGTERM);
+	supervisor->kill_at = clock_monotonic_ms() + SUPERVISOR_STOP_MS;
+}
+
+static void on_heart(struct supervisor *supervisor)
+{
+	char beats[64];
+
+	if (read(supervisor->heart, beats, sizeof(beats)) <= 0)
+		return;
+	/* The last words of an engine that was told to end are not the new one's. */
+	bool is_ready = supervisor->owes_ready && !supervisor->kill_at;
+	notify_send(is_ready ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
+	supervisor->was_at_work = true;
+	supervisor->owes_ready = supervisor->owes_ready && !is_ready;
+}
+
+static void on_signal(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(supervisor->signals, &signal, sizeof(signal)) != (ssize_t)sizeof(signal))
+		return;
+	if (signal.ssi_signo == SIGHUP && !supervisor->is_stopping) {
+		if (!supervisor->terms->is_sound(supervisor->terms->ctx)) {
+			log_event(LOG_ERROR, "the changed configuration is not taken; what was read before stays in force");
+			return;
+		}
+		log_event(LOG_INFO, "the configuration is read again");
+		notify_reloading();
+		supervisor->is_reloading = supervisor->owes_ready = true;
+		engine_end(supervisor);
+		if (!supervisor->engine)
+			supervisor->start_at = clock_monotonic_ms();
+	} else if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) {
+		notify_send("STOPPING=1");
+		supervisor->is_stopping = true;
+		engine_end(supervisor);
+	}
+}
+
+static void plan_restart(struct supervisor *supervisor, int status)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (supervisor->is_reloading) {
+		supervisor->is_reloading = false;
+		supervisor->start_at = now;
+		return;
+	}
+	if (now - supervisor->started_at >= SUPERVISOR_SOUND_MS)
+		supervisor->pause = 0;
+	supervisor->pause = supervisor->pause ? supervisor->pause * 2 : SUPERVISOR_PAUSE_FIRST;
+	if (supervisor->pause > SUPERVISOR_PAUSE_LAST)
+		supervisor->pause = SUPERVISOR_PAUSE_LAST;
+	supervisor->start_at = now + supervisor->pause * INT64_C(1000);
+	log_event(LOG_ERROR, "the engine ended %s %d; another is started in %u s",
+		  WIFSIGNALED(status) ? "by signal" : "with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		  supervisor->pause);
+}
+
+/* True: we end too, with *ret_status. */
+static bool engine_gone(struct supervisor *supervisor, int *ret_status)
+{
+	int status = 0;
+
+	if (!supervisor->engine || waitpid(supervisor->engine, &status, WNOHANG) != supervisor->engine)
+		return false;
+	supervisor->engine = 0;
+	supervisor->kill_at = 0;
+	close(supervisor->heart);
+	supervisor->heart = -1;
+	if (supervisor->is_stopping)
+		return true;
+	if (!supervisor->was_at_work) {
+		*ret_status = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+		return true;
+	}
+	plan_restart(supervisor, status);
+	return false;
+}
+
+static int wait_ms(const struct supervisor *supervisor)
+{
+	int64_t at = supervisor->kill_at ? supervisor->kill_at : supervisor->start_at, now = clock_monotonic_ms();
+
+	return !at ? -1 : at <= now ? 0 : (int)(at - now);
+}
+
+static int supervise(struct supervisor *supervisor)
+{
+	int status = 0;
+
+	for (;;) {
+		struct pollfd heard[] = { { .fd = supervisor->signals, .events = POLLIN },
+					  { .fd = supervisor->heart, .events = POLLIN } };
+
+		if (poll(heard, 2, wait_ms(supervisor)) > 0) {
+			if (heard[1].revents & POLLIN)
+				on_heart(supervisor);
+			if (heard[0].revents)
+				on_signal(supervisor);
+		}
+		int64_t now = clock_monotonic_ms();
+		if (supervisor->kill_at && supervisor->kill_at <= now) {
+			kill(supervisor->engine, SIGKILL);
+			supervisor->kill_at = now + SUPERVISOR_STOP_MS;
+		}
+		if (engine_gone(supervisor, &status) || (supervisor->is_stopping && !supervisor->engine))
+			return status;
+		if (supervisor->start_at && supervisor->start_at <= now && !supervisor->engine)
+			engine_start(supervisor);
+	}
+}
+
+int supervisor_run(const struct supervisor_terms *terms)
+{
+	struct supervisor supervisor = { .terms = terms, .heart = -1, .owes_ready = true };
+	sigset_t ours;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
+	sigaddset(&ours, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ours, &supervisor.before);
+	supervisor.signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (supervisor.signals < 0) {
+		log_event(LOG_ERROR, "signalfd: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	engine_start(&supervisor);
+	int status = supervise(&supervisor);
+	close(supervisor.signals);
+	return status;
+}

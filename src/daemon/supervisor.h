@@ -1,0 +1,32 @@
+/*
+ * supervisor.h -- what `hwacme run` is itself: keeps one engine alive, hands a changed configuration to a fresh one, tells systemd.
+ *
+ * The engine is a child, because its sandbox can be entered but not left: what SIGHUP changes needs a new one, and what
+ * was under way goes on from the store.  An engine that crashes is started again.
+ */
+#ifndef HWA_SUPERVISOR_H
+#define HWA_SUPERVISOR_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+#define SUPERVISOR_STOP_MS     4500 /* after SIGTERM: then the engine is killed, which loses nothing */
+#define SUPERVISOR_PAUSE_FIRST 1    /* seconds before an engine that ended by itself is started again; doubled each time */
+#define SUPERVISOR_PAUSE_LAST  60
+#define SUPERVISOR_SOUND_MS    60000 /* an engine that ran for so long was no failure to start */
+
+struct supervisor_terms {
+	void *ctx;
+	/* May the configuration be handed to a fresh engine?  Says why not. */
+	bool (*is_sound)(void *ctx);
+	/* In the child; the exit status.  Calls supervisor_beat(heart) once it is at work and at least once a minute. */
+	int (*engine)(void *ctx, int heart);
+};
+
+/* Until SIGTERM or SIGINT: 0.  An engine that ends before it was ever at work ends us too, with its exit status. */
+int supervisor_run(const struct supervisor_terms *terms);
+/* False: the supervisor is gone. */
+bool supervisor_beat(int heart);
+
+#endif /* HWA_SUPERVISOR_H */

@@ -1,0 +1,90 @@
+# The renewal daemon: enrols, renews what was changed, revoked or cut off, beside other commands; SIGHUP, a killed engine, SIGTERM; what a
+# service manager is told.
+set -euo pipefail
+. "$SOURCE/tests/support/script.sh"
+
+lab_up
+LAB_RETIRE_AFTER=0s lab_config
+# What systemd would hear, a line a datagram.
+lab_start manager python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$LAB/notify"
+lab_wait 10 "the service manager" test -S "$LAB/notify"
+said() { grep -c -- "$1" "$LAB/manager.log" || true; }
+run_start() { lab_start run env NOTIFY_SOCKET="$LAB/notify" "$HWACME" -c "$LAB/hwacme.yaml" run; }
+engine() { lab_named_below "${LAB_PIDS[run]}" hwacme-engine; }
+all_in_service() { hwacme status --json | jq -e '[.certificates[] | select(.state == "in service")] | length == '"$1"; }
+has_said() { [ "$(said "$1")" -ge "$2" ]; }
+logged() { grep -q -- "$1" "$LAB/run.log"; }
+
+run_start
+lab_wait 30 "both certificates" all_in_service 2
+lab_wait 10 "READY" has_said READY=1 1
+[ "$(engine | wc -l)" = 1 ] || fail "engines: $(engine)"
+
+# A second daemon has nothing to do here; other commands have, while it is idle.
+got=0
+hwacme run || got=$?
+[ $got = 1 ] && grep -q 'is the renewal daemon of this state directory' "$LAB/hwacme.log" || fail "a second daemon: exit $got, $(tail -n 1 "$LAB/hwacme.log")"
+live=$(lab_live_serial smf)
+lab_wait 20 "a renewal beside the daemon" hwacme renew --force smf
+[ "$(lab_live_serial smf)" != "$live" ] || fail "renew beside the daemon renewed nothing"
+hwacme check >/dev/null || fail "check beside the daemon"
+
+# SIGHUP: a broken configuration is refused and changes nothing; a good one is obeyed at once.
+cp "$LAB/hwacme.yaml" "$LAB/good.yaml"
+before=$(engine)
+echo "nonsense: true" >>"$LAB/hwacme.yaml"
+kill -HUP "${LAB_PIDS[run]}"
+lab_wait 10 "the refusal of a broken configuration" logged 'changed configuration is not taken'
+[ "$(engine)" = "$before" ] || fail "a broken configuration ended the engine"
+sed 's/dns:smf-2\./dns:smf-3./' "$LAB/good.yaml" >"$LAB/hwacme.yaml"
+kill -HUP "${LAB_PIDS[run]}"
+has_name() { openssl x509 -in "$LAB/state/live/smf/cert.pem" -noout -ext subjectAltName | grep -q smf-3; }
+lab_wait 30 "the changed names" has_name
+lab_wait 10 "READY after the reload" has_said READY=1 2
+has_said RELOADING=1 1 || fail "no RELOADING=1"
+
+# An engine that is killed is followed by another; a service manager need not know.
+before=$(engine)
+kill -9 "$before"
+another() { [ -n "$(engine)" ] && [ "$(engine)" != "$before" ]; }
+lab_wait 20 "another engine" another
+logged 'the engine ended by signal 9; another is started' || fail "the end of the engine was not told"
+
+# What another command did is noticed within a minute: a revoked certificate is replaced.
+live=$(lab_live_serial amf)
+lab_wait 20 "a revocation beside the daemon" hwacme revoke amf --reason superseded
+is_replaced() { [ "$(lab_live_serial amf)" != "$live" ] && all_in_service 2; }
+lab_wait 90 "the successor of a revoked certificate" is_replaced
+
+# SIGTERM ends it within five seconds wherever it is: here, in a deploy hook that hangs.
+printf '#!/bin/sh\ntouch "%s/hanging"\nexec sleep 600\n' "$LAB" >"$LAB/reload"
+sed 's/dns:smf-2\./dns:smf-4./' "$LAB/good.yaml" >"$LAB/hwacme.yaml"
+kill -HUP "${LAB_PIDS[run]}"
+lab_wait 30 "the hook that hangs" test -e "$LAB/hanging"
+pid=${LAB_PIDS[run]} before=$(engine)
+unset "LAB_PIDS[run]"
+kill -TERM "$pid"
+began=$(date +%s%N)
+wait "$pid" || fail "SIGTERM: exit $?"
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 5000 ] || fail "SIGTERM took $took ms"
+[ "$(said STOPPING=1)" = 1 ] || fail "no STOPPING=1"
+is_gone() { ! kill -0 "$before"; }
+lab_wait 10 "the end of the engine" is_gone
+# What was cut off goes on at the next start: the hook was owed.
+printf '#!/bin/sh\ntouch "%s/reloaded-$1"\n' "$LAB" >"$LAB/reload"
+run_start
+lab_wait 30 "the hook that was owed" test -e "$LAB/reloaded-smf"
+lab_wait 30 "both certificates" all_in_service 2
+before=$(date +%s%N)
+lab_stop run
+[ $((($(date +%s%N) - before) / 1000000)) -lt 5000 ] || fail "an idle daemon took its time to end"
+# The keys of all the certificates that were replaced are gone.
+keys=$(hwacme token keys --json)
+[ "$(jq '.keys | length' <<<"$keys")" = 3 ] || fail "keys: $(jq -c '[.keys[].owner]' <<<"$keys")"
+"$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/run.log"

@@ -1,0 +1,121 @@
+/* renewal_plan_test.c -- when the daemon looks at a certificate next: an order, a question to the CA, a hook that is owed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "certificate_profile.h"
+#include "renewal_record.h"
+
+#define NOW INT64_C(1795000000)
+#define DAY INT64_C(86400)
+
+static char AUTHORITY[] = "ra", NAME[] = "amf", POLICY[] = "sba", HOST[] = "dns:a.example", TOKEN[] = "hsm",
+	    PROGRAM[] = "/bin/true";
+static char *NAMES[] = { HOST }, *RUN[] = { PROGRAM };
+static struct config_authority authorities[] = { { .name = AUTHORITY } };
+static struct config_policy policies[] = { { .name = POLICY, .renew_after_percent = 50, .ari = true } };
+static struct config_certificate certificates[] = { { .name = NAME,
+						      .authority = AUTHORITY,
+						      .policy = POLICY,
+						      .names = NAMES,
+						      .name_count = 1,
+						      .key = { .token = TOKEN, .type = KEY_EC_P256 },
+						      .deploy_run = RUN,
+						      .deploy_run_count = 1 } };
+static const struct config CONFIG = { .authorities = authorities,
+				      .authority_count = 1,
+				      .policies = policies,
+				      .policy_count = 1,
+				      .certificates = certificates,
+				      .certificate_count = 1 };
+
+/* In service since ten days, for thirty: half of them are over in five. */
+static struct store_certificate live(void)
+{
+	struct store_certificate record = { .name = "amf",
+					    .authority = "ra",
+					    .state = CERT_IN_SERVICE,
+					    .generation = 1,
+					    .not_before = NOW - 10 * DAY,
+					    .not_after = NOW + 20 * DAY,
+					    .issued_at = NOW - 10 * DAY,
+					    .live_key = { .token = "hsm", .type = KEY_EC_P256 },
+					    .renewal_info = { .id = "a.b", .check_at = NOW + 30 * DAY } };
+	struct csr_request asked = certificate_profile_request(&certificates[0], &authorities[0]);
+
+	renewal_names_print(&certificates[0], record.names, sizeof(record.names));
+	certificate_profile_print(&asked, record.asked);
+	return record;
+}
+
+static int64_t next(const struct store_certificate *record)
+{
+	return renewal_next_at(&CONFIG, &certificates[0], record, NOW);
+}
+
+static void what_is_not_there_is_due_now(void **state)
+{
+	(void)state;
+	assert_int_equal(next(NULL), NOW);
+	assert_int_equal(next(&(struct store_certificate){ .name = "amf", .state = CERT_NEW }), NOW);
+}
+
+static void the_plan_says_when_a_live_one_is_due(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	assert_int_equal(next(&record), NOW + 5 * DAY);
+	record.revoked_at = NOW - 1;
+	assert_int_equal(next(&record), NOW);
+}
+
+static void the_ca_is_asked_when_it_said(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	record.renewal_info.check_at = NOW + 600;
+	assert_int_equal(next(&record), NOW + 600);
+	record.renewal_info.check_at = NOW - 600;
+	assert_int_equal(next(&record), NOW);
+	record.renewal_info.is_replaced = true;
+	assert_int_equal(next(&record), NOW + 5 * DAY);
+}
+
+static void a_back_off_is_waited_for_and_an_owed_hook_not_forgotten(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	record.state = CERT_INSTALLED;
+	assert_true(next(&record) <= NOW);
+	record.attempts = 1;
+	record.retry_at = NOW + 60;
+	assert_int_equal(next(&record), NOW + 60);
+	record.renewal_info.check_at = NOW;
+	assert_int_equal(next(&record), NOW + 60);
+	/* Half a renewal goes on when the back-off is over. */
+	record = live();
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	assert_int_equal(next(&record), NOW);
+	record.retry_at = NOW + 120;
+	assert_int_equal(next(&record), NOW + 120);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_there_is_due_now),
+		cmocka_unit_test(the_plan_says_when_a_live_one_is_due),
+		cmocka_unit_test(the_ca_is_asked_when_it_said),
+		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/* supervisor_test.c -- an engine that never was at work ends the supervisor; one that was is followed by another; signals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "supervisor.h"
+
+/* Shared by the test, the supervisor that it forks, and the engines that this one forks. */
+static struct shared {
+	volatile unsigned engines, sound_asked;
+	volatile pid_t engine;
+	volatile bool is_sound;
+} * shared;
+
+static int start(void **state)
+{
+	(void)state;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return shared == MAP_FAILED ? -1 : 0;
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	memset(shared, 0, sizeof(*shared));
+	return 0;
+}
+
+static bool is_sound(void *ctx)
+{
+	(void)ctx;
+	shared->sound_asked++;
+	return shared->is_sound;
+}
+
+static int refuses(void *ctx, int heart)
+{
+	(void)ctx;
+	(void)heart;
+	return 3;
+}
+
+static int works(void *ctx, int heart)
+{
+	if (ctx)
+		signal(SIGTERM, SIG_IGN);
+	shared->engine = getpid();
+	bool is_heard = supervisor_beat(heart);
+	for (shared->engines++; is_heard; is_heard = supervisor_beat(heart))
+		clock_wait_until(INT64_MAX, 20);
+	return 0;
+}
+
+static pid_t supervise(int (*engine)(void *ctx, int heart), void *ctx)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(supervisor_run(&(struct supervisor_terms){ .ctx = ctx, .is_sound = is_sound, .engine = engine }));
+	return pid;
+}
+
+static int end_of(pid_t pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void wait_for(volatile unsigned *number, unsigned wanted)
+{
+	int64_t deadline = clock_monotonic_ms() + 30000;
+
+	while (*number < wanted) {
+		if (clock_monotonic_ms() > deadline)
+			fail_msg("%u, not %u, in time", *number, wanted);
+		clock_wait_until(INT64_MAX, 5);
+	}
+}
+
+static void an_engine_that_never_was_at_work_ends_us(void **state)
+{
+	(void)state;
+	assert_int_equal(end_of(supervise(refuses, NULL)), 3);
+}
+
+static void sigterm_ends_both(void **state)
+{
+	pid_t pid = supervise(works, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+	assert_int_equal(kill(shared->engine, 0), -1);
+}
+
+static void an_engine_that_does_not_listen_is_killed(void **state)
+{
+	int64_t began;
+	pid_t pid = supervise(works, &began);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	began = clock_monotonic_ms();
+	kill(pid, SIGINT);
+	assert_int_equal(end_of(pid), 0);
+	assert_true(clock_monotonic_ms() - began >= SUPERVISOR_STOP_MS - 100);
+	assert_int_equal(kill(shared->engine, 0), -1);
+}
+
+static void an_engine_that_dies_is_followed_by_another(void **state)
+{
+	pid_t pid = supervise(works, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	/* Its first beat is heard before this signal is read. */
+	kill(pid, SIGHUP);
+	wait_for(&shared->sound_asked, 1);
+	kill(shared->engine, SIGKILL);
+	wait_for(&shared->engines, 2);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
+static void sighup_is_obeyed_when_the_configuration_is_sound(void **state)
+{
+	pid_t pid = supervise(works, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGHUP);
+	wait_for(&shared->sound_asked, 1);
+	shared->is_sound = true;
+	kill(pid, SIGHUP);
+	wait_for(&shared->engines, 2);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+	/* The first one started none. */
+	assert_int_equal(shared->engines, 2);
+}
+
+static void an_engine_does_not_outlive_us(void **state)
+{
+	pid_t pid = supervise(works, NULL);
+	int64_t deadline = clock_monotonic_ms() + 30000;
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGKILL);
+	assert_int_equal(end_of(pid), -SIGKILL);
+	while (kill(shared->engine, 0) == 0 && clock_monotonic_ms() < deadline)
+		clock_wait_until(INT64_MAX, 10);
+	assert_int_equal(kill(shared->engine, 0), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(an_engine_that_never_was_at_work_ends_us, fresh),
+		cmocka_unit_test_setup(sigterm_ends_both, fresh),
+		cmocka_unit_test_setup(an_engine_that_does_not_listen_is_killed, fresh),
+		cmocka_unit_test_setup(an_engine_that_dies_is_followed_by_another, fresh),
+		cmocka_unit_test_setup(sighup_is_obeyed_when_the_configuration_is_sound, fresh),
+		cmocka_unit_test_setup(an_engine_does_not_outlive_us, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
