@@ -27,6 +27,7 @@ struct command_line {
 	const char *config_path;
 	bool json, verbose, force;
 	const char *reason; /* revoke --reason */
+	const char *days;   /* plan --days */
 	bool with_certificate_key;
 	bool try_it, yes; /* token audit --try; token gc --yes */
 	char **words;     /* what follows the command's name */
@@ -36,6 +37,7 @@ struct command_line {
 enum exit_status command_run(const struct command_line *line);
 enum exit_status command_renew(const struct command_line *line);
 enum exit_status command_status(const struct command_line *line);
+enum exit_status command_plan(const struct command_line *line);
 enum exit_status command_check(const struct command_line *line);
 enum exit_status command_token(const struct command_line *line);
 enum exit_status command_account(const struct command_line *line);

@@ -21,6 +21,7 @@ static const struct command COMMANDS[] = {
 	{ "run", "", "the renewal daemon, in the foreground (Type=notify); SIGHUP reads the configuration again", command_run },
 	{ "renew", "[NAME...] [--force]", "bring certificates up to date now; those never issued are enrolled", command_renew },
 	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
+	{ "plan", "[--days N]", "what will be renewed when, and the load of each day", command_plan },
 	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
 	{ "token", "list|keys|audit|gc", "tokens and what they can do; keys, custody, owners; keys nobody owns", command_token },
 	{ "account", "show|register|rollover|deactivate", "the account at an authority, and its key", command_account },
@@ -46,6 +47,7 @@ static void help(FILE *out)
 	      "  -c, --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
 	      "      --json          one JSON document on standard output\n"
 	      "      --force         renew: now, although not due\n"
+	      "      --days N        plan: so many days ahead (30)\n"
 	      "      --try           token audit: attempts to wrap each key, which must be refused\n"
 	      "      --yes           token gc, account deactivate: does it without asking\n"
 	      "      --reason R      revoke: keyCompromise, superseded, cessationOfOperation ...\n"
@@ -68,6 +70,7 @@ static bool options_fit(const struct command_line *line, const struct command *c
 {
 	return (!line->force || command->run == command_renew) && (!line->try_it || command->run == command_token) &&
 	       (!line->yes || command->run == command_token || command->run == command_account) &&
+	       (!line->days || command->run == command_plan) &&
 	       ((!line->reason && !line->with_certificate_key) || command->run == command_revoke);
 }
 
@@ -85,11 +88,17 @@ static void harden_process(void)
 int cli_main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
-		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
-		{ "try", no_argument, NULL, 't' },          { "yes", no_argument, NULL, 'y' },
-		{ "reason", required_argument, NULL, 'r' }, { "with-certificate-key", no_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "try", no_argument, NULL, 't' },
+		{ "yes", no_argument, NULL, 'y' },
+		{ "reason", required_argument, NULL, 'r' },
+		{ "with-certificate-key", no_argument, NULL, 'k' },
+		{ "days", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;
@@ -104,6 +113,7 @@ int cli_main(int argc, char **argv)
 		case 'y': line.yes = true; break;
 		case 'r': line.reason = optarg; break;
 		case 'k': line.with_certificate_key = true; break;
+		case 'd': line.days = optarg; break;
 		case 'v': line.verbose = true; break;
 		case 'h': help(stdout); return EXIT_DONE;
 		default: fputs("hwacme --help shows the commands and options\n", stderr); return EXIT_USAGE;
@@ -119,8 +129,8 @@ int cli_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (!options_fit(&line, command)) {
-		fputs("hwacme: --force goes with renew, --try with token audit, --yes with token gc and account deactivate,\n"
-		      "        --reason and --with-certificate-key with revoke\n",
+		fputs("hwacme: --force goes with renew, --days with plan, --try with token audit, --yes with token gc and\n"
+		      "        account deactivate, --reason and --with-certificate-key with revoke\n",
 		      stderr);
 		return EXIT_USAGE;
 	}

@@ -60,6 +60,10 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
 			 const struct store_certificate *record, bool forced, int64_t now);
 
+/* The same for the certificate that a renewal done at `at` will bring, if it lives for `life` seconds. */
+struct plan renewal_plan_after(const struct config *config, const struct config_certificate *certificate, int64_t at,
+			       int64_t life);
+
 /* When a renewal of it that is begun then has something to do: an order, a question to the CA, a hook that is owed.  Our own
  * back-off counts here, which renewal_begin() does not know. */
 int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,

@@ -91,6 +91,14 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, now);
 }
 
+struct plan renewal_plan_after(const struct config *config, const struct config_certificate *certificate, int64_t at,
+			       int64_t life)
+{
+	const struct plan_facts facts = { .issued = true, .not_before = at, .not_after = at + life, .issued_at = at };
+
+	return plan_next(config_policy_get(config, certificate->policy), certificate->name, &facts, at);
+}
+
 int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
 			const struct store_certificate *record, int64_t now)
 {
