@@ -17,6 +17,7 @@
 #include "jws_algorithm.h"
 #include "key_type.h"
 #include "scope.h"
+#include "window.h"
 
 /* Where a secret is read from, never the secret. */
 enum secret_source { SECRET_NONE, SECRET_FILE, SECRET_CREDENTIAL, SECRET_ENV };
@@ -103,7 +104,9 @@ struct config_policy {
 	unsigned renew_after_percent; /* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
 	int64_t renew_before, preauthorized, margin, wait, retire_after; /* seconds; 0: not set */
 	unsigned jitter_percent;
-	bool ari; /* RFC 9773: the CA's suggestions count; true unless said otherwise */
+	bool ari;               /* RFC 9773: the CA's suggestions count; true unless said otherwise */
+	struct window *windows; /* none: at any time */
+	unsigned window_count;
 	unsigned line;
 };
 

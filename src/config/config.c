@@ -109,6 +109,14 @@ static void certificate_free(struct config_certificate *certificate)
 	list_free(certificate->deploy_run, certificate->deploy_run_count);
 }
 
+static void policy_clear(struct config_policy *policy)
+{
+	free(policy->name);
+	for (unsigned i = 0; i < policy->window_count; i++)
+		window_clear(&policy->windows[i]);
+	free(policy->windows);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
@@ -118,7 +126,7 @@ void config_free(struct config *config)
 	for (unsigned i = 0; i < config->authority_count; i++)
 		authority_free(&config->authorities[i]);
 	for (unsigned i = 0; i < config->policy_count; i++)
-		free(config->policies[i].name);
+		policy_clear(&config->policies[i]);
 	for (unsigned i = 0; i < config->certificate_count; i++)
 		certificate_free(&config->certificates[i]);
 	free(config->tokens);

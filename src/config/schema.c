@@ -101,6 +101,7 @@ static const cyaml_schema_field_t POLICY[] = {
 	TEXT("margin", OPTIONAL, schema_policy, margin),
 	TEXT("ari", OPTIONAL, schema_policy, ari),
 	TEXT("jitter", OPTIONAL, schema_policy, jitter),
+	LIST("windows", OPTIONAL, schema_policy, windows, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("wait", OPTIONAL, schema_policy, wait),
 	TEXT("retire-after", OPTIONAL, schema_policy, retire_after),
 	CYAML_FIELD_END,
@@ -206,10 +207,6 @@ const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTE
 
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
 const struct document_later schema_later[] = {
-	{ "metrics" },
-	{ "policies.windows" },
-	{ "certificates.fallback" },
-	{ "certificates.probe" },
-	{ "certificates.challenge.device-attest-01" },
+	{ "metrics" }, { "certificates.fallback" }, { "certificates.probe" }, { "certificates.challenge.device-attest-01" },
 	{ NULL },
 };

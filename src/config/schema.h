@@ -60,6 +60,8 @@ struct schema_authority {
 
 struct schema_policy {
 	char *name, *renew_after, *renew_before, *preauthorized, *margin, *ari, *jitter, *wait, *retire_after;
+	char **windows;
+	unsigned windows_count;
 };
 
 struct schema_http01 {

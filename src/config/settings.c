@@ -259,6 +259,23 @@ static bool is_percent(const char *text, unsigned least, unsigned most, unsigned
 	return !text || (value_percent(text, ret) && *ret >= least && *ret <= most);
 }
 
+static enum rc read_windows(const struct place *place, const struct schema_policy *texts, struct config_policy *ret)
+{
+	if (!texts->windows_count)
+		return RC_OK;
+	ret->windows = calloc(texts->windows_count, sizeof(*ret->windows));
+	if (!ret->windows)
+		return err_set(place->err, RC_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < texts->windows_count; i++) {
+		const char *fault = window_parse(texts->windows[i], &ret->windows[i]);
+
+		if (fault)
+			return place_refuse(place, "windows", texts->windows[i], fault);
+		ret->window_count++;
+	}
+	return RC_OK;
+}
+
 static enum rc read_policy(const struct place *place, struct schema_policy *texts, struct config_policy *ret)
 {
 	enum rc rc = read_name(place, &texts->name, &ret->name);
@@ -283,6 +300,8 @@ static enum rc read_policy(const struct place *place, struct schema_policy *text
 		rc = read_duration(place, durations[i].option, durations[i].text, durations[i].ret);
 	if (rc == RC_OK && texts->ari && !value_flag(texts->ari, &ret->ari))
 		rc = place_refuse(place, "ari", texts->ari, "write true or false");
+	if (rc == RC_OK)
+		rc = read_windows(place, texts, ret);
 	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
 		rc = place_refuse(place, "preauthorized", texts->preauthorized,
 				  "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");

@@ -17,7 +17,7 @@ struct schedule_item {
 	const struct config_certificate *certificate;
 	int64_t at; /* not before now */
 	bool is_foreseen;
-	char why[160];
+	char why[240];
 };
 
 struct schedule {

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 
@@ -53,12 +54,18 @@ static void by_lifetime(const struct config_policy *policy, const struct plan_fa
 		earlier(plan, facts->not_before + life / 3 * 2, "two thirds of its lifetime of %s", text);
 }
 
+/* Kept before expiry.  A margin longer than a short certificate lives would have it renewed without end. */
+static int64_t margin_of(const struct config_policy *policy, const struct plan_facts *facts)
+{
+	int64_t quarter = (facts->not_after - facts->not_before) / 4;
+
+	return policy->margin < quarter ? policy->margin : quarter;
+}
+
 static void by_policy(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
 {
 	char text[CLOCK_TEXT_MAX], margin[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
-	int64_t quarter = (facts->not_after - facts->not_before) / 4;
-	/* A margin longer than a short certificate lives would have it renewed without end. */
-	int64_t before_end = policy->margin < quarter ? policy->margin : quarter;
+	int64_t before_end = margin_of(policy, facts);
 
 	clock_print_duration(policy->margin, margin);
 	if (policy->renew_before)
@@ -101,6 +108,42 @@ static void apply_jitter(const struct config_policy *policy, const char *name, c
 		plan->when -= (int64_t)(name_hash(name, facts->not_after) % (uint64_t)most);
 }
 
+/* The time itself where a window is open, else one in the next window: not the first second of it, which all would take. */
+static bool in_window(const struct config_policy *policy, uint64_t hash, int64_t at, int64_t *ret_at, int64_t *ret_closes)
+{
+	int64_t opens;
+
+	if (!window_next(policy->windows, policy->window_count, at, &opens, ret_closes))
+		return false;
+	*ret_at = opens > at ? opens + (int64_t)(hash % (uint64_t)(*ret_closes - opens)) : at;
+	return true;
+}
+
+/* Maintenance windows make it later, but not so late that the margin before expiry is touched: expiry is worse than a bad hour. */
+static void apply_windows(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now,
+			  struct plan *plan)
+{
+	int64_t at, closes, last = facts->not_after - margin_of(policy, facts);
+	uint64_t hash = name_hash(name, facts->not_after);
+	size_t used = strlen(plan->why);
+	char text[CLOCK_TEXT_MAX];
+
+	if (!policy->window_count)
+		return;
+	bool found = in_window(policy, hash, plan->when, &at, &closes);
+	/* That one was missed. */
+	if (found && closes <= now)
+		found = in_window(policy, hash, now, &at, &closes);
+	if (found && at <= last) {
+		if (at > plan->when)
+			snprintf(plan->why + used, sizeof(plan->why) - used, "; in a maintenance window");
+		plan->when = at;
+	} else {
+		snprintf(plan->why + used, sizeof(plan->why) - used, "; in no maintenance window, for none opens before %s",
+			 clock_print(last, text));
+	}
+}
+
 struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
 	struct plan plan = { .what = PLAN_RENEW, .when = now };
@@ -132,12 +175,14 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 		snprintf(plan.why, sizeof(plan.why), "it was revoked");
 		return plan;
 	}
-	if (facts->config_changed) {
-		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
-		return plan;
-	}
 	if (facts->not_after <= now) {
 		snprintf(plan.why, sizeof(plan.why), "it expired %s", clock_print(facts->not_after, text));
+		return plan;
+	}
+	if (facts->config_changed) {
+		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
+		apply_windows(policy, name, facts, now, &plan);
+		plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
 		return plan;
 	}
 	plan.when = INT64_MAX;
@@ -146,6 +191,7 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	apply_jitter(policy, name, facts, &plan);
 	/* Drawn at random already. */
 	by_suggestion(policy, facts, &plan);
+	apply_windows(policy, name, facts, now, &plan);
 	plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
 	return plan;
 }

@@ -248,6 +248,23 @@ static void an_option_of_a_later_release_is_refused_as_such(void **state)
 	expect_refused(25, "    probe: { connect: \"amf:443\" }", "not in this release");
 }
 
+static void maintenance_windows_are_understood(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(15, "    windows: [\"Sat-Sun 01:00-05:00 Europe/Paris\", \"daily 22:00-04:00\"]", &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	const struct config_policy *policy = config_policy_get(config, "sba");
+	assert_int_equal(policy->window_count, 2);
+	assert_int_equal(policy->windows[0].days, 0x60);
+	assert_int_equal(policy->windows[1].closes, 240);
+	expect_refused(15, "    windows: [\"weekends\"]", "write days, hours and a time zone");
+	expect_refused(15, "    windows: [\"Sat 01:00-05:00\", \"Sat 01:00-05:00 Mars/Olympus\"]", "no such time zone");
+	expect_refused(15, "    windows: []", "windows");
+}
+
 static void a_missing_option_is_named(void **state)
 {
 	(void)state;
@@ -523,6 +540,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_option_of_a_tpm_is_told_what_to_write),
 		cmocka_unit_test(profiles_and_renewal_information_are_understood),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
+		cmocka_unit_test(maintenance_windows_are_understood),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),
 		cmocka_unit_test(a_network_function_is_understood),

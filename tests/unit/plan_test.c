@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "plan.h"
 
 #define DAY  INT64_C(86400)
@@ -178,6 +179,144 @@ static void back_off_grows_is_bounded_and_obeys_the_peer(void **state)
 	assert_true(plan_back_off(1, BORN + 90 * DAY, 600, 0, BORN) >= BORN + 600);
 }
 
+/* Every count, every wait and Retry-After there can be, every remaining life: later than now, not before the peer's word, bounded. */
+static void back_off_holds_for_every_number(void **state)
+{
+	static const unsigned counts[] = { 0, 1, 2, 3, 8, 9, 10, 31, 32, 33, 63, 64, 65, 1000, INT32_MAX, UINT32_MAX };
+	static const int64_t ends[] = { 0,         -1,         BORN - DAY,  BORN - 1,        BORN,     BORN + 1,
+					BORN + 59, BORN + 480, BORN + 3600, BORN + 90 * DAY, INT64_MAX };
+	static const int64_t waits[] = { INT64_MIN, -1, 0, 1, 59, 3600, CLOCK_RETRY_MAX - 1, CLOCK_RETRY_MAX, INT64_MAX };
+	static const int64_t words[] = {
+		INT64_MIN, 0, 1, BORN - 1, BORN, BORN + 1, BORN + 60, BORN + CLOCK_RETRY_MAX, INT64_MAX
+	};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(counts) * COUNT(ends) * COUNT(waits) * COUNT(words); i++) {
+		unsigned count = counts[i % COUNT(counts)];
+		int64_t end = ends[i / COUNT(counts) % COUNT(ends)];
+		int64_t wait = waits[i / COUNT(counts) / COUNT(ends) % COUNT(waits)];
+		int64_t word = words[i / COUNT(counts) / COUNT(ends) / COUNT(waits)];
+		int64_t at = plan_back_off(count, end, wait, word, BORN);
+
+		assert_true(at >= BORN + 60);
+		assert_true(at >= word);
+		assert_true(at <= BORN + 6 * 3600 + CLOCK_RETRY_MAX || at == word);
+		/* Several attempts before it is too late, unless the peer or the operator want otherwise. */
+		if (end > BORN + 480 && wait <= 0 && word <= BORN)
+			assert_true(at - BORN <= (end - BORN) / 8);
+	}
+}
+
+static struct window windows_of(const char *text)
+{
+	struct window window = { 0 };
+
+	assert_null(window_parse(text, &window));
+	return window;
+}
+
+static bool is_open(const struct window *window, int64_t at)
+{
+	int64_t opens = 0, closes = 0;
+
+	return window_next(window, 1, at, &opens, &closes) && opens == at;
+}
+
+static void a_maintenance_window_is_waited_for_and_spread_over(void **state)
+{
+	struct window window = windows_of("Sat-Sun 01:00-05:00 Europe/Paris");
+	struct config_policy policy = PLAIN;
+	struct plan_facts facts = facts_of(90);
+	int64_t due = BORN + 60 * DAY, opens, closes;
+
+	(void)state;
+	policy.windows = &window;
+	policy.window_count = 1;
+	assert_false(is_open(&window, due));
+	assert_true(window_next(&window, 1, due, &opens, &closes));
+	struct plan plan = plan_of(&policy, &facts, BORN);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_true(plan.when >= opens && plan.when < closes);
+	assert_non_null(strstr(plan.why, "two thirds"));
+	assert_non_null(strstr(plan.why, "in a maintenance window"));
+	/* It stays at that, also when the window opens; another certificate has another moment. */
+	for (int64_t now = due - 1; now < plan.when; now += 600)
+		assert_int_equal(plan_of(&policy, &facts, now).when, plan.when);
+	assert_int_equal(plan_of(&policy, &facts, plan.when).what, PLAN_RENEW);
+	assert_int_not_equal(plan_next(&policy, "smf", &facts, BORN).when, plan.when);
+	/* Missed, as by a machine that was off: the next one. */
+	struct plan late = plan_of(&policy, &facts, closes);
+	assert_int_equal(late.what, PLAN_WAIT);
+	assert_true(late.when > closes && is_open(&window, late.when));
+	/* Due inside of one: then. */
+	policy.renew_before = facts.not_after - (opens + 60);
+	policy.renew_after_percent = 99;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, opens + 60);
+	window_clear(&window);
+}
+
+static void what_cannot_wait_waits_for_no_window(void **state)
+{
+	struct window window = windows_of("Sat 01:00-05:00");
+	struct config_policy policy = PLAIN;
+	struct plan_facts facts = facts_of(90), brief = facts_of(2);
+	int64_t closed = BORN;
+
+	(void)state;
+	policy.windows = &window;
+	policy.window_count = 1;
+	assert_false(is_open(&window, closed));
+	assert_int_equal(plan_of(&policy, &(struct plan_facts){ 0 }, closed).what, PLAN_ENROL);
+	facts.revoked = true;
+	assert_int_equal(plan_of(&policy, &facts, closed).what, PLAN_RENEW);
+	facts.revoked = false;
+	facts.forced = true;
+	assert_int_equal(plan_of(&policy, &facts, closed).what, PLAN_RENEW);
+	facts.forced = false;
+	facts.config_changed = true;
+	struct plan changed = plan_of(&policy, &facts, closed);
+	assert_int_equal(changed.what, PLAN_WAIT);
+	assert_true(is_open(&window, changed.when));
+	/* No window before the margin: expiry is worse than a bad hour. */
+	assert_int_equal(plan_of(&policy, &brief, BORN).when, BORN + DAY);
+	assert_non_null(strstr(plan_of(&policy, &brief, BORN).why, "in no maintenance window"));
+	facts.config_changed = false;
+	assert_int_equal(plan_of(&policy, &facts, BORN + 89 * DAY + DAY / 2).what, PLAN_RENEW);
+	window_clear(&window);
+}
+
+/* Lives from an hour to a year, at every time of them: in a window, or due in none and saying so; never into the margin. */
+static void windows_never_let_one_expire(void **state)
+{
+	static const char *const texts[] = { "Sat-Sun 01:00-05:00 Europe/Paris", "Sun 02:15-02:30 America/New_York",
+					     "daily 23:00-01:00" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct window window = windows_of(texts[i]);
+		struct config_policy policy = {
+			.margin = DAY, .ari = true, .jitter_percent = 5, .windows = &window, .window_count = 1
+		};
+
+		for (int64_t life = 3600; life < 365 * DAY; life = life * 5 / 4) {
+			struct plan_facts facts = {
+				.issued = true, .not_before = BORN, .not_after = BORN + life, .issued_at = BORN
+			};
+			int64_t margin = DAY < life / 4 ? DAY : life / 4;
+
+			for (int64_t now = BORN; now < BORN + life - margin; now += life / 97 + 1) {
+				struct plan plan = plan_of(&policy, &facts, now);
+
+				assert_true(plan.when <= facts.not_after - margin);
+				if (!strstr(plan.why, "in no maintenance window"))
+					assert_true(is_open(&window, plan.when > now ? plan.when : now));
+			}
+		}
+		window_clear(&window);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +329,10 @@ int main(void)
 		cmocka_unit_test(never_issued_unfinished_changed_expired_and_asked_for_are_due_now),
 		cmocka_unit_test(a_failure_is_waited_out_and_the_operator_is_not),
 		cmocka_unit_test(back_off_grows_is_bounded_and_obeys_the_peer),
+		cmocka_unit_test(back_off_holds_for_every_number),
+		cmocka_unit_test(a_maintenance_window_is_waited_for_and_spread_over),
+		cmocka_unit_test(what_cannot_wait_waits_for_no_window),
+		cmocka_unit_test(windows_never_let_one_expire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
