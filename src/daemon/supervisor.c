@@ -25,6 +25,7 @@ struct supervisor {
 	bool was_at_work; /* ever */
 	bool is_stopping, is_reloading, owes_ready;
 	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
+	int64_t told_at;                       /* when the service manager last heard of us */
 	unsigned pause;                        /* seconds */
 };
 
@@ -104,7 +105,12 @@ static void on_heart(struct supervisor *supervisor)
 		return;
 	/* The last words of an engine that was told to end are not the new one's. */
 	bool is_ready = supervisor->owes_ready && !supervisor->kill_at;
-	notify_send(is_ready ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
+	int64_t now = clock_monotonic_ms();
+	/* A busy engine beats with each step; a second is often enough for a watchdog. */
+	if (is_ready || now - supervisor->told_at >= 1000) {
+		notify_send(is_ready ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
+		supervisor->told_at = now;
+	}
 	supervisor->was_at_work = true;
 	supervisor->owes_ready = supervisor->owes_ready && !is_ready;
 }
