@@ -154,6 +154,7 @@ struct config_certificate {
 struct config {
 	char *path; /* of the file, for messages */
 	char *state;
+	char *metrics_listen; /* "ADDRESS:PORT"; NULL: no metrics */
 	struct config_token *tokens;
 	struct config_authority *authorities;
 	struct config_policy *policies;

@@ -31,6 +31,7 @@ struct http_request {
 	struct span body;         /* of HTTP_POST */
 	const char *content_type; /* of HTTP_POST; NULL: application/jose+json */
 	const char *accept;       /* NULL: no preference */
+	const char *endpoint;     /* what it is asked for, as metrics call it: "newOrder" */
 };
 
 struct http_link {

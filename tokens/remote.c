@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "backends.h"
+#include "clock.h"
+#include "metrics.h"
 #include "remote_link.h"
 
 struct remote_token {
@@ -60,13 +62,28 @@ static enum rc odd(struct err *err)
 	return err_set_raw(err, RC_PROTOCOL, ERR_KEYD, 0, "keyd's answer is not one of ours");
 }
 
+/* Every call is counted and timed, with what it waited for keyd. */
+static enum rc measured(const struct question *question, struct remote_call *remote, struct err *err)
+{
+	static const char *const names[KEYD_OPERATION_COUNT] = {
+		[KEYD_OPEN] = "open",           [KEYD_INFO] = "info",   [KEYD_GENERATE] = "generate", [KEYD_FIND] = "find",
+		[KEYD_LIST] = "list",           [KEYD_SIGN] = "sign",   [KEYD_CUSTODY] = "custody",   [KEYD_ERASE] = "erase",
+		[KEYD_REFERENCE] = "reference", [KEYD_AUDIT] = "audit", [KEYD_MAC] = "mac",
+	};
+	int64_t began = clock_monotonic_ms();
+	enum rc rc = remote_call(REMOTE(question->token)->link, remote, err);
+
+	metrics_token_operation(question->token->name, names[remote->operation], rc, clock_monotonic_ms() - began);
+	return rc;
+}
+
 static enum rc call(struct question *question, enum keyd_operation operation,
 		    enum rc (*take)(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err), struct err *err)
 {
 	struct remote_call remote = { .operation = operation, .ctx = question, .ask = ask, .take = take };
 
 	question->operation = operation;
-	return remote_call(REMOTE(question->token)->link, &remote, err);
+	return measured(question, &remote, err);
 }
 
 static enum rc take_nothing(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err)
@@ -180,13 +197,13 @@ static enum rc remote_generate(struct token *token, const struct token_key_name 
 {
 	struct question question = { .token = token, .name = name, .type = type, .ret_key = ret_key, .operation = KEYD_GENERATE };
 	struct remote_call once = { .operation = KEYD_GENERATE, .ctx = &question, .ask = ask, .take = take_key, .is_once = true };
-	enum rc rc = remote_call(REMOTE(token)->link, &once, err);
+	enum rc rc = measured(&question, &once, err);
 
 	if (!once.was_lost)
 		return rc;
 	/* keyd may have made the key before it ended: it is made again only if it is not there. */
 	rc = remote_find(token, name, ret_key, err);
-	return rc == RC_ABSENT ? remote_call(REMOTE(token)->link, &once, err) : rc;
+	return rc == RC_ABSENT ? measured(&question, &once, err) : rc;
 }
 
 static enum rc take_listed(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err)
@@ -215,7 +232,7 @@ static enum rc remote_list(struct token *token, token_list_fn *each, void *ctx, 
 	/* Not repeated: the caller has seen some of the keys already. */
 	struct remote_call once = { .operation = KEYD_LIST, .ctx = &question, .ask = ask, .take = take_listed, .is_once = true };
 
-	return remote_call(REMOTE(token)->link, &once, err);
+	return measured(&question, &once, err);
 }
 
 static enum rc public_key(struct token_key *key, struct buf *ret_spki, struct err *err)

@@ -75,7 +75,7 @@ enum rc account_ensure(struct client *client, const struct config_authority *aut
 		rc = message_account_print(authority, buf_text(&binding), &payload, err);
 	/* RFC 8555, 7.3.1: 201 for a new account, 200 for the one this key already has. */
 	if (rc == RC_OK)
-		rc = client_post(client, url, buf_span(&payload), NULL, &response, err);
+		rc = client_post(client, "newAccount", url, buf_span(&payload), NULL, &response, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newAccount");
 	return location_take(client, &response, ret_url, err);
@@ -94,7 +94,7 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 	client_set_account(client, "");
 	rc = message_account_find_print(&payload, &why);
 	if (rc == RC_OK)
-		rc = client_post(client, url, buf_span(&payload), NULL, &response, &why);
+		rc = client_post(client, "newAccount", url, buf_span(&payload), NULL, &response, &why);
 	if (rc == RC_OK)
 		return location_take(client, &response, ret_url, err);
 	if (err)
@@ -108,7 +108,7 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 enum rc account_show(struct client *client, struct message_account *ret_account, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = client_post(client, client_account(client), span_of(NULL, 0), NULL, &response, err);
+	enum rc rc = client_post(client, "account", client_account(client), span_of(NULL, 0), NULL, &response, err);
 
 	if (rc == RC_OK)
 		rc = message_account_parse(buf_span(&response.body), ret_account, err);
@@ -118,7 +118,7 @@ enum rc account_show(struct client *client, struct message_account *ret_account,
 static enum rc account_post(struct client *client, struct span payload, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = client_post(client, client_account(client), payload, NULL, &response, err);
+	enum rc rc = client_post(client, "account", client_account(client), payload, NULL, &response, err);
 
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "account %s", client_account(client));
 }
@@ -156,7 +156,7 @@ enum rc account_change_key(struct client *client, struct token_key *new_key, enu
 		rc = jws_sign(new_key, &(struct jws_header){ .url = url, .algorithm = new_algorithm }, buf_span(&payload), &inner,
 			      err);
 	if (rc == RC_OK)
-		rc = client_post(client, url, buf_span(&inner), NULL, &response, err);
+		rc = client_post(client, "keyChange", url, buf_span(&inner), NULL, &response, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "keyChange");
 	client_set_key(client, new_key);

@@ -32,7 +32,7 @@ static enum rc authorization_fetch(struct client *client, const char *url, struc
 				   int64_t *ret_retry_at, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = client_post(client, url, span_of(NULL, 0), NULL, &response, err);
+	enum rc rc = client_post(client, "authorization", url, span_of(NULL, 0), NULL, &response, err);
 
 	if (rc == RC_OK)
 		rc = message_authorization_parse(buf_span(&response.body), ret, err);
@@ -172,7 +172,7 @@ static enum rc announce(struct client *client, struct pending *pending, int64_t 
 					    : buf_append(&payload, span_text("{}"), &why);
 
 	if (rc == RC_OK)
-		rc = client_post(client, pending->challenge_url, buf_span(&payload), NULL, &response, &why);
+		rc = client_post(client, "challenge", pending->challenge_url, buf_span(&payload), NULL, &response, &why);
 	/* A refusal that passes may say when to come again, too. */
 	*ret_retry_at = rc == RC_OK ? response.retry_at : why.retry_at;
 	pending->is_announced = rc == RC_OK;

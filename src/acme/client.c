@@ -111,7 +111,7 @@ static enum rc refusal(const struct http_response *response, struct err *err)
 static enum rc directory_fetch(struct client *client, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	struct http_request request = { .method = HTTP_GET, .url = client->directory_url };
+	struct http_request request = { .method = HTTP_GET, .url = client->directory_url, .endpoint = "directory" };
 
 	if (client->known || directory_load(client))
 		return RC_OK;
@@ -249,7 +249,8 @@ static enum rc nonce_fetch(struct client *client, struct err *err)
 	enum rc rc = client_url(client, CLIENT_NEW_NONCE, &url, err);
 
 	if (rc == RC_OK)
-		rc = http_send(client->http, &(struct http_request){ .method = HTTP_HEAD, .url = url }, &response, err);
+		rc = http_send(client->http, &(struct http_request){ .method = HTTP_HEAD, .url = url, .endpoint = "newNonce" },
+			       &response, err);
 	if (rc == RC_OK && is_gone(&response) && directory_forget(client))
 		return nonce_fetch(client, err);
 	/* RFC 8555, 7.2: the answer to HEAD has no body, so the status alone tells; an overloaded CA says here when to come again. */
@@ -293,8 +294,8 @@ static bool is_bad_nonce(const struct http_response *response)
 	       strcmp(problem.type, "badNonce") == 0;
 }
 
-static enum rc post_once(struct client *client, const char *url, const char *nonce, struct span payload, const char *accept,
-			 struct http_response *ret_response, struct err *err)
+static enum rc post_once(struct client *client, const char *endpoint, const char *url, const char *nonce, struct span payload,
+			 const char *accept, struct http_response *ret_response, struct err *err)
 {
 	AUTO(buf) struct buf jws = BUF_MAX(JWS_MAX);
 	struct jws_header header = {
@@ -304,11 +305,13 @@ static enum rc post_once(struct client *client, const char *url, const char *non
 
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "sign the request");
-	struct http_request request = { .method = HTTP_POST, .url = url, .body = buf_span(&jws), .accept = accept };
+	struct http_request request = {
+		.method = HTTP_POST, .url = url, .body = buf_span(&jws), .accept = accept, .endpoint = endpoint
+	};
 	return http_send(client->http, &request, ret_response, err);
 }
 
-enum rc client_post(struct client *client, const char *url, struct span payload, const char *accept,
+enum rc client_post(struct client *client, const char *endpoint, const char *url, struct span payload, const char *accept,
 		    struct http_response *ret_response, struct err *err)
 {
 	char nonce[HTTP_NONCE_MAX];
@@ -321,7 +324,7 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 	for (unsigned tries = 0; rc == RC_OK && tries < CLIENT_BAD_NONCE_MAX; tries++) {
 		AUTO(http_response) struct http_response response = { 0 };
 
-		rc = post_once(client, url, nonce, payload, accept, &response, err);
+		rc = post_once(client, endpoint, url, nonce, payload, accept, &response, err);
 		if (rc != RC_OK)
 			break;
 		if (!is_bad_nonce(&response)) {
@@ -345,13 +348,15 @@ enum rc client_post(struct client *client, const char *url, struct span payload,
 	return rc;
 }
 
-enum rc client_get(struct client *client, const char *url, struct http_response *ret_response, struct err *err)
+enum rc client_get(struct client *client, const char *endpoint, const char *url, struct http_response *ret_response,
+		   struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	enum rc rc = client_same_origin(client, url, err);
 
 	if (rc == RC_OK)
-		rc = http_send(client->http, &(struct http_request){ .method = HTTP_GET, .url = url }, &response, err);
+		rc = http_send(client->http, &(struct http_request){ .method = HTTP_GET, .url = url, .endpoint = endpoint },
+			       &response, err);
 	if (rc != RC_OK)
 		return rc;
 	if (response.status != 200)

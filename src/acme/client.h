@@ -65,16 +65,17 @@ struct token_key *client_account_key(const struct client *client);
  * else with "jwk".  badNonce is answered by signing again with the nonce of that answer.
  * A problem document (RFC 7807) becomes an error by the table of problem.h, with the
  * CA's own type and detail in the text and retry_at kept; 404 and 410 are RC_ABSENT.
- * URLs must be https (and come from this server).
+ * URLs must be https (and come from this server).  `endpoint` is what metrics call it: "newOrder", "finalize".
  */
-enum rc client_post(struct client *client, const char *url, struct span payload, const char *accept,
+enum rc client_post(struct client *client, const char *endpoint, const char *url, struct span payload, const char *accept,
 		    struct http_response *ret_response, struct err *err) HWA_CHECKED;
 
 /* A server may send us to itself only: RC_PROTOCOL for an absolute URL of another. */
 enum rc client_same_origin(const struct client *client, const char *url, struct err *err) HWA_CHECKED;
 
 /* An unsigned GET of a URL of this server (RFC 9773, 4.1); refusals as above. */
-enum rc client_get(struct client *client, const char *url, struct http_response *ret_response, struct err *err) HWA_CHECKED;
+enum rc client_get(struct client *client, const char *endpoint, const char *url, struct http_response *ret_response,
+		   struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(client, struct client *, client_free);
 

@@ -74,7 +74,7 @@ static enum rc new_order(struct driver *driver, const char *url, struct http_res
 	enum rc rc = message_new_order_print(driver->certificate->names, driver->certificate->name_count, driver->terms.replaces,
 					     driver->terms.profile, &payload, err);
 
-	return rc == RC_OK ? client_post(driver->client, url, buf_span(&payload), NULL, ret_response, err) : rc;
+	return rc == RC_OK ? client_post(driver->client, "newOrder", url, buf_span(&payload), NULL, ret_response, err) : rc;
 }
 
 /* The two refusals that another newOrder answers, at once and once: of `replaces`, and of an address that was kept too long. */
@@ -131,7 +131,7 @@ static enum rc do_submit(struct driver *driver, struct order_event *ret_event, s
 static enum rc do_ask(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	enum rc rc = client_post(driver->client, driver->order->url, span_of(NULL, 0), NULL, &response, err);
+	enum rc rc = client_post(driver->client, "order", driver->order->url, span_of(NULL, 0), NULL, &response, err);
 
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "order %s", driver->order->url);
@@ -178,7 +178,8 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 	if (rc == RC_OK)
 		rc = message_finalize_print(buf_span(&csr), &payload, err);
 	if (rc == RC_OK)
-		rc = client_post(driver->client, driver->order->finalize_url, buf_span(&payload), NULL, &response, err);
+		rc = client_post(driver->client, "finalize", driver->order->finalize_url, buf_span(&payload), NULL, &response,
+				 err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "finalize");
 	return answer_take(driver, &response, ret_event, err);
@@ -187,7 +188,7 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 static enum rc chain_fetch(struct driver *driver, const char *url, struct http_response *ret_response, struct err *err)
 {
 	static const char pem_chain[] = "application/pem-certificate-chain";
-	enum rc rc = client_post(driver->client, url, span_of(NULL, 0), pem_chain, ret_response, err);
+	enum rc rc = client_post(driver->client, "certificate", url, span_of(NULL, 0), pem_chain, ret_response, err);
 
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "certificate %s", url);

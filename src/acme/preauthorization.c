@@ -19,7 +19,7 @@ static enum rc request_one(struct client *client, const char *url, const struct 
 		return err_set(err, RC_INPUT, "%s is a wildcard and cannot be authorised ahead of an order", identifier->value);
 	enum rc rc = message_new_authorization_print(identifier_type(identifier->kind), identifier->value, &payload, err);
 	if (rc == RC_OK)
-		rc = client_post(client, url, buf_span(&payload), NULL, &response, err);
+		rc = client_post(client, "newAuthz", url, buf_span(&payload), NULL, &response, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newAuthz for %s", identifier->value);
 	if (strncasecmp(response.location, "https://", 8) != 0)

@@ -116,7 +116,7 @@ static enum rc info_fetch(struct client *client, const char *base, struct renewa
 
 	if (need < 0 || (size_t)need >= sizeof(url))
 		return err_set(err, RC_PROTOCOL, "the URL of renewalInfo is too long");
-	enum rc rc = client_get(client, url, &response, err);
+	enum rc rc = client_get(client, "renewalInfo", url, &response, err);
 	if (rc == RC_OK)
 		rc = renewal_info_parse(buf_span(&response.body), info, err);
 	*ret_retry_at = response.retry_at;

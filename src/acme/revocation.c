@@ -42,7 +42,7 @@ enum rc revocation_request(struct client *client, struct span der, int reason, s
 		return err_wrap(err, rc, "revokeCert");
 	rc = message_revocation_print(der, reason, &payload, &why);
 	if (rc == RC_OK)
-		rc = client_post(client, url, buf_span(&payload), NULL, &response, &why);
+		rc = client_post(client, "revokeCert", url, buf_span(&payload), NULL, &response, &why);
 	if (rc == RC_OK || why.problem == PROBLEM_ALREADY_REVOKED)
 		return RC_OK;
 	if (err)

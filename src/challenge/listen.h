@@ -6,7 +6,7 @@
 
 /*
  * "ADDRESS:PORT", "[IPv6]:PORT": a new one.  "systemd": the only socket handed over, "systemd:NAME": the one with that
- * FileDescriptorName=.  `type` is "http-01", for the message.  Listening, close-on-exec; the caller's to close.
+ * FileDescriptorName=.  `type` is the option above listen:, "http-01", for the message.  Listening, close-on-exec; the caller's to close.
  */
 enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err) HWA_CHECKED;
 

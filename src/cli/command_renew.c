@@ -6,21 +6,10 @@
 #include "log.h"
 #include "output.h"
 
-static const char *result_name(enum renewal_result result)
-{
-	switch (result) {
-	case RENEWAL_NOT_DUE: return "not due";
-	case RENEWAL_ENROLLED: return "enrolled";
-	case RENEWAL_RENEWED: return "renewed";
-	case RENEWAL_DEPLOYED: return "deployed";
-	}
-	return "unknown";
-}
-
 static json_t *report_json(const struct renewal_outcome *outcome, enum rc rc, const struct err *err)
 {
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", outcome->record.name, "result",
-			 rc == RC_OK ? result_name(outcome->result) : "failed", "why", outcome->plan.why, "serial",
+			 rc == RC_OK ? renewal_result_name(outcome->result) : "failed", "why", outcome->plan.why, "serial",
 			 output_text(outcome->record.serial), "not_after", output_time(outcome->record.not_after), "next_at",
 			 output_time(rc == RC_OK ? outcome->plan.when : outcome->record.retry_at), "error",
 			 rc == RC_OK ? json_null() : json_string(err->text));
@@ -41,7 +30,7 @@ static void report_text(const struct renewal_desk *desk, const struct config_cer
 	struct plan next = renewal_plan(desk->config, certificate, record, false, now);
 	output_plan(&next, now, plan_text, sizeof(plan_text));
 	printf("%s: %s (%s); serial %s, valid until %s, key \"%s\" in token \"%s\"; %s\n", record->name,
-	       result_name(outcome->result), outcome->plan.why, record->serial, clock_print(record->not_after, until),
+	       renewal_result_name(outcome->result), outcome->plan.why, record->serial, clock_print(record->not_after, until),
 	       record->live_key.name.label, record->live_key.token, plan_text);
 }
 

@@ -29,7 +29,9 @@ static int engine(void *ctx, int heart)
 	struct renewal_desk work = {
 		.config = desk.config, .processes = desk.processes, .store = desk.store, .keyring = desk.keyring
 	};
-	enum rc rc = loop_run(&work, &(struct loop_heart){ .ctx = &heart, .beat = beat }, &err);
+	enum rc rc = desk.metrics ? metrics_server_start(desk.metrics, &err) : RC_OK;
+	if (rc == RC_OK)
+		rc = loop_run(&work, &(struct loop_heart){ .ctx = &heart, .beat = beat }, &err);
 	if (rc == RC_OK)
 		return EXIT_DONE;
 	log_failure("run", &err);

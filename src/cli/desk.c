@@ -17,6 +17,8 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 		rc = store_open(desk.config->state, &desk.store, &err);
 	if (rc == RC_OK)
 		rc = use == DESK_DAEMON ? store_lock_daemon(desk.store, &err) : store_lock(desk.store, &err);
+	if (rc == RC_OK && use == DESK_DAEMON && desk.config->metrics_listen)
+		rc = metrics_server_open(desk.config, &desk.metrics, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(desk.config, processes_keyd(desk.processes), &desk.keyring, &err);
 	if (rc == RC_OK)
@@ -34,6 +36,7 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 
 void desk_close(struct desk *desk)
 {
+	metrics_server_stop(desk->metrics);
 	authorities_free(desk->authorities);
 	keyring_free(desk->keyring);
 	store_close(desk->store);

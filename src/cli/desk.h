@@ -3,6 +3,7 @@
 #define HWA_DESK_H
 
 #include "command.h"
+#include "metrics_server.h"
 #include "processes.h"
 
 struct desk {
@@ -11,6 +12,7 @@ struct desk {
 	struct store *store; /* locked: one process at a time works on a state directory, and one daemon */
 	struct keyring *keyring;
 	struct authorities *authorities;
+	struct metrics_server *metrics; /* the daemon's, where it is configured */
 };
 
 /* Every word is a certificate, or the words are the command's own; the daemon takes lock and sessions when it has work. */

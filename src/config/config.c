@@ -134,6 +134,7 @@ void config_free(struct config *config)
 	free(config->policies);
 	free(config->certificates);
 	free(config->state);
+	free(config->metrics_listen);
 	free(config->path);
 	free(config);
 }

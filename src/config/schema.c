@@ -194,8 +194,14 @@ static const cyaml_schema_value_t POLICY_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLA
 static const cyaml_schema_value_t CERTIFICATE_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_certificate,
 									    CERTIFICATE) };
 
+static const cyaml_schema_field_t METRICS[] = {
+	TEXT("listen", NEEDED, schema_metrics, listen),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t ROOT[] = {
 	TEXT("state", OPTIONAL, schema_config, state),
+	GROUP("metrics", OPTIONAL, schema_config, metrics, METRICS),
 	LIST("tokens", NEEDED, schema_config, tokens, TOKEN_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("authorities", NEEDED, schema_config, authorities, AUTHORITY_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("policies", OPTIONAL, schema_config, policies, POLICY_ENTRY, 0, SCHEMA_ENTRIES_MAX),
@@ -207,6 +213,8 @@ const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTE
 
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
 const struct document_later schema_later[] = {
-	{ "metrics" }, { "certificates.fallback" }, { "certificates.probe" }, { "certificates.challenge.device-attest-01" },
+	{ "certificates.fallback" },
+	{ "certificates.probe" },
+	{ "certificates.challenge.device-attest-01" },
 	{ NULL },
 };

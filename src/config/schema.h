@@ -118,8 +118,13 @@ struct schema_certificate {
 	struct schema_deploy *deploy;
 };
 
+struct schema_metrics {
+	char *listen;
+};
+
 struct schema_config {
 	char *state;
+	struct schema_metrics *metrics;
 	struct schema_token *tokens;
 	struct schema_authority *authorities;
 	struct schema_policy *policies;

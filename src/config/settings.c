@@ -385,6 +385,16 @@ static enum rc make_lists(const struct schema_config *texts, struct config *conf
 		rc = read_##kind(&place, &texts->list[i], &(entries)[i]); \
 	}
 
+static enum rc read_metrics(const struct place *top, struct schema_metrics *texts, struct config *config)
+{
+	if (!texts)
+		return RC_OK;
+	if (!value_listen(texts->listen))
+		return place_refuse(top, "metrics.listen", texts->listen, "write ADDRESS:PORT, such as 127.0.0.1:9642");
+	config->metrics_listen = TAKE(texts->listen);
+	return RC_OK;
+}
+
 enum rc settings_read(const struct document *document, struct schema_config *texts, struct config *config, struct err *err)
 {
 	const struct place top = { .document = document, .err = err };
@@ -394,6 +404,8 @@ enum rc settings_read(const struct document *document, struct schema_config *tex
 		rc = read_path(&top, "state", &texts->state, &config->state);
 	if (rc == RC_OK && !config->state && !(config->state = strdup(STATE_DEFAULT)))
 		rc = err_set(err, RC_RESOURCE, "out of memory");
+	if (rc == RC_OK)
+		rc = read_metrics(&top, texts->metrics, config);
 	READ_EACH(token, tokens, config->token_count, config->tokens)
 	READ_EACH(authority, authorities, config->authority_count, config->authorities)
 	READ_EACH(policy, policies, config->policy_count, config->policies)

@@ -47,7 +47,7 @@ static enum rc post(void *ctx, const char *url, const char *trust, struct span j
 	AUTO(http) struct http *http = NULL;
 	AUTO(http_response) struct http_response response = { 0 };
 	struct http_request request = {
-		.method = HTTP_POST, .url = url, .body = json, .content_type = json_type, .accept = json_type
+		.method = HTTP_POST, .url = url, .body = json, .content_type = json_type, .accept = json_type, .endpoint = "token"
 	};
 	enum rc rc = http_open(trust, &http, err);
 

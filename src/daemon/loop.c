@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 
 struct entry {
 	const struct config_certificate *certificate;
@@ -97,6 +98,7 @@ static void settle(struct loop *loop, struct entry *entry, enum rc rc, const str
 
 	if (rc != RC_OK)
 		log_failure(entry->certificate->name, why);
+	metrics_renewal(rc == RC_OK ? renewal_result_name(renewal_outcome(entry->renewal)->result) : "failed");
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
 	loop->under_way--;

@@ -36,6 +36,17 @@ struct renewal {
 	struct renewal_outcome outcome;
 };
 
+const char *renewal_result_name(enum renewal_result result)
+{
+	switch (result) {
+	case RENEWAL_NOT_DUE: return "not due";
+	case RENEWAL_ENROLLED: return "enrolled";
+	case RENEWAL_RENEWED: return "renewed";
+	case RENEWAL_DEPLOYED: return "deployed";
+	}
+	return "unknown";
+}
+
 static enum rc record_save(struct renewal *renewal, const char *event, struct err *err)
 {
 	int64_t now = clock_now();

@@ -28,6 +28,7 @@ struct renewal_desk {
 /* Whose failure it was; decides the exit status. */
 enum renewal_blame { BLAME_NOBODY, BLAME_LOCAL, BLAME_CONFIG, BLAME_TOKEN, BLAME_AUTHORITY };
 enum renewal_result { RENEWAL_NOT_DUE, RENEWAL_ENROLLED, RENEWAL_RENEWED, RENEWAL_DEPLOYED };
+const char *renewal_result_name(enum renewal_result result); /* "not due", "enrolled" ... */
 
 struct renewal_outcome {
 	enum renewal_result result;

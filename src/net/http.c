@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "link.h"
+#include "metrics.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define HEADER_VALUE_MAX   (4 * HTTP_URL_MAX) /* a proxy may have put several links into one line */
@@ -304,7 +305,10 @@ enum rc http_open(const char *trust, struct http **ret_http, struct err *err)
 
 enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response, struct err *err)
 {
-	return http->ops->send(http, request, ret_response, err);
+	enum rc rc = http->ops->send(http, request, ret_response, err);
+
+	metrics_acme_request(request->endpoint, rc == RC_OK ? ret_response->status : 0);
+	return rc;
 }
 
 void http_close(struct http *http)

@@ -248,6 +248,19 @@ static void an_option_of_a_later_release_is_refused_as_such(void **state)
 	expect_refused(25, "    probe: { connect: \"amf:443\" }", "not in this release");
 }
 
+static void metrics_are_listened_for_where_it_says(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (load_with(1, "metrics: { listen: \"127.0.0.1:9642\" }", &config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(config->metrics_listen, "127.0.0.1:9642");
+	expect_refused(1, "metrics: { listen: everywhere }", "127.0.0.1:9642");
+	expect_refused(1, "metrics: {}", "listen");
+}
+
 static void maintenance_windows_are_understood(void **state)
 {
 	AUTO(config) struct config *config = NULL;
@@ -540,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_option_of_a_tpm_is_told_what_to_write),
 		cmocka_unit_test(profiles_and_renewal_information_are_understood),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
+		cmocka_unit_test(metrics_are_listened_for_where_it_says),
 		cmocka_unit_test(maintenance_windows_are_understood),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),

@@ -1,0 +1,63 @@
+# /metrics of the daemon: every FIXED name, in the form that Prometheus reads, told by another program; numbers that agree with status.
+set -euo pipefail
+. "$SOURCE/tests/support/script.sh"
+
+lab_up
+LAB_RETIRE_AFTER=0s lab_config
+port=$(lab_port)
+echo "metrics: { listen: \"127.0.0.1:$port\" }" >>"$LAB/hwacme.yaml"
+lab_start run "$HWACME" -c "$LAB/hwacme.yaml" run
+all_in_service() { hwacme status --json | jq -e 'all(.certificates[]; .state == "in service")'; }
+lab_wait 30 "both certificates" all_in_service
+get() { curl -sS --max-time 10 "http://127.0.0.1:$port$1"; }
+# Lines of a name stand together, after its type; a value is a number; no series twice.
+read_metrics() {
+	get /metrics | python3 -c '
+import re, sys
+types, seen, last, values = {}, set(), None, {}
+for line in sys.stdin.read().splitlines():
+    if line.startswith("# HELP "):
+        continue
+    if line.startswith("# TYPE "):
+        name, kind = line.split()[2:]
+        assert name not in types, f"{name} comes twice"
+        types[name] = kind
+        continue
+    found = re.fullmatch(r"([a-z_]+)(\{(?:[a-z]+=\"(?:[^\"\\\\]|\\\\.)*\",?)+\})? (-?[0-9.]+)", line)
+    assert found, f"not in the format: {line}"
+    name = re.sub("_(bucket|sum|count)$", "", found[1]) if found[1] not in types else found[1]
+    assert name in types, f"{line}: no type"
+    assert name == last or name not in seen, f"{name} is not together"
+    seen.add(name)
+    last = name
+    assert found[1] + (found[2] or "") not in values, f"twice: {line}"
+    values[found[1] + (found[2] or "")] = found[3]
+for series in sys.argv[1:]:
+    print(values[series])' "$@"
+}
+value() { read_metrics "$1"; }
+lab_wait 10 "the metrics" value 'hwacme_renewals_total{result="enrolled"}'
+wanted=$(hwacme status --json | jq -r '.certificates[] | select(.name == "amf").not_after')
+[ "$(value 'hwacme_certificate_not_after_seconds{name="amf"}')" = "$(date -d "$wanted" +%s)" ] || fail "not_after is not status's"
+[ "$(value 'hwacme_certificate_state{name="smf",state="in service"}')" = 1 ] || fail "state"
+[ "$(value 'hwacme_certificate_next_renewal_seconds{name="smf"}')" -gt "$(date +%s)" ] || fail "next renewal"
+[ "$(value 'hwacme_renewals_total{result="enrolled"}')" = 2 ] || fail "renewals"
+[ "$(value 'hwacme_acme_requests_total{endpoint="newOrder",code="201"}')" = 2 ] || fail "requests"
+[ "$(value 'hwacme_token_up{token="hsm"}') $(value 'hwacme_token_up{token="tpm"}')" = "1 1" ] || fail "token up"
+# The account's key and one certificate's were made in the HSM.
+[ "$(value 'hwacme_token_operation_seconds_count{token="hsm",op="generate"}')" = 2 ] || fail "operations"
+value 'hwacme_token_operations_total{token="hsm",op="sign",result="ok"}' >/dev/null
+value "hwacme_build_info{version=\"$("$HWACME" version | sed 's/^hwacme //')\"}" >/dev/null
+
+# Nothing else is there, nothing can be changed, and no secret is told.
+[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/hwacme.db")" = 404 ] || fail "another path"
+[ "$(curl -s -o /dev/null -w '%{http_code}' --data x "http://127.0.0.1:$port/metrics")" = 405 ] || fail "POST"
+get /metrics >"$LAB/metrics"
+"$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/metrics"
+# A port that is taken is told by its option, and ends the daemon before it is at work.
+got=0
+lab_stop run
+lab_start holder python3 -c 'import socket, sys, time; s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); time.sleep(600)' "$port"
+lab_wait 10 "the holder of the port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+hwacme run || got=$?
+[ $got = 1 ] && tail -n 1 "$LAB/hwacme.log" | grep -q "metrics: cannot listen on 127.0.0.1:$port" || fail "exit $got: $(tail -n 1 "$LAB/hwacme.log")"
