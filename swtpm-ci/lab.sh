@@ -9,9 +9,49 @@ LAB_PIN=73519862
 LAB_MODULE=/usr/lib/softhsm/libsofthsm2.so
 declare -A LAB_PIDS
 
-# Bound for a moment and given back: free now, and the kernel does not hand it out again at once.
+# A port that is free now and that no other lab is given, from below those that the kernel hands out by itself: one of those
+# may be gone to anybody's connection before it is listened on. A file in $LAB_PORTS claims it until lab_down.
+LAB_PORTS=${TMPDIR:-/tmp}/hwacme-ports-$(id -u)
 lab_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 - "$LAB_PORTS" $$ <<-'PY'
+	import os, random, socket, sys, time
+	claims, owner = sys.argv[1:]
+	os.makedirs(claims, exist_ok=True)
+	try:
+	    for name in os.listdir(claims): # of labs that were killed
+	        if time.time() - os.stat(f"{claims}/{name}").st_mtime > 7200:
+	            os.unlink(f"{claims}/{name}")
+	except FileNotFoundError:
+	    pass # another lab was faster
+	for attempt in range(1000):
+	    port = random.randrange(12000, 32000)
+	    try:
+	        claim = os.open(f"{claims}/{port}", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+	    except FileExistsError:
+	        continue
+	    except FileNotFoundError: # the last lab before us took the folder with it
+	        os.makedirs(claims, exist_ok=True)
+	        continue
+	    os.write(claim, owner.encode())
+	    try:
+	        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+	            tcp.bind(("127.0.0.1", port))
+	            udp.bind(("127.0.0.1", port))
+	    except OSError:
+	        continue # somebody else's; the claim keeps others from trying
+	    print(port)
+	    sys.exit()
+	sys.exit("lab: no free port")
+	PY
+}
+
+# Those of this shell.
+lab_ports_free() {
+	local claim
+	for claim in "$LAB_PORTS"/*; do
+		[ "$(cat "$claim" 2>/dev/null)" != $$ ] || rm -f "$claim"
+	done
+	rmdir "$LAB_PORTS" 2>/dev/null || true
 }
 
 # lab_wait SECONDS WHAT COMMAND...: until the command succeeds; a failure says what did not come.
@@ -175,6 +215,7 @@ lab_down() {
 	[ -z "${LAB_TOKEN:-}" ] || "$LAB_TOKEN" down "$LAB/token" || true
 	[ $status = 0 ] || tail -n 5 "$LAB"/*.log >&2 2>/dev/null || true
 	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB"
+	lab_ports_free
 	return $status
 }
 

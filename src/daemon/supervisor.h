@@ -11,7 +11,7 @@
 
 #include "err.h"
 
-#define SUPERVISOR_STOP_MS     4500 /* after SIGTERM: then the engine is killed, which loses nothing */
+#define SUPERVISOR_STOP_MS     3000 /* after SIGTERM: then the engine is killed, which loses nothing; five seconds are promised */
 #define SUPERVISOR_PAUSE_FIRST 1    /* seconds before an engine that ended by itself is started again; doubled each time */
 #define SUPERVISOR_PAUSE_LAST  60
 #define SUPERVISOR_SOUND_MS    60000 /* an engine that ran for so long was no failure to start */
