@@ -95,10 +95,13 @@ static void settle(struct loop *loop, struct entry *entry, enum rc rc, const str
 {
 	int64_t now = clock_now();
 	char text[CLOCK_TEXT_MAX];
+	enum renewal_result result = renewal_outcome(entry->renewal)->result;
 
 	if (rc != RC_OK)
 		log_failure(entry->certificate->name, why);
-	metrics_renewal(rc == RC_OK ? renewal_result_name(renewal_outcome(entry->renewal)->result) : "failed");
+	/* A question to the CA alone was no renewal. */
+	if (rc != RC_OK || result != RENEWAL_NOT_DUE)
+		metrics_renewal(rc == RC_OK ? renewal_result_name(result) : "failed");
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
 	loop->under_way--;
