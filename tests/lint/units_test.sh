@@ -4,25 +4,25 @@ work=$(mktemp -d /tmp/hwacme-units-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-DESTDIR=$work/root cmake --install "$BUILD" --prefix /usr >"$work/install.log"
-root=$work/root/usr
+DESTDIR=$work/tree cmake --install "$BUILD" --prefix /usr >"$work/install.log"
+tree=$work/tree/usr
 for file in bin/hwacme lib/systemd/system/hwacme.service lib/systemd/system/hwacme.socket lib/sysusers.d/hwacme.conf lib/tmpfiles.d/hwacme.conf \
 	share/hwacme/hooks/dns-rfc2136 share/doc/hwacme/examples/hwacme.yaml; do
-	[ -s "$root/$file" ] || fail "$file is not installed: $(cat "$work/install.log")"
+	[ -s "$tree/$file" ] || fail "$file is not installed: $(cat "$work/install.log")"
 done
-"$root/bin/hwacme" version >/dev/null || fail "the installed program does not run"
-"$root/bin/hwacme" --help | grep -q '^  run ' || fail "the installed program has no run"
-[ -x "$root/share/hwacme/hooks/dns-rfc2136" ] || fail "the hook cannot be run"
+"$tree/bin/hwacme" version >/dev/null || fail "the installed program does not run"
+"$tree/bin/hwacme" --help | grep -q '^  run ' || fail "the installed program has no run"
+[ -x "$tree/share/hwacme/hooks/dns-rfc2136" ] || fail "the hook cannot be run"
 
 # Judged with the program where it is now: systemd looks whether it is there.
 mkdir "$work/units"
-cp "$root/lib/systemd/system/hwacme.socket" "$work/units/"
-sed -E "s|^ExecStart=[^ ]+|ExecStart=$root/bin/hwacme|" "$root/lib/systemd/system/hwacme.service" >"$work/units/hwacme.service"
+cp "$tree/lib/systemd/system/hwacme.socket" "$work/units/"
+sed -E "s|^ExecStart=[^ ]+|ExecStart=$tree/bin/hwacme|" "$tree/lib/systemd/system/hwacme.service" >"$work/units/hwacme.service"
 cd "$work/units"
 systemd-analyze verify --man=no --recursive-errors=no ./hwacme.service ./hwacme.socket >"$work/verify" 2>&1 || fail "verify: $(cat "$work/verify")"
 [ ! -s "$work/verify" ] || fail "verify: $(cat "$work/verify")"
 # 15 is 1.5.
 systemd-analyze security --offline=true --no-pager --threshold=15 ./hwacme.service >"$work/security" || fail "$(tail -n 1 "$work/security")"
 tail -n 1 "$work/security"
-systemd-sysusers --dry-run "$root/lib/sysusers.d/hwacme.conf" 2>&1 | tee "$work/sysusers"
+systemd-sysusers --dry-run "$tree/lib/sysusers.d/hwacme.conf" 2>&1 | tee "$work/sysusers"
 ! grep -qi 'invalid\|fail' "$work/sysusers" || fail "sysusers"
