@@ -45,8 +45,10 @@ struct challenge_desk {
 	 * TOKEN printed.  A failure has the program's last words. */
 	enum rc (*run)(void *ctx, const struct config_certificate *certificate, const struct config_challenge *challenge,
 		       const struct challenge_call *call, struct buf *ret_output, struct err *err);
-	/* POST of JSON; the body of a 200 answer that is JSON.  RC_INPUT for a URL that is not https. */
-	enum rc (*post)(void *ctx, const char *url, const char *trust, struct span json, struct buf *ret_json, struct err *err);
+	/* POST of JSON to a Token Authority, with the trust and client certificate of `challenge`; the body of a 200 answer that is
+	 * JSON.  RC_INPUT for a URL that is not https. */
+	enum rc (*post)(void *ctx, const char *url, const struct config_challenge *challenge, struct span json,
+			struct buf *ret_json, struct err *err);
 	/* Something that went wrong, but stops nothing. */
 	void (*note)(void *ctx, const char *text);
 };
@@ -73,6 +75,8 @@ struct challenge_answer; /* an answer that is out, until end() */
 
 struct challenge_ops {
 	enum challenge_type type;
+	/* NULL: nothing.  Loads what answers need that cannot be loaded in a sandbox. */
+	enum rc (*load)(const struct config_challenge *config, struct err *err);
 	enum rc (*begin)(const struct challenge_request *request, struct challenge_answer **ret_answer,
 			 struct err *err) HWA_CHECKED;
 	/* NULL: at once.  *ret_not_before: ask again then; 0: it is ready.  Failing ends the answer's hopes. */

@@ -11,6 +11,8 @@
 #define CLOCK_TEXT_MAX 32 /* "2026-11-24T12:00:00Z" and its NUL */
 
 int64_t clock_now(void); /* unix seconds */
+/* The same to the millisecond, so that "not before 12:00:03" is over at 12:00:03.000. */
+int64_t clock_now_ms(void);
 int64_t clock_monotonic_ms(void);
 
 /* Waits until `at` (unix seconds) or for `max_ms`, whichever is first; false when a signal ended it. */

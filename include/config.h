@@ -1,5 +1,5 @@
 /*
- * config.h -- what the operator wants, as written in hwacme.yaml (DESIGN: "Configuration").
+ * config.h -- what the operator wants, as written in hwacme.yaml(5).
  *
  * The structs are filled by src/config/ and only read elsewhere.  Strings are
  * owned by the struct config; an option that was not given is NULL, 0 or its
@@ -16,7 +16,9 @@
 #include "err.h"
 #include "jws_algorithm.h"
 #include "key_type.h"
+#include "log.h"
 #include "scope.h"
+#include "set_file.h"
 #include "window.h"
 
 /* Where a secret is read from, never the secret. */
@@ -86,6 +88,16 @@ struct config_certificate_profile {
 	char *country, *organization; /* of the subject */
 };
 
+/*
+ * Who we are in TLS, where a server demands it (TS 33.310, annex J.2): a certificate of ours, one that the operator made, or both.
+ * The operator's is shown until ours is issued, and when ours has expired.
+ */
+struct config_client {
+	char *certificate;   /* an entry of `certificates`: its live set; NULL: none of ours */
+	char *file;          /* PEM, the client's own certificate first; NULL: none of the operator's */
+	char *token, *label; /* of file: its key */
+};
+
 struct config_authority {
 	char *name, *directory, *trust, *roots;
 	char **contact;
@@ -96,14 +108,22 @@ struct config_authority {
 	char *profile;                        /* draft-ietf-acme-profiles: ordered by name; NULL: the CA's default */
 	enum jws_algorithm account_algorithm; /* fits account_key.type, or JWS_BY_KEY_TYPE */
 	struct config_certificate_profile certificate_profile;
+	struct config_client client;
+	unsigned orders_per_hour; /* that it takes from us; 0: no limit known */
 	unsigned line;
 };
+
+#define CONFIG_WAIT_MAX INT64_C(86400) /* seconds; a wait that is longer is a mistake for a certificate of some weeks */
 
 struct config_policy {
 	char *name;
 	unsigned renew_after_percent; /* of lifetime; 0: the default, 2/3 (1/2 under 10 days) */
-	int64_t renew_before, preauthorized, margin, wait, retire_after; /* seconds; 0: not set */
+	int64_t renew_before, preauthorized, margin, wait, retire_after; /* seconds; 0: not set; wait: up to CONFIG_WAIT_MAX */
+	int64_t fallback_after; /* seconds that an authority does not answer before the next one is asked */
+	int64_t boot_spread;    /* seconds after the machine was switched on over which what is due then is spread */
 	unsigned jitter_percent;
+	unsigned keep;          /* generations whose key and archive stay, the live one among them; at least 1 */
+	bool revoke_superseded; /* the CA is told when a certificate was replaced and its successor is in service */
 	bool ari;               /* RFC 9773: the CA's suggestions count; true unless said otherwise */
 	struct window *windows; /* none: at any time */
 	unsigned window_count;
@@ -125,13 +145,35 @@ struct config_challenge {
 	char *trust;         /* tkauth-01: roots of the Token Authority's TLS; NULL: the system's */
 	char **allow;        /* tkauth-01: hosts whose URL is believed when the CA names it */
 	unsigned allow_count;
+	struct config_client client; /* tkauth-01: for the Token Authority */
+};
+
+/* How it is found out which certificate a service presents; neither `connect` nor `run`: not at all. */
+struct config_probe {
+	char *connect;     /* TLS to "HOST:PORT", "ADDRESS:PORT" or "[IPv6]:PORT" */
+	char *server_name; /* the name asked for there (SNI); NULL: the host of `connect`, where that is a name */
+	char **run;        /* in place of connect: argv of a program that exits with 0 when all is well */
+	unsigned run_count;
+	char *user;      /* of `run`; NULL: ours */
+	int64_t timeout; /* of one try */
+	int64_t grace;   /* so long after deployment it may fail */
+	int64_t every;   /* what is in service is looked at again so often; 0: never */
+};
+
+/* What stands in the token beside the key (token_publish()); all empty: nothing. */
+struct config_objects {
+	bool certificate, chain;
+	char *label; /* that key and certificate have while they are live; NULL: the key's own */
 };
 
 enum config_rotate { ROTATE_ALWAYS, ROTATE_NEVER, ROTATE_AGE };
 
 struct config_certificate {
-	char *name; /* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
-	char *authority, *policy;
+	char *name;               /* a safe file name: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+	char *authority, *policy; /* once all references are checked they are the names of those entries, as is key.token */
+	bool is_resolved;         /* so it is */
+	char **fallback;          /* authorities that are asked in turn while the first does not answer */
+	unsigned fallback_count;
 	char *profile; /* instead of the authority's; NULL: that */
 	struct config_key key;
 	enum config_rotate rotate;
@@ -147,7 +189,11 @@ struct config_certificate {
 	unsigned challenge_count;
 	char **deploy_run; /* argv */
 	unsigned deploy_run_count;
+	char *deploy_user; /* NULL: ours */
 	int64_t deploy_timeout;
+	struct set_files outputs;
+	struct config_objects objects;
+	struct config_probe probe;
 	unsigned line;
 };
 
@@ -155,11 +201,13 @@ struct config {
 	char *path; /* of the file, for messages */
 	char *state;
 	char *metrics_listen; /* "ADDRESS:PORT"; NULL: no metrics */
+	enum log_format log_format;
 	struct config_token *tokens;
 	struct config_authority *authorities;
 	struct config_policy *policies;
 	struct config_certificate *certificates;
 	unsigned token_count, authority_count, policy_count, certificate_count;
+	const struct config_certificate **by_name; /* the certificates, sorted */
 };
 
 /* RC_INPUT with "FILE:LINE: what is wrong; what to write instead". */
@@ -177,6 +225,10 @@ const struct config_challenge *config_challenge_get(const struct config_certific
 
 /* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
 const struct config_secret *config_secret_at(const struct config *config, unsigned index);
+static inline bool config_has_probe(const struct config_certificate *certificate)
+{
+	return certificate->probe.connect || certificate->probe.run_count;
+}
 /* "nf-types" and the like, as written in the configuration. */
 static inline const char *config_ask_name(enum config_ask ask)
 {

@@ -1,13 +1,15 @@
 /*
- * http.h -- one HTTPS exchange at a time, bounded and without surprises.
+ * http.h -- HTTPS exchanges, bounded and without surprises.
  *
  * Promises, for every backend: https only, server certificate verified against the
  * authority's `trust` file (the system's when NULL), no redirect followed, no more
  * than HTTP_BODY_MAX bytes of body and HTTP_HEADER_MAX of headers, whole exchange
- * within HTTP_TIMEOUT_MS.  One connection is kept open between exchanges.
+ * within HTTP_TIMEOUT_MS.  Connections are kept open between exchanges: as many
+ * as there were callers at once.  Several threads may call http_send.
  *
  * An HTTP status of 400 or 500 is RC_OK here: what it means is the caller's idea.
- * Errors: RC_RETRY no connection, timeout, cut; RC_DENIED TLS not trusted;
+ * Errors: RC_RETRY no connection, timeout, cut; RC_DENIED TLS not trusted, or the server
+ * wants another client certificate, or one at all (also where it says so by an HTTP status);
  * RC_PROTOCOL redirect, too large, malformed; RC_INPUT a URL that is not https.
  */
 #ifndef HWA_HTTP_H
@@ -15,6 +17,7 @@
 
 #include "bytes.h"
 #include "err.h"
+#include "key_type.h"
 
 #define HTTP_BODY_MAX   (512u * 1024u) /* a chain of ten RSA certificates is 20 KiB */
 #define HTTP_HEADER_MAX (32u * 1024u)
@@ -22,6 +25,10 @@
 #define HTTP_NONCE_MAX  256u
 #define HTTP_TIMEOUT_MS 30000
 #define HTTP_LINKS_MAX  8
+#define HTTP_CHAIN_MAX  (64u * 1024u) /* of a client certificate */
+#define HTTP_SPKI_MAX   1024u
+
+#define HTTP_CREDENTIAL_NAME_MAX 160
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST };
 
@@ -60,8 +67,33 @@ struct http {
 	const struct http_ops *ops;
 }; /* every backend's struct begins with it */
 
-/* libcurl; `trust` is a PEM file or NULL. */
-enum rc http_open(const char *trust, struct http **ret_http, struct err *err) HWA_CHECKED;
+/* What a server that asks for it is shown of us: a certificate, and that we have its key. */
+struct http_credential {
+	char name[HTTP_CREDENTIAL_NAME_MAX]; /* as the configuration calls it, for errors; set also on failure */
+	struct buf chain;                    /* PEM, our own certificate first; empty: there is none yet, and none is shown */
+	struct buf spki;                     /* the key's public half, DER */
+	enum key_type type;
+};
+
+/* The key is in a token: no private byte crosses this interface.  Called from several threads, each with a `key` of its own. */
+struct http_identity {
+	void *ctx;
+	/* Asked before each connection, so that a renewed certificate is the next one's.  *key: NULL, or of the last load(). */
+	enum rc (*load)(void *ctx, void **key, struct http_credential *ret_credential, struct err *err);
+	/* As token_sign(): r || s, verified. */
+	enum rc (*sign)(void *key, enum token_scheme scheme, enum token_hash hash, struct span digest, struct buf *ret_sig,
+			struct err *err);
+	void (*key_free)(void *key); /* never NULL */
+	void (*free)(void *ctx);
+};
+
+/*
+ * libcurl; `trust` is a PEM file or NULL.  `identity` for a server that demands mutual TLS, or NULL; it is taken over, also on
+ * failure.  A chain that is not the key's is RC_INPUT here, before a connection is made.  No TLS session is resumed with it.
+ */
+enum rc http_open(const char *trust, const struct http_identity *identity, struct http **ret_http, struct err *err) HWA_CHECKED;
+/* libcurl is loaded by the first who opens: in a sandbox where nothing can be loaded, before. */
+enum rc http_load(struct err *err) HWA_CHECKED;
 enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response,
 		  struct err *err) HWA_CHECKED;
 void http_close(struct http *http);

@@ -18,8 +18,9 @@
 #include "err.h"
 
 #define ORDER_URL_MAX      1024
-#define ORDER_PAUSE_FIRST  50  /* milliseconds before the second look when the CA sends no Retry-After; then four times as long */
-#define ORDER_POLL_DEFAULT 3   /* seconds between looks at the most, then */
+#define ORDER_PAUSE_FIRST  15 /* milliseconds until the CA is asked again when it sends no Retry-After: most have signed by then */
+#define ORDER_PAUSE_GROWTH 8  /* each further pause is this many times as long, while that is under a second */
+#define ORDER_POLL_DEFAULT 3  /* seconds between questions after that */
 #define ORDER_POLLS_MAX    200 /* polls without progress before the order is given up */
 
 /* X(name, phase to go back to when the answer was lost or we were restarted) */
@@ -50,7 +51,7 @@ enum order_action { ORDER_ACTIONS(X) ORDER_ACTION_COUNT };
 struct order {
 	enum order_phase phase;
 	unsigned polls;          /* without progress */
-	int64_t expires_at;      /* as last said by the CA, re-read on every answer; 0: unknown */
+	int64_t expires_at;      /* as the CA last said, read from every answer; 0: unknown, or our clock differs from the CA's */
 	int64_t not_before;      /* the wait under way (unix time): nothing is asked of the CA earlier; 0: none */
 	char url[ORDER_URL_MAX]; /* "" until known */
 	char finalize_url[ORDER_URL_MAX];
@@ -79,6 +80,12 @@ struct order_next {
 /* Changes order->phase, ->polls and ->not_before only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here. */
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
 		   struct err *err) HWA_CHECKED;
+
+/*
+ * Notes `said`, the `expires` of an answer to the order (0: it has none).  RFC 8555, 7.1.3: whether an order has expired is for the CA to
+ * say.  An order that the CA treats as alive although by our clock it has expired shows that the clocks differ: it is not given up then.
+ */
+void order_expires(struct order *order, int64_t said, int64_t now);
 
 /* Makes a new or stored order fit to go on after a restart; returns the first action. */
 struct order_next order_resume(struct order *order);

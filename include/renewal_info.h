@@ -30,11 +30,9 @@ struct renewal_info {
 	char explanation[RENEWAL_INFO_EXPLANATION_MAX]; /* URL of a page for people; "" */
 };
 
-/* certID of the first certificate in a PEM file; RC_ABSENT: it has no authorityKeyIdentifier. */
-enum rc renewal_info_id(struct span pem, char ret_id[RENEWAL_INFO_ID_MAX], struct err *err) HWA_CHECKED;
-/* The same of its parts: the key identifier, and the content octets of the serial number in DER. */
-enum rc renewal_info_id_print(struct span authority_key, struct span serial, char ret_id[RENEWAL_INFO_ID_MAX],
-			      struct err *err) HWA_CHECKED;
+/* certID of a certificate: of the key identifier in its authorityKeyIdentifier, and the content octets of its serial number in DER. */
+enum rc renewal_info_id(struct span authority_key, struct span serial, char ret_id[RENEWAL_INFO_ID_MAX],
+			struct err *err) HWA_CHECKED;
 
 /* Fills start, end and explanation.  RC_PROTOCOL: it is to be treated as if it had not come (4.2). */
 enum rc renewal_info_parse(struct span json, struct renewal_info *ret_info, struct err *err) HWA_CHECKED;

@@ -4,6 +4,7 @@
  * Each call is one transaction: it happened whole or not at all, also under kill -9
  * and a full disk (RC_RESOURCE, nothing changed).  Intent is written here before the
  * effect it announces.  src/state/store.c keeps it in STATE/hwacme.db, mode 0600.
+ * Several threads may use one store.
  */
 #ifndef HWA_STORE_H
 #define HWA_STORE_H
@@ -16,16 +17,18 @@
 #include "renewal_info.h"
 #include "token.h"
 
-#define STORE_NAME_MAX 64
+#define STORE_NAME_MAX    64
+#define STORE_OBJECTS_MAX 96
 
-/* The life of a renewal (DESIGN).  X(enumerator, name as shown) */
+/* The life of a renewal (src/README.md).  X(enumerator, name as shown) */
 #define CERTIFICATE_STATES(X)                                                                       \
 	X(CERT_NEW, "new")     /* never issued, nothing under way */                                \
 	X(CERT_KEYED, "keyed") /* the next key is reserved, and exists in the token or soon will */ \
 	X(CERT_ORDERED, "ordered")                                                                  \
 	X(CERT_ISSUED, "issued")       /* chain accepted and staged, not yet live */                \
-	X(CERT_INSTALLED, "installed") /* live switched; the deploy hook is still owed */           \
-	X(CERT_IN_SERVICE, "in service")
+	X(CERT_INSTALLED, "installed") /* live switched; the deploy hook or the probe is owed */    \
+	X(CERT_IN_SERVICE, "in service")                                                            \
+	X(CERT_NOT_IN_SERVICE, "not in service") /* the probe sees something else; last, for states are stored by number */
 
 #define X(name, text) name,
 enum certificate_state { CERTIFICATE_STATES(X) CERTIFICATE_STATE_COUNT };
@@ -38,6 +41,23 @@ struct store_key {
 	struct token_key_name name;
 	enum key_type type;
 	int64_t created_at;
+};
+
+/* What became of the live certificate once it was live: its deploy hook and its probe, with a back-off of their own. */
+struct store_service {
+	/* The objects in the token beside the live key, in the words of service_objects(); "": there are none.  If the configuration says
+	 * otherwise, they are still to be changed. */
+	char published[STORE_OBJECTS_MAX];
+	int64_t deployed_at; /* when the hook succeeded; 0: it has not yet, where there is one */
+	int64_t probed_at;   /* the probe last saw the live certificate; 0: never yet */
+	int64_t grace_from;  /* from then on the probe may fail for the grace time; 0: it is not failing */
+	unsigned attempts;   /* failures in a row of the hook or the probe */
+	int64_t retry_at;    /* end of their back-off; 0: none */
+	int64_t failed_at;
+	char last_error[512];
+	int64_t prune_at;         /* superseded generations may be removed from the archive then; 0: there is none */
+	int64_t revoke_at;        /* superseded certificates are to be revoked then; 0: there is none */
+	unsigned revoke_failures; /* in a row */
 };
 
 struct store_certificate {
@@ -54,16 +74,18 @@ struct store_certificate {
 	char names[4096];             /* as ordered, "dns:a dns:b", sorted */
 	char asked[4096];             /* what was asked for beside them, as certificate_profile_print() writes it */
 	char custody[192];            /* of live_key, in the words of the token when it went live */
-	char account[ORDER_URL_MAX];  /* that ordered it */
-	char profile[STORE_NAME_MAX]; /* that it was ordered with; "" : none */
+	char account[ORDER_URL_MAX];  /* URL of the account that ordered it */
+	char profile[STORE_NAME_MAX]; /* the profile that was ordered; "" : none */
 	struct renewal_info renewal_info;
+	int64_t authorized_until; /* when the first of its authorisations ends, as the CA said at issuance; 0: unknown */
+	struct store_service service;
 	/* the renewal under way */
 	struct store_key next_key;
 	unsigned next_generation; /* staged; 0: none */
 	struct order order;
 	/* failures */
 	unsigned attempts;     /* failed in a row */
-	int64_t retry_at;      /* back-off: nothing before this by itself; 0: none */
+	int64_t retry_at;      /* end of the back-off; 0: none.  An operator need not wait for it */
 	int64_t peer_retry_at; /* the CA's own Retry-After: renew obeys it too, but not renew --force; 0: none */
 	int64_t failed_at;
 	char last_error[512];
@@ -75,7 +97,7 @@ struct store_account {
 	struct store_key key;
 	char url[ORDER_URL_MAX]; /* "" until the CA answered; then it is our kid */
 	int64_t created_at;
-	struct store_key next_key; /* a rollover is under way; whose the account is, the CA knows */
+	struct store_key next_key; /* a rollover is under way: the account has this key or the other, which the CA is asked */
 	char contact[512];         /* as the CA was last told */
 	bool is_deactivated;       /* for good (RFC 8555, 7.3.6) */
 };
@@ -87,11 +109,32 @@ struct store_directory {
 	struct buf json; /* the caller gives its maximum, and frees it */
 };
 
+/* How an authority has been answering, and when it may be given another order; all 0: it answers, and nothing was ordered. */
+struct store_availability {
+	int64_t down_since;    /* unix time of the first failure in a row that was the authority's own; 0: it answers */
+	int64_t retry_at;      /* nobody asks it before; 0: it is not known to be down yet */
+	int64_t probing_until; /* one renewal is trying it; the others wait for the outcome, but not longer than this */
+	int64_t order_at_ms;   /* unix milliseconds: when all orders so far would have been made if they were spread evenly */
+	unsigned failures;     /* in a row */
+};
+
 /* A key that is no longer live, waiting to be erased. */
 struct store_retired {
 	struct store_key key;
-	char certificate[STORE_NAME_MAX];
+	char certificate[STORE_NAME_MAX]; /* "": an account's */
 	int64_t erase_at;
+	/* of the last certificate that it was live with; 0: it never was */
+	unsigned generation;
+	int64_t not_after;
+	unsigned newer; /* how many keys of the same certificate were retired after it */
+};
+
+/* A certificate that was replaced and that its CA is to be told of. */
+struct store_superseded {
+	unsigned generation; /* archive/NAME/N has it */
+	char authority[STORE_NAME_MAX];
+	char serial[64];
+	int64_t not_after;
 };
 
 struct store;
@@ -120,10 +163,33 @@ enum rc store_directory_load(struct store *store, const char *authority, struct 
 enum rc store_directory_save(struct store *store, const char *authority, const struct store_directory *directory,
 			     struct err *err) HWA_CHECKED;
 
-/* Retired keys due for erasing at `now`, oldest first, at most `max`. */
+/* Zeros when nothing is known of it. */
+enum rc store_availability_load(struct store *store, const char *authority, struct store_availability *ret,
+				struct err *err) HWA_CHECKED;
+/* Loads, lets `change` have it, and saves when that returns true: one transaction, whoever else is at it.  `change` may be called
+ * twice, with what was loaded each time. */
+typedef bool store_availability_fn(void *ctx, struct store_availability *availability);
+enum rc store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
+				  struct err *err) HWA_CHECKED;
+
+/* Retired keys whose time has come at `now`, oldest first, at most `max`; others of them may still have to be kept (retire.c). */
 enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
 			  struct err *err) HWA_CHECKED;
+/* The same without the first `skip`. */
+enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
+			   unsigned *ret_count, struct err *err) HWA_CHECKED;
+/* How many of this certificate's wait in that token, and until when the first of them does. */
+enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,
+			    int64_t *ret_first_at, struct err *err) HWA_CHECKED;
 enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err) HWA_CHECKED;
+
+/* Before another certificate goes live in its place; again is no error. */
+enum rc store_superseded_add(struct store *store, const char *certificate, const struct store_superseded *superseded,
+			     struct err *err) HWA_CHECKED;
+/* The oldest of those below `generation`; RC_ABSENT: there is none. */
+enum rc store_superseded_first(struct store *store, const char *certificate, unsigned generation, struct store_superseded *ret,
+			       struct err *err) HWA_CHECKED;
+enum rc store_superseded_drop(struct store *store, const char *certificate, unsigned generation, struct err *err) HWA_CHECKED;
 
 /* Who owns this key: "certificate amf (live)", "account operator-ra"; RC_ABSENT: nobody. */
 enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err) HWA_CHECKED;
@@ -145,6 +211,7 @@ enum rc store_answers(struct store *store, const char *certificate, struct store
 /* A number of this state directory's own, never 0: part of the id of every key it reserves. */
 enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err) HWA_CHECKED;
 
+#define STORE_JOURNAL_KEPT 200 /* lines a certificate; the oldest go */
 struct store_journal_line {
 	int64_t at;
 	char text[512];
@@ -158,6 +225,10 @@ enum rc store_journal(struct store *store, const char *certificate, struct store
 enum rc store_lock(struct store *store, struct err *err) HWA_CHECKED;
 /* Has another process written since the last time this was asked?  True when it cannot be told. */
 bool store_changed_elsewhere(struct store *store);
+/* Reads all of it; RC_RESOURCE where it is damaged. */
+enum rc store_sound(struct store *store, struct err *err) HWA_CHECKED;
+/* RC_RESOURCE where the state directory, its database or the daemon's lock was removed or replaced: what is written here nobody reads. */
+enum rc store_in_place(struct store *store, struct err *err) HWA_CHECKED;
 void store_unlock(struct store *store); /* before it is closed, so that others may work meanwhile */
 /* One renewal daemon on a state directory, for as long as the store is open; RC_RETRY as above.  Opens what store_lock() needs,
  * which a sandbox may not allow later. */

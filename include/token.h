@@ -32,8 +32,10 @@
 #define TOKEN_SPKI_MAX      1024
 #define TOKEN_MESSAGE_MAX   (64u * 1024u) /* what Ed25519 signs is not hashed first */
 #define TOKEN_REFERENCE_MAX 8192
+#define TOKEN_CHAIN_MAX     10 /* certificates beside a key, without its own */
 
-/* How a key is called: the id finds it, the label is for people and file names. */
+/* How a key is called: the id finds it, the label is for people and file names.  An id of zeros: the key is not of our making, and
+ * its label, which no other key of the token may have, finds it; it is never erased. */
 struct token_key_name {
 	char label[TOKEN_LABEL_MAX];
 	uint8_t id[TOKEN_ID_LEN];
@@ -41,7 +43,7 @@ struct token_key_name {
 
 /* What the token itself says about how it keeps a key. */
 struct token_custody {
-	bool held;      /* invariant I2 of the design holds */
+	bool held;      /* invariant I2 (src/README.md) holds */
 	char text[192]; /* in words: "sensitive, never extractable, generated in the token" */
 };
 
@@ -53,6 +55,14 @@ struct token_info {
 	bool software;                  /* no hardware holds the keys */
 	int64_t free_memory;            /* bytes for private keys; -1: the token does not say */
 	bool key_types[KEY_TYPE_COUNT]; /* which this token can generate */
+};
+
+/* What stands in the token beside a key, for consumers that look for it there. */
+struct token_objects {
+	const char *label;                  /* of the key and its certificate; "": the key's own */
+	struct span certificate;            /* DER, of that key; empty: none */
+	struct span chain[TOKEN_CHAIN_MAX]; /* DER; only beside a certificate */
+	unsigned chain_count;
 };
 
 struct token_ops;
@@ -81,6 +91,9 @@ struct token_ops {
 			    struct token_key **ret_key, struct err *err) HWA_CHECKED;
 	enum rc (*find)(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
 			struct err *err) HWA_CHECKED;
+	/* What find() promises, of a key that was found before and at less cost; RC_ABSENT, RC_DENIED, RC_PROTOCOL: it has to be found
+	 * anew.  NULL: it always has. */
+	enum rc (*confirm)(struct token_key *key, struct err *err);
 	/* Every private key in the token, also those that fail custody; the handle lives for the call only. */
 	enum rc (*list)(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 	void (*key_free)(struct token_key *key);
@@ -100,8 +113,13 @@ struct token_ops {
 	/* HMAC with the generic secret key of that label; NULL where a token keeps none.  RC_ABSENT: there is no such key. */
 	enum rc (*mac)(struct token *token, const char *label, enum token_hash hash, struct span message, struct buf *ret_mac,
 		       struct err *err);
-	/* For good; erasing what is already gone is RC_OK.  The handle must still be freed. */
+	/* Makes the token hold exactly that beside the key, and reads it back; NULL where a token keeps no certificates.  A label that
+	 * another key of the same state directory has moves here when all else is there; that of anybody else's key is RC_DENIED. */
+	enum rc (*publish)(struct token_key *key, const struct token_objects *objects, struct err *err);
+	/* For good, with its certificates; erasing what is already gone is RC_OK.  The handle must still be freed. */
 	enum rc (*erase)(struct token_key *key, struct err *err) HWA_CHECKED;
+	/* The same by its name alone, kept as it must be or not; RC_ABSENT: there is none.  NULL: it is found first. */
+	enum rc (*erase_name)(struct token *token, const struct token_key_name *name, struct err *err);
 };
 
 /*
@@ -119,6 +137,8 @@ enum rc token_generate(struct token *token, const struct token_key_name *name, e
 enum rc token_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
 		   struct err *err) HWA_CHECKED;
 enum rc token_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
+/* Not used for a while: lets go of what its next signature makes again.  For a key that no other thread uses. */
+void token_key_rest(struct token_key *key);
 void token_key_free(struct token_key *key);
 enum rc token_public_key(struct token_key *key, struct buf *ret_spki, struct err *err) HWA_CHECKED;
 enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_hash hash, struct span input, struct buf *ret_sig,
@@ -131,7 +151,11 @@ enum rc token_sign_check(const struct token_key *key, enum token_scheme scheme, 
 enum rc token_custody(struct token_key *key, struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 enum rc token_reference(struct token_key *key, struct buf *ret_pem, struct buf *ret_uri, struct err *err) HWA_CHECKED;
 enum rc token_audit_try(struct token_key *key, struct err *err) HWA_CHECKED;
+/* RC_INPUT: this kind of token keeps no certificates, or does not let labels be changed. */
+enum rc token_publish(struct token_key *key, const struct token_objects *objects, struct err *err) HWA_CHECKED;
 enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;
+/* Whatever has that name, also what find() refuses; RC_ABSENT: nothing has. */
+enum rc token_erase_name(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 /* find() refuses a key that was cut off while the token made it, or that could leave; list() shows it, and so it can be erased:
  * the key of that name, if it is there and custody is not held.  RC_ABSENT: it is not. */
 enum rc token_erase_unkept(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
@@ -142,10 +166,12 @@ enum rc token_erase_unkept(struct token *token, const struct token_key_name *nam
  * and whose it is in a token that several hosts use, can be told from the key alone.
  */
 enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_key_name *ret_name, struct err *err) HWA_CHECKED;
-enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err) HWA_CHECKED; /* instance 0 */
 /* Is it called as token_key_name_make() calls keys?  Then what its id tells. */
 bool token_key_name_parse(const struct token_key_name *name, int64_t *ret_made_at, uint32_t *ret_instance);
+/* The name that a key with this id has, when its owner is that of `like` (token_key_name_parse()). */
+struct token_key_name token_key_name_like(const struct token_key_name *like, const uint8_t id[TOKEN_ID_LEN]);
 #define TOKEN_LABEL_PREFIX "hwacme-"
+bool token_key_name_has_id(const struct token_key_name *name);
 
 AUTO_DEFINE(token, struct token *, token_close);
 AUTO_DEFINE(token_key, struct token_key *, token_key_free);

@@ -5,12 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a peer said may be in it: nothing that begins a line of its own or moves a terminal's cursor. */
+#include "utf8.h"
+
+/* What a peer said may be in it: nothing that begins a line of its own or moves a terminal's cursor, and no half of a character,
+ * which would be no JSON. */
 static void tame(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	for (size_t len; *text; text += len) {
+		len = utf8_printable(text);
+		if (!len) {
 			*text = '?';
+			len = 1;
+		}
+	}
 }
 
 static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, va_list args)

@@ -2,18 +2,19 @@
 #include "metrics.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LABELS_MAX 192
 
-enum family { RENEWALS, ACME_REQUESTS, TOKEN_OPERATIONS, TOKEN_SECONDS, TOKEN_UP, FAMILY_COUNT };
+enum family { RENEWALS, DEPLOYS, PROBES, ACME_REQUESTS, TOKEN_OPERATIONS, TOKEN_SECONDS, TOKEN_UP, FAMILY_COUNT };
 
 static const struct {
 	const char *name, *type, *help;
 } FAMILIES[FAMILY_COUNT] = {
 	[RENEWALS] = { "hwacme_renewals_total", "counter", "Renewals that ended, by how." },
+	[DEPLOYS] = { "hwacme_deploys_total", "counter", "Runs of deploy hooks, by how they ended." },
+	[PROBES] = { "hwacme_probes_total", "counter", "Looks at what services present, by what was seen." },
 	[ACME_REQUESTS] = { "hwacme_acme_requests_total", "counter", "Requests to a CA, by the status of the answer." },
 	[TOKEN_OPERATIONS] = { "hwacme_token_operations_total", "counter", "Operations of a token, by how they ended." },
 	[TOKEN_SECONDS] = { "hwacme_token_operation_seconds", "histogram", "How long operations of a token took." },
@@ -87,6 +88,16 @@ void metrics_renewal(const char *result)
 	count(RENEWALS, labels);
 }
 
+void metrics_deploy(bool ended_well)
+{
+	count(DEPLOYS, ended_well ? "result=\"ok\"" : "result=\"failed\"");
+}
+
+void metrics_probe(bool passed)
+{
+	count(PROBES, passed ? "result=\"ok\"" : "result=\"failed\"");
+}
+
 void metrics_acme_request(const char *endpoint, long code)
 {
 	char labels[LABELS_MAX];
@@ -145,6 +156,33 @@ void metrics_token_operation(const char *token, const char *operation, enum rc r
 	snprintf(labels, sizeof(labels), "token=\"%s\"", name);
 	if (result == RC_OK || result == RC_RETRY)
 		set(TOKEN_UP, labels, result == RC_OK);
+}
+
+void metrics_token(const char *token, struct metrics_token *ret_token)
+{
+	struct metrics_token health = { 0 };
+	char name[96], labels[LABELS_MAX];
+
+	metrics_label(token, name, sizeof(name));
+	int len = snprintf(labels, sizeof(labels), "token=\"%s\"", name);
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < series_count; i++) {
+		const struct series *one = &series[i];
+
+		if (strncmp(one->labels, labels, (size_t)len) != 0)
+			continue;
+		if (one->family == TOKEN_UP) {
+			health.is_known = true;
+			health.is_up = one->value != 0;
+		} else if (one->family == TOKEN_SECONDS) {
+			health.operations += one->value;
+			health.milliseconds += one->sum;
+		} else if (strstr(one->labels, ",result=\"denied\"")) {
+			health.denied += one->value;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	*ret_token = health;
 }
 
 static enum rc histogram_print(struct buf *text, const struct series *one, struct err *err)
