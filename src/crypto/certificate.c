@@ -10,12 +10,14 @@
 #include <strings.h>
 #include <time.h>
 
+#include "certificate_id.h"
 #include "clock.h"
 #include "fingerprint.h"
 #include "nf_profile.h"
 #include "subject_name.h"
 
-#define CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
+#define CLOCK_SKEW  300 /* seconds a CA's clock may be ahead of ours */
+#define ID_PART_MAX 64u /* bytes of a key identifier or serial number; both have 20 in practice */
 
 AUTO_DEFINE(bio, BIO *, BIO_free_all);
 AUTO_DEFINE(x509, X509 *, X509_free);
@@ -34,6 +36,8 @@ void certificate_chain_clear(struct certificate_chain *chain)
 	buf_clear(&chain->fullchain);
 	buf_clear(&chain->chain);
 	buf_clear(&chain->leaf);
+	buf_clear(&chain->authority_key);
+	buf_clear(&chain->serial);
 }
 
 static const char *skip_space(const char *at, const char *end)
@@ -114,10 +118,10 @@ static enum rc check_times(const struct certificate_facts *facts, const struct c
 	if (facts->not_before == 0 || facts->not_after <= facts->not_before)
 		return err_set(err, RC_PROTOCOL, "its validity is not a span of time");
 	if (facts->not_before > rules->now + CLOCK_SKEW)
-		return err_set(err, RC_PROTOCOL, "it is not valid before %s; is the clock right?",
+		return err_set(err, RC_RETRY, "it is not valid before %s; is the clock right?",
 			       clock_print(facts->not_before, text));
 	if (facts->not_after <= rules->now)
-		return err_set(err, RC_PROTOCOL, "it expired %s; is the clock right?", clock_print(facts->not_after, text));
+		return err_set(err, RC_RETRY, "it expired %s; is the clock right?", clock_print(facts->not_after, text));
 	/* Equal is taken: a CA that ends every certificate on a fixed day is odd, but loses nothing. */
 	if (facts->not_after < rules->previous_not_after)
 		return err_set(err, RC_PROTOCOL, "it ends %s, before the present one", clock_print(facts->not_after, text));
@@ -215,21 +219,22 @@ static enum rc check_links(STACK_OF(X509) * stack, struct err *err)
 
 static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
 {
-	AUTO(trust) X509_STORE *trust = X509_STORE_new();
+	AUTO(trust) X509_STORE *trust = NULL;
 	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 
 	if (!rules->roots)
 		return RC_OK;
-	if (!trust || !ctx || X509_STORE_load_file(trust, rules->roots) != 1)
-		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "roots: no certificates can be read from %s", rules->roots);
-	if (X509_STORE_CTX_init(ctx, trust, sk_X509_value(stack, 0), stack) != 1)
+	enum rc rc = roots_get(rules->roots, &trust, err);
+	if (rc != RC_OK)
+		return rc;
+	if (!ctx || X509_STORE_CTX_init(ctx, trust, sk_X509_value(stack, 0), stack) != 1)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	/* An operator may trust an intermediate only. */
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
 	if (X509_verify_cert(ctx) != 1)
 		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
-				   "the chain does not end in the roots of %s: %s", rules->roots,
+				   "the chain does not end in the roots of %s: %s", roots_path(rules->roots),
 				   X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	return RC_OK;
 }
@@ -262,6 +267,15 @@ static enum rc pem_print(STACK_OF(X509) * stack, int from, int to, struct buf *r
 	return bio ? buf_append(ret_pem, span_of(text, (size_t)len), err) : err_set(err, RC_RESOURCE, "out of memory");
 }
 
+/* It need not have one: then its CA cannot be asked about it, and that is all. */
+static void id_fill(const X509 *leaf, struct certificate_chain *chain)
+{
+	if (certificate_id(leaf, &chain->authority_key, &chain->serial, NULL) == RC_OK)
+		return;
+	chain->authority_key.len = 0;
+	chain->serial.len = 0;
+}
+
 static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct certificate_facts *facts,
 			 struct err *err)
 {
@@ -292,7 +306,9 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 	AUTO(stack) STACK_OF(X509) *stack = NULL;
 	struct certificate_chain chain = { .fullchain = BUF_MAX(1u << 20),
 					   .chain = BUF_MAX(1u << 20),
-					   .leaf = BUF_MAX(1u << 20) };
+					   .leaf = BUF_MAX(1u << 20),
+					   .authority_key = BUF_MAX(ID_PART_MAX),
+					   .serial = BUF_MAX(ID_PART_MAX) };
 	enum rc rc = chain_parse(pem, &stack, err);
 
 	if (rc == RC_OK)
@@ -305,22 +321,42 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 	if (rc == RC_OK)
 		rc = pem_print(stack, 0, 1, &chain.leaf, err);
 	if (rc == RC_OK)
+		id_fill(sk_X509_value(stack, 0), &chain);
+	if (rc == RC_OK)
 		*ret_chain = chain;
 	else
 		certificate_chain_clear(&chain);
 	return rc;
 }
 
-enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err)
+static enum rc der_print(const X509 *certificate, struct buf *ret_der, struct err *err)
 {
-	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	unsigned char *der = NULL;
-	int len = leaf ? i2d_X509(leaf, &der) : -1;
+	int len = certificate ? i2d_X509(certificate, &der) : -1;
 	enum rc rc = len > 0 ? buf_append(ret_der, span_of(der, (size_t)len), err)
 			     : err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "not a certificate");
 
 	OPENSSL_free(der);
-	X509_free(leaf);
+	return rc;
+}
+
+enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	AUTO(x509) X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	return der_print(leaf, ret_der, err);
+}
+
+enum rc certificate_chain_der(struct span pem, struct buf ret_ders[CERTIFICATE_CHAIN_MAX], unsigned *ret_count, struct err *err)
+{
+	AUTO(stack) STACK_OF(X509) *stack = NULL;
+	enum rc rc = pem.len ? chain_parse(pem, &stack, err) : RC_OK;
+	int count = stack ? sk_X509_num(stack) : 0;
+
+	for (int i = 0; i < count && rc == RC_OK; i++)
+		rc = der_print(sk_X509_value(stack, i), &ret_ders[i], err);
+	if (rc == RC_OK)
+		*ret_count = (unsigned)count;
 	return rc;
 }

@@ -4,8 +4,11 @@
 
 #include "bytes.h"
 
-/* Of the first certificate in a PEM file: keyIdentifier of its authorityKeyIdentifier, and the content octets of its DER serial
- * number, with the leading 00 where there is one.  Both append.  RC_ABSENT: it has no such extension. */
-enum rc certificate_id(struct span pem, struct buf *ret_authority_key, struct buf *ret_serial, struct err *err) HWA_CHECKED;
+struct x509_st; /* X509, for who may include OpenSSL */
+
+/* keyIdentifier of its authorityKeyIdentifier, and the content octets of its DER serial number, with the leading 00 where there
+ * is one.  Both append.  RC_ABSENT: it has no such extension. */
+enum rc certificate_id(const struct x509_st *leaf, struct buf *ret_authority_key, struct buf *ret_serial,
+		       struct err *err) HWA_CHECKED;
 
 #endif /* HWA_CERTIFICATE_ID_H */

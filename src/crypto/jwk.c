@@ -4,37 +4,37 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
-#include <string.h>
 
 #include "codec.h"
-#include "key_type.h"
+#include "public_key.h"
 
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(bignum, BIGNUM *, BN_free);
 
-/* One number, base64url; `width` 0: as short as it is (RFC 7518, 6.3.1), else padded (RFC 7518, 6.2.1.2). */
-static enum rc number_print(const EVP_PKEY *pkey, const char *parameter, size_t width, struct buf *ret_text, struct err *err)
+/* One number, base64url, as short as it is (RFC 7518, 6.3.1). */
+static enum rc number_print(const EVP_PKEY *pkey, const char *parameter, struct buf *ret_text, struct err *err)
 {
 	AUTO(bignum) BIGNUM *number = NULL;
 	uint8_t octets[1024];
 
 	if (EVP_PKEY_get_bn_param(pkey, parameter, &number) != 1)
 		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "the key has no parameter \"%s\"", parameter);
-	size_t len = width ? width : (size_t)BN_num_bytes(number);
-	if (len > sizeof(octets) || BN_bn2binpad(number, octets, (int)len) != (int)len)
+	int len = BN_num_bytes(number);
+	if ((size_t)len > sizeof(octets) || BN_bn2binpad(number, octets, len) != len)
 		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "the key's parameter \"%s\" is too long", parameter);
-	return codec_base64url(span_of(octets, len), ret_text, err);
+	return codec_base64url(span_of(octets, (size_t)len), ret_text, err);
 }
 
-static enum rc ec_print(const EVP_PKEY *pkey, enum key_type type, struct buf *ret_json, struct err *err)
+/* RFC 7518, 6.2.1.2: both coordinates whole, as they stand in the point behind its first octet. */
+static enum rc ec_print(enum key_type type, struct span point, struct buf *ret_json, struct err *err)
 {
 	AUTO(buf) struct buf x = BUF_MAX(JWK_MAX);
 	AUTO(buf) struct buf y = BUF_MAX(JWK_MAX);
-	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_X, key_type_width(type), &x, err);
+	size_t width = key_type_width(type);
+	enum rc rc = codec_base64url(span_of(point.at + 1, width), &x, err);
 
 	if (rc == RC_OK)
-		rc = number_print(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key_type_width(type), &y, err);
+		rc = codec_base64url(span_of(point.at + 1 + width, width), &y, err);
 	if (rc != RC_OK)
 		return rc;
 	return buf_print(ret_json, err, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", key_type_crv(type),
@@ -60,31 +60,19 @@ static enum rc rsa_print(const EVP_PKEY *pkey, struct buf *ret_json, struct err 
 {
 	AUTO(buf) struct buf n = BUF_MAX(JWK_MAX);
 	AUTO(buf) struct buf e = BUF_MAX(JWK_MAX);
-	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_N, 0, &n, err);
+	enum rc rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_N, &n, err);
 
 	if (rc == RC_OK)
-		rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_E, 0, &e, err);
+		rc = number_print(pkey, OSSL_PKEY_PARAM_RSA_E, &e, err);
 	if (rc != RC_OK)
 		return rc;
 	return buf_print(ret_json, err, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", buf_text(&e), buf_text(&n));
 }
 
-/* An elliptic curve by the name OpenSSL gives it, else KEY_TYPE_COUNT. */
-static enum key_type curve_of(const EVP_PKEY *pkey)
-{
-	char group[32] = "";
-
-	EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL);
-	for (int type = 0; type < KEY_TYPE_COUNT; type++)
-		if (key_type_family((enum key_type)type) == FAMILY_EC && strcmp(group, key_type_group((enum key_type)type)) == 0)
-			return (enum key_type)type;
-	return KEY_TYPE_COUNT;
-}
-
 enum rc jwk_print(struct span spki, struct buf *ret_json, struct err *err)
 {
-	const unsigned char *at = spki.at;
-	AUTO(pkey) EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)spki.len);
+	AUTO(pkey) EVP_PKEY *pkey = public_key_load(spki);
+	struct span point;
 
 	if (!pkey)
 		return err_set_raw(err, RC_INPUT, ERR_OPENSSL, 0, "not a public key");
@@ -92,10 +80,10 @@ enum rc jwk_print(struct span spki, struct buf *ret_json, struct err *err)
 		return rsa_print(pkey, ret_json, err);
 	if (EVP_PKEY_is_a(pkey, "ED25519"))
 		return okp_print(pkey, ret_json, err);
-	enum key_type curve = EVP_PKEY_is_a(pkey, "EC") ? curve_of(pkey) : KEY_TYPE_COUNT;
+	enum key_type curve = public_key_ec_point(spki, &point);
 	if (curve == KEY_TYPE_COUNT)
 		return err_set(err, RC_INPUT, "this kind of key has no JWK form here");
-	return ec_print(pkey, curve, ret_json, err);
+	return ec_print(curve, point, ret_json, err);
 }
 
 enum rc jwk_thumbprint(struct span spki, struct buf *ret_text, struct err *err)

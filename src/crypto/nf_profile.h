@@ -9,7 +9,7 @@
 
 #include <openssl/x509.h>
 
-#include "csr.h"
+#include "csr_request.h"
 
 #define NF_PROFILE_TYPES_MAX (8u * 1024u) /* bytes of an NFTypes value */
 
