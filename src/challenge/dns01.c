@@ -21,18 +21,23 @@ struct challenge_answer {
 	const struct config_certificate *certificate;
 	const struct config_challenge *config;
 	const struct challenge_desk *desk;
-	struct challenge_call call;
 	int64_t present_at;
+	const char *record, *value; /* behind the domain: thousands of answers may wait at once */
+	char domain[];
 };
 
 static enum rc run(struct challenge_answer *answer, enum challenge_verb verb, struct err *err)
 {
-	answer->call.verb = verb;
-	enum rc rc = answer->desk->run(answer->desk->ctx, answer->certificate, answer->config, &answer->call, NULL, err);
+	struct challenge_call call = { .verb = verb };
+
+	snprintf(call.domain, sizeof(call.domain), "%s", answer->domain);
+	snprintf(call.record, sizeof(call.record), "%s", answer->record);
+	snprintf(call.value, sizeof(call.value), "%s", answer->value);
+	enum rc rc = answer->desk->run(answer->desk->ctx, answer->certificate, answer->config, &call, NULL, err);
 
 	return rc == RC_OK || rc == RC_ABSENT ? rc
 					      : err_wrap(err, rc, "%s: hook %s for %s", challenge_type_name(answer->config->type),
-							 challenge_verb_name(verb), answer->call.domain);
+							 challenge_verb_name(verb), answer->domain);
 }
 
 /* RFC 8555, 8.4: base64url(SHA-256(key authorisation)). */
@@ -113,20 +118,34 @@ static void end(struct challenge_answer *answer, bool accepted)
 	free(answer);
 }
 
-static enum rc begin(const struct challenge_request *request, struct challenge_answer **ret_answer, struct err *err)
+static struct challenge_answer *answer_new(const struct challenge_request *request, const struct challenge_call *call)
 {
-	struct challenge_answer *answer = calloc(1, sizeof(*answer));
+	size_t record = strlen(call->domain) + 1, value = record + strlen(call->record) + 1;
+	struct challenge_answer *answer = malloc(sizeof(*answer) + value + strlen(call->value) + 1);
 
 	if (!answer)
-		return err_set(err, RC_RESOURCE, "out of memory");
+		return NULL;
 	*answer = (struct challenge_answer){ .certificate = request->certificate,
 					     .config = request->config,
-					     .desk = request->desk };
-	enum rc rc = call_fill(request, &answer->call, err);
-	if (rc != RC_OK) {
-		free(answer);
+					     .desk = request->desk,
+					     .record = answer->domain + record,
+					     .value = answer->domain + value };
+	memcpy(answer->domain, call->domain, record);
+	memcpy(answer->domain + record, call->record, value - record);
+	memcpy(answer->domain + value, call->value, strlen(call->value) + 1);
+	return answer;
+}
+
+static enum rc begin(const struct challenge_request *request, struct challenge_answer **ret_answer, struct err *err)
+{
+	struct challenge_call call = { 0 };
+	enum rc rc = call_fill(request, &call, err);
+
+	if (rc != RC_OK)
 		return rc;
-	}
+	struct challenge_answer *answer = answer_new(request, &call);
+	if (!answer)
+		return err_set(err, RC_RESOURCE, "out of memory");
 	rc = run(answer, CHALLENGE_VERB_PRESENT, err);
 	if (rc != RC_OK) {
 		end(answer, false);
@@ -152,7 +171,7 @@ static enum rc ready(struct challenge_answer *answer, int64_t now, int64_t *ret_
 		return rc;
 	if (now >= placed + READY_MAX)
 		return err_set(err, RC_RETRY, "%s: hook ready for %s says \"not yet\" for %d minutes now",
-			       challenge_type_name(answer->config->type), answer->call.domain, READY_MAX / 60);
+			       challenge_type_name(answer->config->type), answer->domain, READY_MAX / 60);
 	*ret_not_before = now + READY_PAUSE;
 	return RC_OK;
 }

@@ -1,15 +1,15 @@
 /* http01.c -- http-01 answered by a small HTTP server of our own, or by files below a web server's root (RFC 8555, 8.3). */
-#include <microhttpd.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "libmicrohttpd.h"
 #include "listener.h"
 #include "types.h"
+#include "web_server.h"
 #include "webroot.h"
 
 #define WELL_KNOWN      "/.well-known/acme-challenge/"
 #define CONNECTIONS_MAX 64
-#define IDLE_SECONDS    10
 
 struct challenge_answer {
 	struct listener_answer out;
@@ -43,33 +43,34 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	if (is_get && strncmp(url, WELL_KNOWN, strlen(WELL_KNOWN)) == 0)
 		(void)listener_look(ctx, url + strlen(WELL_KNOWN), key_authorization_take, &found);
 	struct MHD_Response *response =
-		found ? MHD_create_response_from_buffer(strlen(found), found, MHD_RESPMEM_MUST_FREE)
-		      : MHD_create_response_from_buffer(strlen(nothing), (void *)(uintptr_t)nothing, MHD_RESPMEM_PERSISTENT);
+		found ? libmicrohttpd.create_response_from_buffer(strlen(found), found, MHD_RESPMEM_MUST_FREE)
+		      : libmicrohttpd.create_response_from_buffer(strlen(nothing), (void *)(uintptr_t)nothing,
+								  MHD_RESPMEM_PERSISTENT);
 	if (!response) {
 		free(found);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, found ? "application/octet-stream" : "text/plain");
-	enum MHD_Result queued = MHD_queue_response(connection, found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND, response);
-	MHD_destroy_response(response);
+	libmicrohttpd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+					  found ? "application/octet-stream" : "text/plain");
+	enum MHD_Result queued = libmicrohttpd.queue_response(connection, found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND, response);
+	libmicrohttpd.destroy_response(response);
 	return queued;
 }
 
 static enum rc server_start(int fd, struct listener *listener, void **ret_server, struct err *err)
 {
-	/* Woken by a descriptor of its own, not by a shutdown() of the socket, which systemd may want back. */
-	*ret_server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, listener,
-				       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-				       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
-	if (*ret_server)
-		return RC_OK;
-	close(fd);
-	return err_set(err, RC_RESOURCE, "http-01: the server cannot be started: out of memory or threads");
+	struct web_server *server = NULL;
+	enum rc rc = web_server_start(fd, CONNECTIONS_MAX, on_request, listener, &server, err);
+
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "http-01");
+	*ret_server = server;
+	return RC_OK;
 }
 
 static void server_stop(void *server)
 {
-	MHD_stop_daemon(server);
+	web_server_stop(server);
 }
 
 static const struct listener_kind KIND = { .type = "http-01", .start = server_start, .stop = server_stop };
@@ -122,4 +123,9 @@ static void end(struct challenge_answer *answer, bool accepted)
 	answer_free(answer);
 }
 
-const struct challenge_ops http01_ops = { .type = CHALLENGE_HTTP_01, .begin = begin, .end = end };
+static enum rc load(const struct config_challenge *config, struct err *err)
+{
+	return config->webroot ? RC_OK : libmicrohttpd_load(err);
+}
+
+const struct challenge_ops http01_ops = { .type = CHALLENGE_HTTP_01, .load = load, .begin = begin, .end = end };

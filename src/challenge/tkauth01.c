@@ -153,7 +153,7 @@ static enum rc authority_ask(const struct challenge_request *request, const stru
 	if (rc == RC_OK)
 		rc = authority_request_print(claims, &body, err);
 	if (rc == RC_OK)
-		rc = request->desk->post(request->desk->ctx, url, request->config->trust, buf_span(&body), &answer, err);
+		rc = request->desk->post(request->desk->ctx, url, request->config, buf_span(&body), &answer, err);
 	if (rc == RC_OK)
 		rc = authority_answer_parse(buf_span(&answer), ret_token, err);
 	return rc == RC_OK || !url ? rc : err_wrap(err, rc, "Token Authority %.200s", url);

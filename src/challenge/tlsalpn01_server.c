@@ -12,8 +12,8 @@
 #include "clock.h"
 #include "tlsalpn01.h"
 
-#define CONNECTIONS_MAX 16
-#define HANDSHAKE_MS    10000 /* then the connection is closed */
+#define CONNECTIONS_MAX 64    /* of more, the one that came first is closed */
+#define HANDSHAKE_MS    10000 /* then the connection is closed in any case */
 
 struct connection {
 	SSL *ssl; /* NULL: free */
@@ -96,23 +96,37 @@ static void connection_close(struct connection *connection)
 	*connection = (struct connection){ .fd = -1 };
 }
 
+/* When all are taken, the one that came first makes room: a handshake takes a moment, and whoever only holds a place loses it. */
+static struct connection *room_make(struct tlsalpn01_server *server)
+{
+	struct connection *oldest = &server->connections[0];
+
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		struct connection *connection = &server->connections[i];
+
+		if (!connection->ssl)
+			return connection;
+		if (connection->deadline_ms < oldest->deadline_ms)
+			oldest = connection;
+	}
+	connection_close(oldest);
+	return oldest;
+}
+
 static void connection_accept(struct tlsalpn01_server *server)
 {
 	int fd = accept4(server->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct connection *room = NULL;
 
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < CONNECTIONS_MAX && !room; i++)
-		if (!server->connections[i].ssl)
-			room = &server->connections[i];
-	SSL *ssl = room ? SSL_new(server->ctx) : NULL;
+	SSL *ssl = SSL_new(server->ctx);
 	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
 		SSL_free(ssl);
 		close(fd);
 		return;
 	}
-	*room = (struct connection){ .ssl = ssl, .fd = fd, .events = POLLIN, .deadline_ms = clock_monotonic_ms() + HANDSHAKE_MS };
+	*room_make(server) =
+		(struct connection){ .ssl = ssl, .fd = fd, .events = POLLIN, .deadline_ms = clock_monotonic_ms() + HANDSHAKE_MS };
 }
 
 /* RFC 8737, 3: when the handshake is done the connection is closed; no application data is exchanged. */

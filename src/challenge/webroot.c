@@ -12,13 +12,24 @@
 
 static const char *const FOLDERS[] = { ".well-known", "acme-challenge" };
 
+/* What to do about it. */
+static const char *remedy(int number)
+{
+	switch (number) {
+	case EACCES: return "; make its folder " WEBROOT_FOLDER " for the user that hwacme runs as";
+	case ELOOP:
+	case ENOTDIR: return "; it has to be a directory, and no link to one: find out who put it there, then remove it";
+	case ENOENT: return "; write the document root of the web server after webroot:";
+	default: return "";
+	}
+}
+
 static enum rc fail(struct err *err, const char *root, const char *what)
 {
 	int number = errno;
 
 	return err_set_raw(err, number == ENOENT ? RC_ABSENT : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s%s", root,
-			   what, strerror(number),
-			   number == EACCES ? "; make its folder " WEBROOT_FOLDER " for the user that hwacme runs as" : "");
+			   what, strerror(number), remedy(number));
 }
 
 /* A descriptor of ROOT/.well-known/acme-challenge. */
