@@ -6,26 +6,26 @@
 
 #include "challenge.h"
 #include "codec.h"
-#include "jwk.h"
 
 /* One pending authorisation and the answer we put out for it. */
 struct pending {
-	char url[HTTP_URL_MAX];
+	char *url;
 	const struct challenge_ops *ops;
 	struct challenge_answer *answer;
-	char challenge_url[HTTP_URL_MAX];
+	char *challenge_url; /* NULL: no answer is out */
 	bool is_announced, done;
+	bool can_expire; /* it had not when it was first seen: by our clock and the CA's alike */
 };
 
 struct authorizations {
 	struct client *client;
 	const struct config_certificate *certificate;
 	const struct challenge_desk *desk;
-	char thumbprint[64]; /* of the account key; "" until it is needed */
-	int64_t now;         /* when the answers are put out */
-	bool announced;      /* the CA was told of every answer */
+	int64_t now;    /* when the answers are put out */
+	bool announced; /* the CA was told of every answer */
 	unsigned count;
 	struct pending *pending;
+	int64_t valid_until; /* the earliest end of those that are valid; 0: not said */
 };
 
 static enum rc authorization_fetch(struct client *client, const char *url, struct message_authorization *ret,
@@ -53,23 +53,6 @@ static enum rc failed(const struct message_authorization *authorization, struct 
 	return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s is no longer valid", authorization->identifier);
 }
 
-/* RFC 8555, 8.1: of the account key, which is the same for all. */
-static enum rc thumbprint_get(struct authorizations *authorizations, struct err *err)
-{
-	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
-	AUTO(buf) struct buf text = BUF_MAX(sizeof(authorizations->thumbprint) - 1);
-	enum rc rc = RC_OK;
-
-	if (authorizations->thumbprint[0])
-		return RC_OK;
-	rc = token_public_key(client_account_key(authorizations->client), &spki, err);
-	if (rc == RC_OK)
-		rc = jwk_thumbprint(buf_span(&spki), &text, err);
-	if (rc == RC_OK)
-		snprintf(authorizations->thumbprint, sizeof(authorizations->thumbprint), "%s", buf_text(&text));
-	return rc;
-}
-
 static enum rc none_configured(const struct message_authorization *authorization, struct err *err)
 {
 	char offered[160] = "";
@@ -89,7 +72,7 @@ static enum rc answer_put(struct authorizations *authorizations, const struct co
 			  const struct message_authorization *authorization, const struct message_challenge *challenge,
 			  struct pending *pending, struct err *err)
 {
-	char key_authorization[MESSAGE_TOKEN_MAX + sizeof(authorizations->thumbprint)] = "";
+	char thumbprint[CLIENT_THUMBPRINT_MAX], key_authorization[MESSAGE_TOKEN_MAX + CLIENT_THUMBPRINT_MAX] = "";
 	const char *issuers[CHALLENGE_ISSUERS_MAX];
 	struct challenge_request request = {
 		.certificate = authorizations->certificate,
@@ -99,7 +82,7 @@ static enum rc answer_put(struct authorizations *authorizations, const struct co
 		.token = challenge->token,
 		.key_authorization = key_authorization,
 		.account_url = client_account(authorizations->client),
-		.thumbprint = authorizations->thumbprint,
+		.thumbprint = thumbprint,
 		.issuers = issuers,
 		.issuer_count = challenge->issuer_count,
 		.tkauth_type = challenge->tkauth_type,
@@ -111,16 +94,18 @@ static enum rc answer_put(struct authorizations *authorizations, const struct co
 	/* RFC 8555, 8.3: the token becomes part of a path; anything but base64url could leave it. */
 	if (challenge_type_has_token(config->type) && !codec_is_base64url(challenge->token))
 		return err_set(err, RC_PROTOCOL, "the token of the %s challenge is not base64url", challenge->type);
-	enum rc rc = thumbprint_get(authorizations, err);
+	enum rc rc = client_thumbprint(authorizations->client, thumbprint, err);
 	if (rc != RC_OK)
 		return rc;
-	snprintf(key_authorization, sizeof(key_authorization), "%s.%s", challenge->token, authorizations->thumbprint);
+	snprintf(key_authorization, sizeof(key_authorization), "%s.%s", challenge->token, thumbprint);
 	for (unsigned i = 0; i < challenge->issuer_count && i < CHALLENGE_ISSUERS_MAX; i++)
 		issuers[i] = challenge->issuers[i];
 	pending->ops = challenge_get(config->type);
+	pending->challenge_url = strdup(challenge->url);
 	rc = pending->ops->begin(&request, &pending->answer, err);
 	pending->is_announced = challenge->is_processing;
-	snprintf(pending->challenge_url, sizeof(pending->challenge_url), "%s", challenge->url);
+	if (rc == RC_OK && !pending->challenge_url)
+		rc = err_set(err, RC_RESOURCE, "out of memory");
 	return rc;
 }
 
@@ -144,6 +129,13 @@ static enum rc answer_begin(struct authorizations *authorizations, const struct 
 	return none_configured(authorization, err);
 }
 
+/* 0 is no time. */
+static void keep_earliest(int64_t *kept, int64_t at)
+{
+	if (at && (!*kept || at < *kept))
+		*kept = at;
+}
+
 static enum rc prepare(struct authorizations *authorizations, struct pending *pending, struct err *err)
 {
 	AUTO(message_authorization) struct message_authorization authorization = { 0 };
@@ -155,8 +147,11 @@ static enum rc prepare(struct authorizations *authorizations, struct pending *pe
 	switch (authorization.status) {
 	case AUTHORIZATION_VALID: /* pre-authorised, or from an earlier order: costs nothing */
 		pending->done = true;
+		keep_earliest(&authorizations->valid_until, authorization.expires_at);
 		return RC_OK;
-	case AUTHORIZATION_PENDING: return answer_begin(authorizations, &authorization, pending, err);
+	case AUTHORIZATION_PENDING:
+		pending->can_expire = authorization.expires_at > authorizations->now;
+		return answer_begin(authorizations, &authorization, pending, err);
 	case AUTHORIZATION_DEAD: break;
 	}
 	return failed(&authorization, err);
@@ -199,6 +194,8 @@ void authorizations_free(struct authorizations *authorizations)
 
 		if (pending->answer)
 			pending->ops->end(pending->answer, pending->done);
+		free(pending->url);
+		free(pending->challenge_url);
 	}
 	free(authorizations->pending);
 	free(authorizations);
@@ -215,8 +212,13 @@ static enum rc authorizations_new(const struct message_order *order, struct auth
 		return err_set(err, RC_RESOURCE, "out of memory");
 	}
 	authorizations->count = order->authorization_count;
-	for (unsigned i = 0; i < order->authorization_count; i++)
-		snprintf(authorizations->pending[i].url, HTTP_URL_MAX, "%s", order->authorizations[i]);
+	for (unsigned i = 0; i < order->authorization_count; i++) {
+		authorizations->pending[i].url = strdup(order->authorizations[i]);
+		if (!authorizations->pending[i].url) {
+			authorizations_free(authorizations);
+			return err_set(err, RC_RESOURCE, "out of memory");
+		}
+	}
 	*ret_authorizations = authorizations;
 	return RC_OK;
 }
@@ -244,7 +246,7 @@ static enum rc all_ready(struct authorizations *authorizations, int64_t now, int
 static enum rc announce_all(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
 			    struct err *err)
 {
-	struct authorizations_state state = { 0 };
+	struct authorizations_state state = { .valid_until = authorizations->valid_until };
 	enum rc rc = all_ready(authorizations, now, &state.retry_at, err);
 
 	authorizations->announced = rc == RC_OK && state.retry_at == 0;
@@ -318,14 +320,16 @@ static enum rc look(struct authorizations *authorizations, struct pending *pendi
 	if (authorization.status == AUTHORIZATION_DEAD)
 		return refused(pending, &authorization, err);
 	pending->done = authorization.status == AUTHORIZATION_VALID;
-	if (pending->done)
+	if (pending->done) {
+		keep_earliest(&authorizations->valid_until, authorization.expires_at);
 		return RC_OK;
+	}
 	/* TR 33.776, 6.9.1.1: the time may be updated by the server; what counts is what it said last. */
-	if (authorization.expires_at && now >= authorization.expires_at)
+	if (pending->can_expire && authorization.expires_at && now >= authorization.expires_at)
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s expired before the CA had validated it",
 				   authorization.identifier);
 	state->waiting++;
-	if (is_processing(&authorization, pending->challenge_url))
+	if (pending->challenge_url && is_processing(&authorization, pending->challenge_url))
 		pending->is_announced = true;
 	if (!pending->is_announced)
 		rc = announce(authorizations->client, pending, &retry_at, err);
@@ -344,7 +348,26 @@ enum rc authorizations_look(struct authorizations *authorizations, int64_t now, 
 	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++)
 		if (!authorizations->pending[i].done)
 			rc = look(authorizations, &authorizations->pending[i], now, &state, err);
+	state.valid_until = authorizations->valid_until;
 	if (rc == RC_OK)
 		*ret_state = state;
 	return rc;
+}
+
+enum rc authorizations_valid_until(struct client *client, const struct message_order *order, int64_t *ret_until, struct err *err)
+{
+	int64_t until = 0;
+
+	for (unsigned i = 0; i < order->authorization_count; i++) {
+		AUTO(message_authorization) struct message_authorization authorization = { 0 };
+		int64_t retry_at;
+		enum rc rc = authorization_fetch(client, order->authorizations[i], &authorization, &retry_at, err);
+
+		if (rc != RC_OK)
+			return rc;
+		if (authorization.status == AUTHORIZATION_VALID)
+			keep_earliest(&until, authorization.expires_at);
+	}
+	*ret_until = until;
+	return RC_OK;
 }

@@ -18,7 +18,8 @@ struct authorizations; /* those of one order that are not valid yet, and their a
 /* What is still open, and when the CA wants to be asked again. */
 struct authorizations_state {
 	unsigned waiting;
-	int64_t retry_at; /* 0: it did not say */
+	int64_t retry_at;    /* 0: it did not say */
+	int64_t valid_until; /* when the first of those that are valid ends, as the CA says; 0: it did not say */
 };
 
 /*
@@ -33,6 +34,9 @@ enum rc authorizations_begin(struct client *client, const struct config_certific
 /* Tells the CA when that is still to be done, or looks once at each that is open; RC_DENIED with the CA's words when one failed, or expired before it was valid. */
 enum rc authorizations_look(struct authorizations *authorizations, int64_t now, struct authorizations_state *ret_state,
 			    struct err *err) HWA_CHECKED;
+/* For an order that was ready at once: looks at its authorisations, which are left as they are. */
+enum rc authorizations_valid_until(struct client *client, const struct message_order *order, int64_t *ret_until,
+				   struct err *err) HWA_CHECKED;
 void authorizations_free(struct authorizations *authorizations); /* takes the answers away */
 
 AUTO_DEFINE(authorizations, struct authorizations *, authorizations_free);

@@ -13,6 +13,7 @@
 
 #define CLIENT_DIRECTORY_MAX (64u * 1024u) /* a longer directory is not kept for the next process */
 
+/* Several threads may ask and post through one at once; what is set of it (cache, account, key, algorithm) is set before. */
 struct client;
 
 /* Borrows http and key.  Nothing is sent before the first request. */
@@ -42,7 +43,7 @@ enum client_resource {
 	CLIENT_RENEWAL_INFO, /* RFC 9773 */
 	CLIENT_RESOURCE_COUNT
 };
-/* Fetches and checks the directory when it is not known yet.  RC_ABSENT: the server does not offer this. */
+/* Fetches and checks the directory when it is not known yet.  RC_ABSENT: the server does not offer this.  Good until client_free(). */
 enum rc client_url(struct client *client, enum client_resource which, const char **ret_url, struct err *err) HWA_CHECKED;
 /*
  * The profile as it may be ordered (draft-ietf-acme-profiles, 3): RC_INPUT, naming those the server advertises, when this one
@@ -50,15 +51,19 @@ enum rc client_url(struct client *client, enum client_resource which, const char
  */
 enum rc client_profile_check(struct client *client, const char *profile, struct err *err) HWA_CHECKED;
 /* "a, b"; "" when it advertises none. */
-void client_profiles_print(const struct client *client, char *text, size_t room);
-const char *client_terms_of_service(const struct client *client);        /* "" when the server names none */
+void client_profiles_print(struct client *client, char *text, size_t room);
+const char *client_terms_of_service(struct client *client);              /* "" when the server names none */
 void client_set_account(struct client *client, const char *account_url); /* our kid from now on */
 /* Requests are signed so; without it by the type of the key. */
 void client_set_algorithm(struct client *client, enum jws_algorithm algorithm);
-bool client_wants_external_account(const struct client *client);
+bool client_wants_external_account(struct client *client);
 void client_set_key(struct client *client, struct token_key *account_key); /* after a rollover */
 const char *client_account(const struct client *client);                   /* "" before */
 struct token_key *client_account_key(const struct client *client);
+
+#define CLIENT_THUMBPRINT_MAX 64
+/* Of the account key (RFC 7638), base64url; worked out once. */
+enum rc client_thumbprint(struct client *client, char ret_text[CLIENT_THUMBPRINT_MAX], struct err *err) HWA_CHECKED;
 
 /*
  * A signed POST; payload empty = POST-as-GET.  Signed with "kid" once the account is set,

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "authorization.h"
+#include "clock.h"
 #include "csr.h"
 #include "message.h"
 #include "problem.h"
@@ -14,12 +15,20 @@ struct driver {
 	struct client *client;
 	const struct config_certificate *certificate;
 	struct driver_terms terms;
-	struct order *order;
+	struct order *order;    /* NULL while it rests */
+	enum order_phase phase; /* of it, then */
+	unsigned polls;
+	int64_t not_before;
 	struct driver_hooks hooks;
 	struct order_next next;
-	int64_t now;                 /* of the step under way */
-	struct message_order answer; /* the CA's last word about the order */
-	struct authorizations *open; /* answers that are out; NULL: none */
+	int64_t now;                  /* of the step under way */
+	struct message_order *answer; /* the CA's last word about the order; NULL: not known */
+	struct authorizations *open;  /* answers that are out; NULL: none */
+	bool is_until_known;          /* hooks.authorized was told */
+	bool is_unsaved;              /* the order changed since it was stored ... */
+	const char *noted;            /* ... and this is for the journal; NULL: nothing */
+	bool is_resumed;              /* the CA has said nothing of it since we were started */
+	char void_for[160];           /* it has, and the order is of no use: why; else "" */
 };
 
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
@@ -32,8 +41,17 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 	*driver =
 		(struct driver){ .client = client, .certificate = certificate, .terms = *terms, .order = order, .hooks = *hooks };
 	driver->next = order_resume(order);
+	driver->is_resumed = order->url[0];
 	*ret_driver = driver;
 	return RC_OK;
+}
+
+static void answer_forget(struct driver *driver)
+{
+	if (driver->answer)
+		message_order_clear(driver->answer);
+	free(driver->answer);
+	driver->answer = NULL;
 }
 
 void driver_free(struct driver *driver)
@@ -41,30 +59,62 @@ void driver_free(struct driver *driver)
 	if (!driver)
 		return;
 	authorizations_free(driver->open);
-	message_order_clear(&driver->answer);
+	answer_forget(driver);
 	free(driver);
+}
+
+void driver_rest(struct driver *driver)
+{
+	answer_forget(driver);
+	driver->phase = driver->order->phase;
+	driver->polls = driver->order->polls;
+	driver->not_before = driver->order->not_before;
+	driver->order = NULL;
+}
+
+/* What order_resume() made of the phase is stored with the first step that is taken, not before. */
+void driver_wake(struct driver *driver, struct order *order)
+{
+	order->phase = driver->phase;
+	order->polls = driver->polls;
+	order->not_before = driver->not_before;
+	driver->order = order;
 }
 
 /* Takes over what an answer says of the order; the status is left to order_step(). */
 static enum rc answer_take(struct driver *driver, const struct http_response *response, struct order_event *ret_event,
 			   struct err *err)
 {
-	struct message_order answer = { 0 };
-	enum rc rc = message_order_parse(buf_span(&response->body), driver->certificate->names, driver->certificate->name_count,
-					 &answer, err);
+	struct message_order *answer = calloc(1, sizeof(*answer));
+	enum rc rc = answer ? message_order_parse(buf_span(&response->body), driver->certificate->names,
+						  driver->certificate->name_count, answer, err)
+			    : err_set(err, RC_RESOURCE, "out of memory");
 
-	if (rc != RC_OK)
+	if (rc == RC_ABSENT) {
+		if (driver->is_resumed)
+			snprintf(driver->void_for, sizeof(driver->void_for), "its order is for other names");
+		rc = RC_PROTOCOL;
+		if (err)
+			err->rc = rc;
+	}
+	if (rc != RC_OK) {
+		free(answer);
 		return err_wrap(err, rc, "order");
-	message_order_clear(&driver->answer);
+	}
+	if (answer->status == ORDER_IS_INVALID && driver->is_resumed)
+		snprintf(driver->void_for, sizeof(driver->void_for), "its order was made invalid meanwhile: %s: %s",
+			 answer->problem.type, answer->problem.detail);
+	driver->is_resumed = false;
+	answer_forget(driver);
 	driver->answer = answer;
-	driver->order->expires_at = answer.expires_at;
-	snprintf(driver->order->finalize_url, sizeof(driver->order->finalize_url), "%s", answer.finalize_url);
-	snprintf(driver->order->certificate_url, sizeof(driver->order->certificate_url), "%s", answer.certificate_url);
-	ret_event->status = answer.status;
+	order_expires(driver->order, answer->expires_at, driver->now);
+	snprintf(driver->order->finalize_url, sizeof(driver->order->finalize_url), "%s", answer->finalize_url);
+	snprintf(driver->order->certificate_url, sizeof(driver->order->certificate_url), "%s", answer->certificate_url);
+	ret_event->status = answer->status;
 	ret_event->retry_at = response->retry_at;
-	if (answer.status == ORDER_IS_INVALID)
+	if (answer->status == ORDER_IS_INVALID)
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the CA made the order invalid: %s: %s",
-				   answer.problem.type[0] ? answer.problem.type : "no reason given", answer.problem.detail);
+				   answer->problem.type[0] ? answer->problem.type : "no reason given", answer->problem.detail);
 	return RC_OK;
 }
 
@@ -121,9 +171,9 @@ static enum rc do_submit(struct driver *driver, struct order_event *ret_event, s
 	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);
 	rc = answer_take(driver, &response, ret_event, err);
 	/* acme-profiles, 4: the order shows the profile it is made by. */
-	if (rc == RC_OK && driver->terms.profile && driver->answer.profile[0] &&
-	    strcmp(driver->answer.profile, driver->terms.profile) != 0)
-		return err_set(err, RC_PROTOCOL, "newOrder: the order is for profile \"%s\", not \"%s\"", driver->answer.profile,
+	if (rc == RC_OK && driver->terms.profile && driver->answer->profile[0] &&
+	    strcmp(driver->answer->profile, driver->terms.profile) != 0)
+		return err_set(err, RC_PROTOCOL, "newOrder: the order is for profile \"%s\", not \"%s\"", driver->answer->profile,
 			       driver->terms.profile);
 	return rc;
 }
@@ -138,22 +188,49 @@ static enum rc do_ask(struct driver *driver, struct order_event *ret_event, stru
 	return answer_take(driver, &response, ret_event, err);
 }
 
+/* The time is the CA's, and may be the past when its clock and ours differ: what it means is decided elsewhere. */
+static void authorized(struct driver *driver, const struct authorizations_state *state)
+{
+	if (!driver->hooks.authorized || state->waiting || !state->valid_until)
+		return;
+	driver->is_until_known = true;
+	driver->hooks.authorized(driver->hooks.ctx, state->valid_until);
+}
+
+/* An order that was ready at once has shown nothing of its authorisations.  Nothing depends on the answer. */
+static void until_ask(struct driver *driver)
+{
+	struct authorizations_state state = { 0 };
+
+	if (driver->hooks.authorized && !driver->is_until_known && driver->answer &&
+	    authorizations_valid_until(driver->client, driver->answer, &state.valid_until, NULL) == RC_OK)
+		authorized(driver, &state);
+}
+
+static void authorizations_note(struct driver *driver, enum rc rc, const struct authorizations_state *state,
+				struct order_event *ret_event)
+{
+	if (rc == RC_OK)
+		authorized(driver, state);
+	ret_event->status = ORDER_IS_PENDING;
+	ret_event->waiting = state->waiting;
+	ret_event->retry_at = state->retry_at;
+}
+
 static enum rc do_solve(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	enum rc rc = RC_OK;
 
-	/* After a restart the list of authorisations has to be asked for. */
-	if (!driver->answer.finalize_url[0])
+	/* After a restart, or a wait, the list of authorisations has to be asked for. */
+	if (!driver->answer)
 		rc = do_ask(driver, ret_event, err);
-	if (rc == RC_OK && driver->answer.authorization_count == 0)
+	if (rc == RC_OK && driver->answer->authorization_count == 0)
 		rc = err_set(err, RC_PROTOCOL, "the order is pending, but has no authorizations");
 	struct authorizations_state state = { 0 };
 	if (rc == RC_OK)
-		rc = authorizations_begin(driver->client, driver->certificate, &driver->hooks.desk, &driver->answer, driver->now,
+		rc = authorizations_begin(driver->client, driver->certificate, &driver->hooks.desk, driver->answer, driver->now,
 					  &driver->open, &state, err);
-	ret_event->status = ORDER_IS_PENDING;
-	ret_event->waiting = state.waiting;
-	ret_event->retry_at = state.retry_at;
+	authorizations_note(driver, rc, &state, ret_event);
 	return rc;
 }
 
@@ -162,9 +239,7 @@ static enum rc do_watch(struct driver *driver, struct order_event *ret_event, st
 	struct authorizations_state state = { 0 };
 	enum rc rc = authorizations_look(driver->open, driver->now, &state, err);
 
-	ret_event->status = ORDER_IS_PENDING;
-	ret_event->waiting = state.waiting;
-	ret_event->retry_at = state.retry_at;
+	authorizations_note(driver, rc, &state, ret_event);
 	return rc;
 }
 
@@ -237,6 +312,7 @@ static enum rc do_download(struct driver *driver, struct order_event *ret_event,
 
 	if (rc != RC_OK)
 		return rc;
+	until_ask(driver);
 	ret_event->status = ORDER_IS_VALID;
 	rc = driver->hooks.accept(driver->hooks.ctx, buf_span(&response.body), &is_elsewhere, err);
 	if (rc == RC_OK || !is_elsewhere)
@@ -251,14 +327,15 @@ static enum rc do_download(struct driver *driver, struct order_event *ret_event,
 
 static const struct {
 	enum rc (*perform)(struct driver *driver, struct order_event *ret_event, struct err *err);
+	bool only_asks;             /* to be cut off in it, or before, is the same: it is repeated */
 	const char *before, *after; /* for the journal; NULL: not worth a line */
 } ACTIONS[ORDER_ACTION_COUNT] = {
-	[ORDER_DO_SUBMIT] = { do_submit, "ordering", "order accepted" },
-	[ORDER_DO_SOLVE] = { do_solve, NULL, NULL },
-	[ORDER_DO_WATCH] = { do_watch, NULL, NULL },
-	[ORDER_DO_SEND_CSR] = { do_send_csr, "sending the CSR", "CSR accepted" },
-	[ORDER_DO_ASK] = { do_ask, NULL, NULL },
-	[ORDER_DO_DOWNLOAD] = { do_download, NULL, "certificate downloaded" },
+	[ORDER_DO_SUBMIT] = { .perform = do_submit, .before = "ordering", .after = "order accepted" },
+	[ORDER_DO_SOLVE] = { .perform = do_solve },
+	[ORDER_DO_WATCH] = { .perform = do_watch },
+	[ORDER_DO_SEND_CSR] = { .perform = do_send_csr, .before = "sending the CSR", .after = "CSR accepted" },
+	[ORDER_DO_ASK] = { .perform = do_ask, .only_asks = true },
+	[ORDER_DO_DOWNLOAD] = { .perform = do_download, .only_asks = true },
 };
 
 /* What the journal says after a step. */
@@ -280,38 +357,116 @@ static void answers_end(struct driver *driver)
 	driver->open = NULL;
 }
 
-enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_wait, struct err *err)
+static enum rc save(struct driver *driver, const char *event, struct err *err)
+{
+	char both[64];
+
+	if (driver->noted && event)
+		snprintf(both, sizeof(both), "%s; %s", driver->noted, event);
+	enum rc rc = driver->hooks.save(driver->hooks.ctx, driver->order,
+					driver->noted && event ? both
+					: driver->noted        ? driver->noted
+							       : event,
+					err);
+	if (rc == RC_OK) {
+		driver->is_unsaved = false;
+		driver->noted = NULL;
+	}
+	return rc;
+}
+
+/* How often it was looked at is no news that has to be stored. */
+static bool is_news(const struct order *before, const struct order *after)
+{
+	return before->phase != after->phase || before->expires_at != after->expires_at ||
+	       before->not_before != after->not_before || strcmp(before->url, after->url) != 0 ||
+	       strcmp(before->finalize_url, after->finalize_url) != 0 ||
+	       strcmp(before->certificate_url, after->certificate_url) != 0;
+}
+
+/*
+ * What was open when we were cut off, and is of no use now, is no fault of the CA: the configuration was changed meanwhile, or the CA
+ * looked for the answer to its challenge while nobody was here to give it.
+ */
+static enum rc order_anew(struct driver *driver, struct err *err)
+{
+	char why[sizeof(driver->void_for)];
+
+	snprintf(why, sizeof(why), "%s", driver->void_for);
+	driver->void_for[0] = '\0';
+	driver->is_resumed = false;
+	*driver->order = (struct order){ .phase = ORDER_START };
+	driver->next = order_resume(driver->order);
+	return save(driver, why, err);
+}
+
+/* Without the wait before it. */
+static enum rc act(struct driver *driver, struct err *err)
 {
 	enum order_action action = driver->next.action;
+	const char *before = ACTIONS[action].before;
+	const struct order known = *driver->order;
 	struct order_event event = { .rc = RC_OK };
 	struct err why = { 0 }, unused = { 0 };
+	/* What the last step came to, and what this one is about to do, is one transaction. */
+	enum rc rc = before || (driver->is_unsaved && !ACTIONS[action].only_asks) ? save(driver, before, err) : RC_OK;
 
-	*ret_wait = (struct driver_wait){ 0 };
-	if (action == ORDER_DO_STOP)
-		return err_set(err, RC_BUG, "the order is over");
-	if (driver->next.not_before > now) {
-		ret_wait->until = driver->next.not_before;
-		return RC_OK;
-	}
-	enum rc rc = ACTIONS[action].before ? driver->hooks.save(driver->hooks.ctx, driver->order, ACTIONS[action].before, err)
-					    : RC_OK;
 	if (rc != RC_OK)
 		return rc;
-	driver->now = now;
 	rc = ACTIONS[action].perform(driver, &event, &why);
+	if (rc != RC_OK && driver->void_for[0])
+		return order_anew(driver, err);
 	if (rc != RC_OK) {
 		event.rc = problem_keeps_order(&why) ? RC_RETRY : RC_DENIED;
-		(void)!order_step(driver->order, &event, now, &driver->next, &unused);
+		(void)!order_step(driver->order, &event, driver->now, &driver->next, &unused);
 		answers_end(driver);
-		(void)!driver->hooks.save(driver->hooks.ctx, driver->order, NULL, NULL);
+		(void)!save(driver, NULL, NULL);
 		if (err)
 			*err = why;
 		return rc;
 	}
-	enum rc stepped = order_step(driver->order, &event, now, &driver->next, err);
+	rc = order_step(driver->order, &event, driver->now, &driver->next, err);
 	answers_end(driver);
-	rc = driver->hooks.save(driver->hooks.ctx, driver->order, event_after(action, driver->order),
-				stepped == RC_OK ? err : NULL);
+	driver->is_unsaved = driver->is_unsaved || is_news(&known, driver->order);
+	const char *after = event_after(action, driver->order);
+	driver->noted = after ? after : driver->noted;
+	if (rc != RC_OK)
+		(void)!save(driver, NULL, NULL);
+	return rc;
+}
+
+/* Is it stored with what comes next, which comes at once? */
+static bool goes_on(const struct driver *driver, enum order_action last)
+{
+	enum order_action next = driver->next.action;
+
+	if (driver->next.not_before || driver->next.pause_ms || next == ORDER_DO_STOP)
+		return false;
+	/* The order's URL is not to be lost while something is asked. */
+	return driver->is_unsaved && !(last == ORDER_DO_SUBMIT && ACTIONS[next].only_asks);
+}
+
+enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_wait, struct err *err)
+{
+	enum order_action action;
+	enum rc rc;
+
+	*ret_wait = (struct driver_wait){ 0 };
+	if (driver->next.action == ORDER_DO_STOP)
+		return err_set(err, RC_BUG, "the order is over");
+	/* No Retry-After is longer: the clock has been set back since. */
+	if (driver->next.not_before > now && driver->next.not_before - now <= CLOCK_RETRY_MAX + 1) {
+		ret_wait->until = driver->next.not_before;
+		return RC_OK;
+	}
+	driver->now = now;
+	do {
+		action = driver->next.action;
+		rc = act(driver, err);
+	} while (rc == RC_OK && goes_on(driver, action));
+	/* A chain that was accepted is stored by whoever makes it live, which is next. */
+	if (rc == RC_OK && driver->is_unsaved && driver->order->phase != ORDER_DONE)
+		rc = save(driver, NULL, err);
 	*ret_wait = (struct driver_wait){ .until = driver->next.not_before, .pause_ms = driver->next.pause_ms };
-	return stepped != RC_OK ? stepped : rc;
+	return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * driver.h -- performs what order_step() decides: one call, one step, its outcome stored before the next.
+ * driver.h -- performs what order_step() decides, and stores what it came to before the next effect outside and before each wait.
  *
  * Nobody sleeps here: a step that must wait says until when, the wait is stored with
  * the order, and the caller comes back.  Challenge answers are out while the driver lives.
@@ -15,19 +15,21 @@
 /* What the driver needs from its caller. */
 struct driver_hooks {
 	void *ctx;
-	/* Stores the order; called before and after each step that has an effect outside. */
+	/* Stores the order: before a step that has an effect outside, and before a wait. */
 	enum rc (*save)(void *ctx, const struct order *order, const char *event, struct err *err);
 	/* The CSR for this order, DER, signed in the token. */
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
 	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
 	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
-	/* The CA holds what `replaces` names for replaced; it is stored with the next save. */
+	/* The CA says that the certificate which `replaces` names was replaced before; stored with the next save. */
 	void (*replaced)(void *ctx);
-	/* Where challenges have programs run and ask a Token Authority. */
+	/* Until when (unix time) the authorisations are valid, as the CA says.  NULL: nobody wants to know, and the CA is not asked. */
+	void (*authorized)(void *ctx, int64_t until);
+	/* What challenges use to run programs and to ask a Token Authority. */
 	struct challenge_desk desk;
 };
 
-/* What a new order says beside its names; NULL: nothing. */
+/* What a new order says beside its names; a NULL member is left out of the order. */
 struct driver_terms {
 	const char *profile;  /* draft-ietf-acme-profiles, 4; the directory has it */
 	const char *replaces; /* RFC 9773, 5: certID of the certificate it takes the place of */
@@ -36,21 +38,27 @@ struct driver_terms {
 #define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */
 
 struct driver;
-/* Borrows all of them; `order` is the stored one (phase START and empty for a new order). */
+/* Borrows all its arguments; `order` is the stored one (for a new order, empty and in phase START). */
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
 		   struct order *order, const struct driver_hooks *hooks, struct driver **ret_driver,
 		   struct err *err) HWA_CHECKED;
 void driver_free(struct driver *driver);
 
-/* Nothing is to be done before both are over. */
+/* For a long wait between two steps: frees what can be read or asked for again, and lets go of `order`, of which only phase, polls and
+ * wait are remembered. */
+void driver_rest(struct driver *driver);
+/* Called after driver_rest() and before the next step, with the same order as it is stored. */
+void driver_wake(struct driver *driver, struct order *order);
+
+/* The next step is to be made when both have passed. */
 struct driver_wait {
 	int64_t until;     /* unix time; 0: now */
 	unsigned pause_ms; /* under a second */
 };
 
 /*
- * Performs the next action, when it is time for it.
- * RC_OK: look at order->phase (DONE: the chain was accepted) and at *ret_wait.
+ * Performs the next action, when it is time for it, and with it those that follow at once and are stored together.
+ * RC_OK: look at order->phase (DONE: the chain was accepted, and the caller stores the order) and at *ret_wait.
  * Otherwise the order came to an end or cannot go on now: err says why; order->phase is FAILED when a new
  * order is needed, and a phase to resume from otherwise.
  */

@@ -133,15 +133,19 @@ bool message_problem_parse(struct span json, struct message_problem *ret)
 	return true;
 }
 
-static bool is_ordered(const json_t *entry, char *const *names, unsigned name_count)
+static bool is_listed(const json_t *list, const struct identifier *identifier)
 {
-	const char *type = json_string_value(json_object_get(entry, "type"));
-	const char *value = json_string_value(json_object_get(entry, "value"));
-	struct identifier identifier;
+	const json_t *entry;
+	size_t index;
 
-	for (unsigned i = 0; i < name_count && type && value; i++)
-		if (identifier_parse(names[i], &identifier) && identifier_equal(&identifier, type, value))
+	json_array_foreach(list, index, entry)
+	{
+		const char *type = json_string_value(json_object_get(entry, "type"));
+		const char *value = json_string_value(json_object_get(entry, "value"));
+
+		if (type && value && identifier_equal(identifier, type, value))
 			return true;
+	}
 	return false;
 }
 
@@ -150,18 +154,17 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 {
 	const json_t *list = json_object_get(object, "identifiers");
 	struct identifier identifier;
-	const json_t *entry;
-	size_t index, ordered = 0;
+	size_t ordered = 0;
 
 	for (unsigned i = 0; i < name_count; i++)
 		ordered += identifier_parse(names[i], &identifier) && identifier_type(identifier.kind);
-	if (!json_is_array(list) || json_array_size(list) != ordered)
-		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order are not the %zu that were ordered", ordered);
-	json_array_foreach(list, index, entry)
-	{
-		if (!is_ordered(entry, names, name_count))
-			return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order has one that was not ordered");
-	}
+	if (!json_is_array(list))
+		return err_set(err, RC_PROTOCOL, "\"identifiers\" of the order is not a list");
+	if (json_array_size(list) != ordered)
+		return err_set(err, RC_ABSENT, "\"identifiers\" of the order are not the %zu that were ordered", ordered);
+	for (unsigned i = 0; i < name_count; i++)
+		if (identifier_parse(names[i], &identifier) && identifier_type(identifier.kind) && !is_listed(list, &identifier))
+			return err_set(err, RC_ABSENT, "\"identifiers\" of the order lack %s, which was ordered", names[i]);
 	return RC_OK;
 }
 

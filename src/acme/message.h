@@ -69,7 +69,7 @@ AUTO_DEFINE_VALUE(message_authorization, struct message_authorization, message_a
 
 /* RC_PROTOCOL naming the member that is missing or odd. */
 enum rc message_directory_parse(struct span json, struct message_directory *ret, struct err *err) HWA_CHECKED;
-/* `names` as configured: the answer's identifiers must be those of them that are identifiers (RFC 8555, 7.1.3). */
+/* `names` as configured: RC_ABSENT when the answer's identifiers are not those of them that are identifiers (RFC 8555, 7.1.3). */
 enum rc message_order_parse(struct span json, char *const *names, unsigned name_count, struct message_order *ret,
 			    struct err *err) HWA_CHECKED;
 enum rc message_authorization_parse(struct span json, struct message_authorization *ret, struct err *err) HWA_CHECKED;

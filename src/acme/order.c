@@ -51,7 +51,7 @@ static bool is_look(enum order_phase phase)
 	return phase == ORDER_POLL || phase == ORDER_VALIDATE;
 }
 
-/* The first look at an order costs nothing; then each pause is four times the last, up to a steady pace. */
+/* The first look at an order costs nothing; then each pause is longer than the last, up to a steady pace. */
 static void pause_before(const struct order *order, const struct order_event *event, int64_t now, struct order_next *next)
 {
 	unsigned looks = order->polls + (order->phase == ORDER_VALIDATE), pause_ms = ORDER_PAUSE_FIRST;
@@ -63,7 +63,7 @@ static void pause_before(const struct order *order, const struct order_event *ev
 	if (looks <= 1)
 		return;
 	for (; looks > 2 && pause_ms < 1000; looks--)
-		pause_ms *= 4;
+		pause_ms *= ORDER_PAUSE_GROWTH;
 	if (pause_ms < 1000)
 		next->pause_ms = pause_ms;
 	else
@@ -117,6 +117,12 @@ enum rc order_step(struct order *order, const struct order_event *event, int64_t
 		pause_before(order, event, now, ret_next);
 	order->not_before = ret_next->not_before;
 	return RC_OK;
+}
+
+void order_expires(struct order *order, int64_t said, int64_t now)
+{
+	if (said > now || order->expires_at)
+		order->expires_at = said;
 }
 
 struct order_next order_resume(struct order *order)

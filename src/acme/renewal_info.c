@@ -7,14 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "certificate_id.h"
 #include "client.h"
 #include "codec.h"
 #include "message_json.h"
 
-#define PART_MAX 64u /* bytes of a key identifier or serial number; both have 20 in practice */
-
-enum rc renewal_info_id_print(struct span authority_key, struct span serial, char ret_id[RENEWAL_INFO_ID_MAX], struct err *err)
+enum rc renewal_info_id(struct span authority_key, struct span serial, char ret_id[RENEWAL_INFO_ID_MAX], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_MAX(RENEWAL_INFO_ID_MAX - 1);
 	/* RFC 9773, 4.1: both in base64url without padding, a period between. */
@@ -27,15 +24,6 @@ enum rc renewal_info_id_print(struct span authority_key, struct span serial, cha
 	if (rc == RC_OK)
 		snprintf(ret_id, RENEWAL_INFO_ID_MAX, "%s", buf_text(&text));
 	return rc;
-}
-
-enum rc renewal_info_id(struct span pem, char ret_id[RENEWAL_INFO_ID_MAX], struct err *err)
-{
-	AUTO(buf) struct buf authority_key = BUF_MAX(PART_MAX);
-	AUTO(buf) struct buf serial = BUF_MAX(PART_MAX);
-	enum rc rc = certificate_id(pem, &authority_key, &serial, err);
-
-	return rc == RC_OK ? renewal_info_id_print(buf_span(&authority_key), buf_span(&serial), ret_id, err) : rc;
 }
 
 /* It is shown to people, never fetched: what is no plain web address is not shown either. */
