@@ -12,8 +12,9 @@ static void answer_bind(sqlite3_stmt *row, const struct store_answer *answer)
 	sqlite3_bind_text(row, 5, answer->value, -1, SQLITE_STATIC);
 }
 
-enum rc store_answer_add(struct store *store, const struct store_answer *answer, struct err *err)
+static enum rc answer_add(struct store *store, const struct store_answer *answer, struct err *err)
 {
+	STORE_HELD(store);
 	sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(
 		store, "INSERT OR REPLACE INTO answer (certificate, type, domain, record, value) VALUES (?,?,?,?,?)", &row, err);
@@ -24,8 +25,14 @@ enum rc store_answer_add(struct store *store, const struct store_answer *answer,
 	return database_finish(store, row, err);
 }
 
-enum rc store_answer_drop(struct store *store, const struct store_answer *answer, struct err *err)
+enum rc store_answer_add(struct store *store, const struct store_answer *answer, struct err *err)
 {
+	return database_durable(store, answer_add(store, answer, err), err);
+}
+
+static enum rc answer_drop(struct store *store, const struct store_answer *answer, struct err *err)
+{
+	STORE_HELD(store);
 	sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(
 		store, "DELETE FROM answer WHERE certificate = ?1 AND type = ?2 AND domain = ?3 AND record = ?4 AND value = ?5",
@@ -37,9 +44,15 @@ enum rc store_answer_drop(struct store *store, const struct store_answer *answer
 	return database_finish(store, row, err);
 }
 
+enum rc store_answer_drop(struct store *store, const struct store_answer *answer, struct err *err)
+{
+	return database_durable(store, answer_drop(store, answer, err), err);
+}
+
 enum rc store_answers(struct store *store, const char *certificate, struct store_answer *ret, unsigned max, unsigned *ret_count,
 		      struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	int stepped = SQLITE_ROW;
 	enum rc rc = database_prepare(store, "SELECT type, domain, record, value FROM answer WHERE certificate = ? LIMIT ?", &row,

@@ -1,229 +1,328 @@
 /* archive.c -- writes a set whole beside its place, moves it in, and switches live/NAME by one rename. */
 #include "archive.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define STAGE_NAME ".staging"
+#include "folder.h"
+#include "set_file_print.h"
 
-static enum rc fail(struct err *err, const char *what, const char *path)
+#define STAGE_NAME     ".staging"
+#define FOLDER_MODE    0755        /* servers that are not ours read in it */
+#define NAME_LEN       63          /* config.h */
+#define GENERATION_MAX 1000000000u /* one a second for 30 years */
+
+/* STATE/archive/NAME or STATE/live, open. */
+struct place {
+	int fd;
+	char path[PATH_MAX];
+};
+
+static void place_close(struct place *place)
+{
+	if (place->fd >= 0)
+		close(place->fd);
+	place->fd = -1;
+}
+AUTO_DEFINE_VALUE(place, struct place, place_close);
+#define PLACE_CLOSED ((struct place){ .fd = -1 })
+
+static enum rc fail(struct err *err, const char *what, const char *path, const char *name)
 {
 	int number = errno;
 
-	return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, number, "%s %s: %s", what, path, strerror(number));
+	return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, number, "cannot %s %s/%s: %s", what, path, name, strerror(number));
 }
 
-/* Opens STATE/PART/NAME below a directory descriptor, making what is missing; no link is followed. */
-static enum rc directory_open(const char *state_dir, const char *part, const char *name, int *ret_fd, struct err *err)
+/* The configuration takes no other names; here they become paths. */
+static enum rc check_name(const char *name, struct err *err)
 {
-	char path[4096];
+	bool is_safe = isalnum((unsigned char)name[0]) && strlen(name) <= NAME_LEN;
 
-	snprintf(path, sizeof(path), "%s/%s", state_dir, part);
-	if (mkdir(path, 0755) != 0 && errno != EEXIST)
-		return fail(err, "cannot make", path);
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return fail(err, "cannot open", path);
-	if (!name) {
-		*ret_fd = fd;
-		return RC_OK;
+	for (const char *at = name; *at; at++)
+		is_safe = is_safe && (isalnum((unsigned char)*at) || strchr("._-", *at));
+	return is_safe ? RC_OK : err_set(err, RC_BUG, "\"%.80s\" is no name of a certificate", name);
+}
+
+/* STATE/PART; `make`: makes it when it is missing, otherwise RC_ABSENT. */
+static enum rc part_open(const char *state_dir, const char *part, bool make, struct place *ret, struct err *err)
+{
+	int top;
+	enum rc rc = folder_open_top(state_dir, 0, &top, err);
+
+	if (rc == RC_ABSENT && make) {
+		if (err)
+			err->rc = RC_RESOURCE; /* the store makes STATE, before there is anything to write here */
+		rc = RC_RESOURCE;
 	}
-	if (mkdirat(fd, name, 0755) != 0 && errno != EEXIST) {
-		close(fd);
-		return fail(err, "cannot make a directory in", path);
-	}
-	*ret_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	close(fd);
-	return *ret_fd < 0 ? fail(err, "cannot open a directory in", path) : RC_OK;
-}
-
-static void directory_remove(int parent, const char *name)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-
-	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
-			unlinkat(fd, entry->d_name, 0);
-	if (directory)
-		closedir(directory);
-	unlinkat(parent, name, AT_REMOVEDIR);
-}
-
-static enum rc file_write(int directory, const char *name, mode_t mode, struct span content, struct err *err)
-{
-	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-
-	if (fd < 0)
-		return fail(err, "cannot create", name);
-	enum rc rc = span_write(fd, content) ? RC_OK : fail(err, "cannot write", name);
-	if (rc == RC_OK && fchmod(fd, mode) != 0)
-		rc = fail(err, "cannot set the mode of", name);
-	if (rc == RC_OK && fsync(fd) != 0)
-		rc = fail(err, "cannot sync", name);
-	close(fd);
-	return rc;
-}
-
-/* Ready to be included: the certificate, and the key in the form that nginx on Debian 12 loads. */
-static enum rc nginx_print(const char *state_dir, const char *name, const struct archive_set *set, struct buf *ret_text,
-			   struct err *err)
-{
-	enum rc rc = buf_print(ret_text, err, "ssl_certificate \"%s/live/%s/fullchain.pem\";\n", state_dir, name);
-
 	if (rc != RC_OK)
 		return rc;
-	if (set->key_uri.len > 7 && memcmp(set->key_uri.at, "pkcs11:", 7) == 0)
-		return buf_print(
-			ret_text, err,
-			"# through the pkcs11 engine; with pkcs11-provider: ssl_certificate_key \"%s/live/%s/key.pem\";\n"
-			"ssl_certificate_key \"engine:pkcs11:%.*s\";\n",
-			state_dir, name, (int)set->key_uri.len, (const char *)set->key_uri.at);
-	return buf_print(ret_text, err,
-			 "# through the tpm2 provider: OPENSSL_CONF and TPM2OPENSSL_TCTI in nginx's environment\n"
-			 "ssl_certificate_key \"%s/live/%s/key.pem\";\n",
-			 state_dir, name);
+	snprintf(ret->path, sizeof(ret->path), "%s/%s", state_dir, part);
+	rc = folder_open(top, part, ret->path, make ? FOLDER_MODE : 0, &ret->fd, err);
+	close(top);
+	return rc;
 }
 
-static enum rc set_write(int directory, const char *state_dir, const char *name, const struct archive_set *set, struct err *err)
+static enum rc archive_open(const char *state_dir, const char *name, bool make, struct place *ret, struct err *err)
 {
-	AUTO(buf) struct buf nginx = BUF_MAX(32768);
-	enum rc rc = nginx_print(state_dir, name, set, &nginx, err);
-	struct {
-		const char *name;
-		mode_t mode;
-		struct span content;
-	} files[] = {
-		{ "fullchain.pem", 0644, set->fullchain }, { "chain.pem", 0644, set->chain },
-		{ "cert.pem", 0644, set->leaf },           { "key.pem", 0640, set->key_pem },
-		{ "key.uri", 0640, set->key_uri },         { "nginx.conf", 0644, buf_span(&nginx) },
-	};
+	AUTO(place) struct place archive = PLACE_CLOSED;
+	enum rc rc = check_name(name, err);
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == RC_OK; i++)
-		rc = file_write(directory, files[i].name, files[i].mode, files[i].content, err);
-	return rc;
+	if (rc == RC_OK)
+		rc = part_open(state_dir, "archive", make, &archive, err);
+	if (rc != RC_OK)
+		return rc;
+	snprintf(ret->path, sizeof(ret->path), "%s/archive/%s", state_dir, name);
+	return folder_open(archive.fd, name, ret->path, make ? FOLDER_MODE : 0, &ret->fd, err);
+}
+
+/* A set that is being written. */
+struct stage {
+	int folder;
+	char path[PATH_MAX];
+	int fds[SET_FILE_COUNT]; /* of its files; -1: not begun */
+};
+
+static enum rc file_begin(struct stage *stage, enum set_file kind, const struct set_files *files, const char *name,
+			  const char *folder, const struct archive_set *set, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_MAX(SET_FILE_MAX);
+	struct folder_file file = {
+		.name = set_file_name(kind), .mode = set_file_mode(files, kind), .owner = files->owner, .group = files->group
+	};
+	enum rc rc = set_file_print(kind, name, folder, set, &text, err);
+
+	return rc == RC_OK ? folder_begin(stage->folder, stage->path, &file, buf_span(&text), &stage->fds[kind], err) : rc;
+}
+
+/* The disk is waited for when all are on their way to it: it takes them together. */
+static enum rc set_write(struct stage *stage, const struct place *archive, const char *name, unsigned generation,
+			 const struct archive_set *set, struct err *err)
+{
+	const struct set_files defaults = set_files_default(), *files = set->files ? set->files : &defaults;
+	char folder[PATH_MAX];
+	enum rc rc = RC_OK;
+
+	snprintf(folder, sizeof(folder), "%s/%u", archive->path, generation);
+	for (unsigned i = 0; i < SET_FILE_COUNT && rc == RC_OK; i++)
+		if (files->formats & SET_FILE_BIT(i))
+			rc = file_begin(stage, (enum set_file)i, files, name, folder, set, err);
+	for (unsigned i = 0; i < SET_FILE_COUNT; i++) {
+		if (stage->fds[i] < 0)
+			continue;
+		if (rc == RC_OK)
+			rc = folder_end(stage->fds[i], stage->path, set_file_name((enum set_file)i), err);
+		else
+			close(stage->fds[i]);
+	}
+	return rc == RC_OK ? folder_sync(stage->folder, stage->path, err) : rc;
 }
 
 /* The whole set in a folder beside its place, on disk. */
-static enum rc stage_write(int archive, const char *state_dir, const char *name, const struct archive_set *set, struct err *err)
+static enum rc stage_write(const struct place *archive, const char *name, unsigned generation, const struct archive_set *set,
+			   struct err *err)
 {
-	directory_remove(archive, STAGE_NAME);
-	if (mkdirat(archive, STAGE_NAME, 0755) != 0)
-		return fail(err, "cannot make archive directory for", name);
-	int stage = openat(archive, STAGE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (stage < 0)
-		return fail(err, "cannot open archive directory of", name);
-	enum rc rc = set_write(stage, state_dir, name, set, err);
-	if (rc == RC_OK && fsync(stage) != 0)
-		rc = fail(err, "cannot sync archive of", name);
-	close(stage);
+	struct stage stage;
+	enum rc rc = folder_remove(archive->fd, archive->path, STAGE_NAME, err); /* of a renewal that was cut off */
+
+	for (unsigned i = 0; i < SET_FILE_COUNT; i++)
+		stage.fds[i] = -1;
+	snprintf(stage.path, sizeof(stage.path), "%s/" STAGE_NAME, archive->path);
+	if (rc == RC_OK)
+		rc = folder_make(archive->fd, STAGE_NAME, stage.path, FOLDER_MODE, &stage.folder,
+				 err); /* what counts is where it is moved to */
+	if (rc != RC_OK)
+		return rc;
+	rc = set_write(&stage, archive, name, generation, set, err);
+	close(stage.folder);
 	return rc;
 }
 
-static enum rc stage_move(int archive, const char *name, unsigned generation, struct err *err)
+static enum rc stage_move(const struct place *archive, unsigned generation, struct err *err)
 {
 	char number[16];
 
 	snprintf(number, sizeof(number), "%u", generation);
-	directory_remove(archive, number); /* of a renewal that was cut off */
-	if (renameat(archive, STAGE_NAME, archive, number) != 0)
-		return fail(err, "cannot move archive into place for", name);
-	return fsync(archive) == 0 ? RC_OK : fail(err, "cannot sync archive of", name);
+	enum rc rc = folder_remove(archive->fd, archive->path, number, err); /* of a renewal that was cut off */
+	if (rc == RC_OK && renameat(archive->fd, STAGE_NAME, archive->fd, number) != 0)
+		rc = fail(err, "move a set to", archive->path, number);
+	return rc == RC_OK ? folder_sync(archive->fd, archive->path, err) : rc;
 }
 
 enum rc archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
 		      struct err *err)
 {
+	AUTO(place) struct place archive = PLACE_CLOSED;
 	unsigned live = 0;
-	int archive;
 	enum rc rc = archive_live(state_dir, name, &live, err);
 
 	if (rc == RC_OK && live == generation)
 		rc = err_set(err, RC_BUG, "generation %u of %s is live and is not written again", generation, name);
 	if (rc == RC_OK)
-		rc = directory_open(state_dir, "archive", name, &archive, err);
+		rc = archive_open(state_dir, name, true, &archive, err);
+	if (rc == RC_OK) {
+		rc = stage_write(&archive, name, generation, set, err);
+		if (rc == RC_OK)
+			rc = stage_move(&archive, generation, err);
+		if (rc != RC_OK)
+			(void)!folder_remove(archive.fd, archive.path, STAGE_NAME, NULL);
+	}
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "stage generation %u in %s/archive/%s", generation, state_dir, name);
+}
+
+/* What the link is to point at is there, and is ours. */
+static enum rc check_target(const char *state_dir, const char *name, unsigned generation, struct err *err)
+{
+	AUTO(place) struct place archive = PLACE_CLOSED;
+	char number[16], path[PATH_MAX];
+	int fd;
+	enum rc rc = archive_open(state_dir, name, false, &archive, err);
+
 	if (rc != RC_OK)
 		return rc;
-	rc = stage_write(archive, state_dir, name, set, err);
+	snprintf(number, sizeof(number), "%u", generation);
+	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 32, archive.path, number);
+	rc = folder_open(archive.fd, number, path, 0, &fd, err);
 	if (rc == RC_OK)
-		rc = stage_move(archive, name, generation, err);
-	if (rc != RC_OK)
-		directory_remove(archive, STAGE_NAME);
-	close(archive);
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "stage generation %u in %s/archive/%s", generation, state_dir, name);
+		close(fd);
+	return rc;
 }
 
 enum rc archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err)
 {
+	AUTO(place) struct place live = PLACE_CLOSED;
 	char target[128], beside[128];
-	int live;
-	enum rc rc = directory_open(state_dir, "live", NULL, &live, err);
+	unsigned present;
+	enum rc rc = check_target(state_dir, name, generation, err);
 
+	if (rc == RC_OK)
+		rc = part_open(state_dir, "live", true, &live, err);
+	if (rc == RC_OK)
+		rc = archive_live(state_dir, name, &present, err); /* nothing but a link of ours is replaced */
 	if (rc != RC_OK)
-		return rc;
+		return err_wrap(err, rc, "switch live/%s to generation %u", name, generation);
 	snprintf(target, sizeof(target), "../archive/%s/%u", name, generation);
 	snprintf(beside, sizeof(beside), ".%s.new", name);
-	unlinkat(live, beside, 0);
-	if (symlinkat(target, live, beside) != 0)
-		rc = fail(err, "cannot make the link live/", name);
-	if (rc == RC_OK && renameat(live, beside, live, name) != 0)
-		rc = fail(err, "cannot switch the link live/", name);
-	if (rc == RC_OK && fsync(live) != 0)
-		rc = fail(err, "cannot sync the directory of live/", name);
-	if (rc != RC_OK)
-		unlinkat(live, beside, 0);
-	close(live);
-	return rc;
+	rc = folder_clear(live.fd, live.path, beside, S_IFLNK, err);
+	if (rc == RC_OK && symlinkat(target, live.fd, beside) != 0)
+		rc = fail(err, "make the link", live.path, beside);
+	if (rc == RC_OK && renameat(live.fd, beside, live.fd, name) != 0) {
+		rc = fail(err, "switch the link", live.path, name);
+		unlinkat(live.fd, beside, 0);
+	}
+	return rc == RC_OK ? folder_sync(live.fd, live.path, err) : rc;
 }
 
-enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err)
+static enum rc link_read(const struct place *live, const char *name, unsigned *ret_generation, struct err *err)
 {
-	char path[4096], target[256], wanted[128];
+	char target[256], wanted[128];
 	unsigned generation = 0;
 	int used = 0;
+	ssize_t len = readlinkat(live->fd, name, target, sizeof(target) - 1);
 
-	snprintf(path, sizeof(path), "%s/live/%s", state_dir, name);
-	ssize_t len = readlink(path, target, sizeof(target) - 1);
-	if (len < 0 && errno == ENOENT) {
-		*ret_generation = 0;
-		return RC_OK;
-	}
 	if (len < 0)
-		return fail(err, "cannot read the link", path);
+		return fail(err, "read the link", live->path, name);
 	target[len] = '\0';
 	snprintf(wanted, sizeof(wanted), "../archive/%s/", name);
 	size_t at = strlen(wanted);
 	if (strncmp(target, wanted, at) != 0 || sscanf(target + at, "%u%n", &generation, &used) != 1 || target[at + (size_t)used])
-		return err_set(err, RC_RESOURCE, "%s does not point into the archive; it was changed by somebody else", path);
+		return err_set(err, RC_RESOURCE,
+			       "%s/%s does not lead into the archive, somebody else has changed it; `hwacme status %s` says "
+			       "where it is to lead",
+			       live->path, name, name);
 	*ret_generation = generation;
 	return RC_OK;
 }
 
+enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err)
+{
+	AUTO(place) struct place live = PLACE_CLOSED;
+	struct err why = { 0 };
+	bool is_there = false;
+	enum rc rc = check_name(name, &why);
+
+	if (rc == RC_OK)
+		rc = part_open(state_dir, "live", false, &live, &why);
+	if (rc == RC_OK)
+		rc = folder_look(live.fd, live.path, name, S_IFLNK, &is_there, &why);
+	if (rc == RC_OK && is_there)
+		return link_read(&live, name, ret_generation, err);
+	if (rc == RC_OK || rc == RC_ABSENT) {
+		*ret_generation = 0;
+		return RC_OK;
+	}
+	if (err)
+		*err = why;
+	return rc;
+}
+
+/* The folder, and in it the certificate, which is in every set. */
+static enum rc set_check(const char *state_dir, const char *name, unsigned generation, struct err *err)
+{
+	AUTO(place) struct place archive = PLACE_CLOSED;
+	char leaf[64];
+	struct stat status;
+	enum rc rc = archive_open(state_dir, name, false, &archive, err);
+
+	if (rc == RC_OK)
+		rc = check_target(state_dir, name, generation, err);
+	if (rc == RC_OK) {
+		snprintf(leaf, sizeof(leaf), "%u/%s", generation, set_file_name(SET_FILE_CERT));
+		rc = fstatat(archive.fd, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 ? RC_OK : fail(err, "find", archive.path, leaf);
+	}
+	if (rc == RC_OK)
+		return RC_OK;
+	if (err)
+		err->rc = RC_RESOURCE; /* also what is absent */
+	return err_wrap(err, RC_RESOURCE,
+			"the live set is damaged: restore it, or have another made with `hwacme renew --force %s`", name);
+}
+
+enum rc archive_check(const char *state_dir, const char *name, unsigned generation, struct err *err)
+{
+	unsigned live = 0;
+	struct err why = { 0 };
+	enum rc rc = archive_live(state_dir, name, &live, &why);
+
+	if (rc == RC_OK && live == generation)
+		return set_check(state_dir, name, generation, err);
+	if (rc == RC_OK && !live)
+		return err_set(err, RC_RESOURCE, "%s/live/%s is gone; `hwacme renew %s` makes it anew", state_dir, name, name);
+	if (rc == RC_OK)
+		rc = err_set(&why, RC_RESOURCE, "%s/live/%s leads to generation %u, which is not the live one", state_dir, name,
+			     live);
+	if (err)
+		*err = why;
+	return err_wrap(err, rc, "make it right with `ln -sfT ../archive/%s/%u %s/live/%s`, then reload the service", name,
+			generation, state_dir, name);
+}
+
 enum rc archive_highest(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err)
 {
-	int fd;
+	AUTO(place) struct place archive = PLACE_CLOSED;
 	const struct dirent *entry;
 	unsigned highest = 0;
-	enum rc rc = directory_open(state_dir, "archive", name, &fd, err);
+	enum rc rc = archive_open(state_dir, name, true, &archive, err);
 
 	if (rc != RC_OK)
 		return rc;
-	DIR *directory = fdopendir(fd);
-	if (!directory) {
-		close(fd);
-		return fail(err, "cannot list the archive of", name);
-	}
+	DIR *directory = fdopendir(archive.fd);
+	if (!directory)
+		return fail(err, "list", archive.path, ".");
+	archive.fd = -1;
 	while ((entry = readdir(directory))) {
 		unsigned generation = 0;
 		int used = 0;
 
-		if (sscanf(entry->d_name, "%u%n", &generation, &used) == 1 && !entry->d_name[used] && generation > highest)
+		/* What is beyond any number of ours was made by somebody else, and is stepped over. */
+		if (sscanf(entry->d_name, "%u%n", &generation, &used) == 1 && !entry->d_name[used] &&
+		    generation <= GENERATION_MAX && generation > highest)
 			highest = generation;
 	}
 	closedir(directory);

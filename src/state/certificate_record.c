@@ -4,8 +4,6 @@
 
 #include "database.h"
 
-#define JOURNAL_KEPT 200 /* lines a certificate */
-
 static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
 	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation, "
@@ -62,6 +60,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 
 enum rc store_certificate_load(struct store *store, const char *name, struct store_certificate *ret, struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct store_certificate record = { 0 };
 	enum rc rc = database_prepare(store, SELECT, &row, err);
@@ -79,6 +78,8 @@ enum rc store_certificate_load(struct store *store, const char *name, struct sto
 	if (record.state >= CERTIFICATE_STATE_COUNT || record.order.phase == ORDER_PHASE_COUNT)
 		return err_set(err, RC_RESOURCE, "%s: the record of \"%s\" is damaged", store->path, name);
 	rc = issued_load(store, &record, err);
+	if (rc == RC_OK)
+		rc = service_load(store, &record, err);
 	if (rc == RC_OK)
 		*ret = record;
 	return rc;
@@ -124,13 +125,21 @@ static bool names_key(const struct store_certificate *record, const struct store
 	       (record->next_key.token[0] && memcmp(record->next_key.name.id, key->name.id, TOKEN_ID_LEN) == 0);
 }
 
-/* A key that the stored record names and the new one does not is not lost sight of: it waits to be erased. */
+/* A key that the stored record names and the new one does not is not lost sight of: it waits to be erased.  `live`: with what it
+ * was live; NULL: it never was. */
 static enum rc key_retire(struct store *store, const struct store_certificate *record, const struct store_key *key,
-			  int64_t erase_at, struct err *err)
+			  const struct store_certificate *live, int64_t erase_at, struct err *err)
 {
+	struct store_retired retired = { .key = *key, .erase_at = erase_at };
+
 	if (!key->token[0] || names_key(record, key))
 		return RC_OK;
-	return retired_add(store, key, record->name, erase_at, err);
+	snprintf(retired.certificate, sizeof(retired.certificate), "%s", record->name);
+	if (live) {
+		retired.generation = live->generation;
+		retired.not_after = live->not_after;
+	}
+	return retired_add(store, &retired, err);
 }
 
 static enum rc journal_add(struct store *store, const char *name, int64_t at, const char *text, struct err *err)
@@ -152,7 +161,7 @@ static enum rc journal_add(struct store *store, const char *name, int64_t at, co
 	if (rc != RC_OK)
 		return rc;
 	sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_int(row, 2, JOURNAL_KEPT);
+	sqlite3_bind_int(row, 2, STORE_JOURNAL_KEPT);
 	return database_finish(store, row, err);
 }
 
@@ -162,12 +171,13 @@ static enum rc record_write(struct store *store, const struct store_certificate 
 	struct store_certificate before = { 0 };
 	sqlite3_stmt *row = NULL;
 	enum rc rc = store_certificate_load(store, record->name, &before, err);
+	bool is_known = rc == RC_OK;
 
 	if (rc == RC_OK) {
-		rc = key_retire(store, record, &before.live_key, erase_at, err);
+		rc = key_retire(store, record, &before.live_key, &before, erase_at, err);
 		/* A next key that never went live was in no service: it may go at once. */
 		if (rc == RC_OK)
-			rc = key_retire(store, record, &before.next_key, now, err);
+			rc = key_retire(store, record, &before.next_key, NULL, now, err);
 	} else if (rc == RC_ABSENT) {
 		rc = RC_OK;
 	}
@@ -177,16 +187,19 @@ static enum rc record_write(struct store *store, const struct store_certificate 
 		return rc;
 	record_bind(row, record);
 	rc = database_finish(store, row, err);
-	if (rc == RC_OK)
+	if (rc == RC_OK && (!is_known || !issued_equal(record, &before)))
 		rc = issued_save(store, record, err);
+	if (rc == RC_OK && (!is_known || !service_equal(&record->service, &before.service)))
+		rc = service_save(store, record, err);
 	if (rc == RC_OK && event)
 		rc = journal_add(store, record->name, now, event, err);
 	return rc;
 }
 
-enum rc store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
-			       const char *event, struct err *err)
+static enum rc certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+				const char *event, struct err *err)
 {
+	STORE_HELD(store);
 	enum rc rc = database_run(store, "BEGIN IMMEDIATE", err);
 
 	if (rc != RC_OK)
@@ -199,9 +212,16 @@ enum rc store_certificate_save(struct store *store, const struct store_certifica
 	return rc;
 }
 
+enum rc store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+			       const char *event, struct err *err)
+{
+	return database_durable(store, certificate_save(store, record, now, erase_at, event, err), err);
+}
+
 enum rc store_journal(struct store *store, const char *certificate, struct store_journal_line *ret, unsigned max,
 		      unsigned *ret_count, struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	unsigned count = 0;
 	enum rc rc = database_prepare(store, "SELECT at, text FROM journal WHERE certificate = ? ORDER BY number DESC LIMIT ?",

@@ -57,6 +57,35 @@ const char *const database_steps[] = {
 	"CREATE TABLE answer (certificate TEXT NOT NULL, type TEXT NOT NULL, domain TEXT NOT NULL, record TEXT NOT NULL,"
 	" value TEXT NOT NULL, PRIMARY KEY (certificate, type, record, value)) STRICT;"
 	"PRAGMA user_version = 7;",
+	/* Which authorities answer, and how many orders they were given: a restart neither forgets an outage nor a limit. */
+	"CREATE TABLE availability (authority TEXT PRIMARY KEY, down_since INTEGER NOT NULL, retry_at INTEGER NOT NULL,"
+	" probing_until INTEGER NOT NULL, order_at_ms INTEGER NOT NULL, failures INTEGER NOT NULL) STRICT;"
+	"PRAGMA user_version = 8;",
+	/* Until when the CA asks for no challenge. */
+	"ALTER TABLE issued ADD COLUMN authorized_until INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 9;",
+	/*
+	 * Hook and probe with a back-off of their own; what is known of superseded keys and certificates.  What an older hwacme
+	 * called "installed" (4) owes its hook; everything else that is live was in service as far as it knew.
+	 */
+	"CREATE TABLE service (certificate TEXT PRIMARY KEY, deployed_at INTEGER NOT NULL, probed_at INTEGER NOT NULL,"
+	" grace_from INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL, failed_at INTEGER NOT NULL,"
+	" last_error TEXT NOT NULL, prune_at INTEGER NOT NULL, revoke_at INTEGER NOT NULL, revoke_failures INTEGER NOT NULL)"
+	" STRICT;"
+	"INSERT INTO service SELECT name, issued_at, 0, 0, 0, 0, 0, '', 0, 0, 0 FROM certificate WHERE generation > 0 AND state "
+	"<> 4;"
+	"INSERT INTO service SELECT name, 0, 0, 0, attempts, retry_at, failed_at, last_error, 0, 0, 0 FROM certificate"
+	" WHERE generation > 0 AND state = 4;"
+	"UPDATE certificate SET attempts = 0, retry_at = 0, peer_retry_at = 0, last_error = '' WHERE generation > 0 AND state = "
+	"4;"
+	"ALTER TABLE retired ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE retired ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE superseded (certificate TEXT NOT NULL, generation INTEGER NOT NULL, authority TEXT NOT NULL,"
+	" serial TEXT NOT NULL, not_after INTEGER NOT NULL, PRIMARY KEY (certificate, generation)) STRICT;"
+	"PRAGMA user_version = 10;",
+	/* What stands in the token beside the live key. */
+	"ALTER TABLE service ADD COLUMN published TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 11;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 
@@ -112,6 +141,7 @@ enum rc database_schema(struct store *store, bool may_write, struct err *err)
 
 enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *statement = NULL;
 	enum rc rc = database_prepare(store, "SELECT number FROM instance", &statement, err);
 

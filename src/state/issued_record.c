@@ -1,5 +1,6 @@
 /* issued_record.c -- how a live certificate was issued, when its CA wants it renewed, and the directories of the authorities. */
 #include <stdio.h>
+#include <string.h>
 
 #include "database.h"
 
@@ -9,7 +10,7 @@ enum rc issued_load(struct store *store, struct store_certificate *record, struc
 	struct renewal_info *info = &record->renewal_info;
 	enum rc rc = database_prepare(store,
 				      "SELECT account, profile, id, start_at, end_at, at, check_at, failures, early, is_replaced,"
-				      " explanation FROM issued WHERE certificate = ?",
+				      " explanation, authorized_until FROM issued WHERE certificate = ?",
 				      &row, err);
 
 	if (rc != RC_OK)
@@ -31,6 +32,7 @@ enum rc issued_load(struct store *store, struct store_certificate *record, struc
 	info->early = (unsigned)sqlite3_column_int64(row, 8);
 	info->is_replaced = sqlite3_column_int(row, 9) != 0;
 	text_column(row, 10, info->explanation, sizeof(info->explanation));
+	record->authorized_until = sqlite3_column_int64(row, 11);
 	return RC_OK;
 }
 
@@ -41,7 +43,7 @@ enum rc issued_save(struct store *store, const struct store_certificate *record,
 	enum rc rc = database_prepare(
 		store,
 		"INSERT OR REPLACE INTO issued (certificate, account, profile, id, start_at, end_at, at, check_at,"
-		" failures, early, is_replaced, explanation) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		" failures, early, is_replaced, explanation, authorized_until) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		&row, err);
 
 	if (rc != RC_OK)
@@ -58,11 +60,27 @@ enum rc issued_save(struct store *store, const struct store_certificate *record,
 	sqlite3_bind_int64(row, 10, info->early);
 	sqlite3_bind_int(row, 11, info->is_replaced);
 	sqlite3_bind_text(row, 12, info->explanation, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 13, record->authorized_until);
 	return database_finish(store, row, err);
+}
+
+static bool info_equal(const struct renewal_info *left, const struct renewal_info *right)
+{
+	return strcmp(left->id, right->id) == 0 && left->start == right->start && left->end == right->end &&
+	       left->at == right->at && left->check_at == right->check_at && left->failures == right->failures &&
+	       left->early == right->early && left->is_replaced == right->is_replaced &&
+	       strcmp(left->explanation, right->explanation) == 0;
+}
+
+bool issued_equal(const struct store_certificate *left, const struct store_certificate *right)
+{
+	return strcmp(left->account, right->account) == 0 && strcmp(left->profile, right->profile) == 0 &&
+	       left->authorized_until == right->authorized_until && info_equal(&left->renewal_info, &right->renewal_info);
 }
 
 enum rc store_directory_load(struct store *store, const char *authority, struct store_directory *ret, struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(store, "SELECT url, fetched_at, json FROM directory WHERE authority = ?", &row, err);
 
@@ -82,8 +100,10 @@ enum rc store_directory_load(struct store *store, const char *authority, struct 
 	return RC_OK;
 }
 
-enum rc store_directory_save(struct store *store, const char *authority, const struct store_directory *directory, struct err *err)
+static enum rc directory_save(struct store *store, const char *authority, const struct store_directory *directory,
+			      struct err *err)
 {
+	STORE_HELD(store);
 	sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(
 		store, "INSERT OR REPLACE INTO directory (authority, url, fetched_at, json) VALUES (?,?,?,?)", &row, err);
@@ -95,4 +115,9 @@ enum rc store_directory_save(struct store *store, const char *authority, const s
 	sqlite3_bind_int64(row, 3, directory->fetched_at);
 	sqlite3_bind_blob(row, 4, directory->json.at, (int)directory->json.len, SQLITE_STATIC);
 	return database_finish(store, row, err);
+}
+
+enum rc store_directory_save(struct store *store, const char *authority, const struct store_directory *directory, struct err *err)
+{
+	return database_durable(store, directory_save(store, authority, directory, err), err);
 }

@@ -1,27 +1,12 @@
-/* key_record.c -- accounts, retired keys, and whose a key is. */
+/* key_record.c -- accounts, and whose a key is. */
 #include <stdio.h>
 #include <string.h>
 
 #include "database.h"
 
-enum rc retired_add(struct store *store, const struct store_key *key, const char *certificate, int64_t erase_at, struct err *err)
-{
-	sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(store,
-				      "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at)"
-				      " VALUES (?,?,?,?,?,?,?)",
-				      &row, err);
-
-	if (rc != RC_OK)
-		return rc;
-	int at = key_bind(row, 1, key);
-	sqlite3_bind_text(row, at, certificate, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(row, at + 1, erase_at);
-	return database_finish(store, row, err);
-}
-
 enum rc store_account_load(struct store *store, const char *authority, struct store_account *ret, struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct store_account account = { 0 };
 	int at = 1;
@@ -71,7 +56,7 @@ static enum rc account_write(struct store *store, const struct store_account *ac
 	rc = RC_OK;
 	for (size_t i = 0; i < 2 && rc == RC_OK; i++)
 		if (keys[i]->token[0] && !account_has(account, keys[i]))
-			rc = retired_add(store, keys[i], "", 0, err);
+			rc = retired_add(store, &(struct store_retired){ .key = *keys[i] }, err);
 	if (rc == RC_OK)
 		rc = database_prepare(
 			store,
@@ -92,8 +77,9 @@ static enum rc account_write(struct store *store, const struct store_account *ac
 	return database_finish(store, row, err);
 }
 
-enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err)
+static enum rc account_save(struct store *store, const struct store_account *account, struct err *err)
 {
+	STORE_HELD(store);
 	enum rc rc = database_run(store, "BEGIN IMMEDIATE", err);
 
 	if (rc != RC_OK)
@@ -106,50 +92,21 @@ enum rc store_account_save(struct store *store, const struct store_account *acco
 	return rc;
 }
 
-enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
-			  struct err *err)
+enum rc store_account_save(struct store *store, const struct store_account *account, struct err *err)
 {
-	AUTO(statement) sqlite3_stmt *row = NULL;
-	unsigned count = 0;
-	enum rc rc = database_prepare(store,
-				      "SELECT token, label, id, type, made_at, certificate, erase_at FROM retired"
-				      " WHERE erase_at <= ? ORDER BY erase_at LIMIT ?",
-				      &row, err);
-
-	if (rc != RC_OK)
-		return rc;
-	sqlite3_bind_int64(row, 1, now);
-	sqlite3_bind_int64(row, 2, max);
-	while (count < max && sqlite3_step(row) == SQLITE_ROW) {
-		key_column(row, 0, &ret[count].key);
-		text_column(row, KEY_COLUMNS, ret[count].certificate, sizeof(ret[count].certificate));
-		ret[count].erase_at = sqlite3_column_int64(row, KEY_COLUMNS + 1);
-		count++;
-	}
-	*ret_count = count;
-	return RC_OK;
-}
-
-enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err)
-{
-	sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(store, "DELETE FROM retired WHERE id = ?", &row, err);
-
-	if (rc != RC_OK)
-		return rc;
-	sqlite3_bind_blob(row, 1, name->id, TOKEN_ID_LEN, SQLITE_STATIC);
-	return database_finish(store, row, err);
+	return database_durable(store, account_save(store, account, err), err);
 }
 
 enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err)
 {
+	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(
 		store,
 		"SELECT 'certificate ' || name || ' (live)' FROM certificate WHERE live_id = ?1 AND live_token <> ''"
 		" UNION ALL SELECT 'certificate ' || name || ' (next)' FROM certificate WHERE next_id = ?1 AND next_token <> ''"
 		" UNION ALL SELECT 'account at ' || authority FROM account WHERE id = ?1"
-		" UNION ALL SELECT 'account at ' || authority || ' (next)' FROM account WHERE next_id = ?1"
+		" UNION ALL SELECT 'account at ' || authority || ' (next)' FROM account WHERE next_id = ?1 AND next_token <> ''"
 		" UNION ALL SELECT CASE certificate WHEN '' THEN 'an account' ELSE 'certificate ' || certificate END"
 		" || ' (superseded)' FROM retired WHERE id = ?1",
 		&row, err);

@@ -14,14 +14,17 @@
 #define EARLY_HOLD_FIRST INT64_C(3600)
 #define EARLY_HOLD_LAST  (6 * INT64_C(3600))
 
-/* FNV-1a: the same certificate gets the same jitter on every machine and every run. */
-static uint64_t name_hash(const char *name, int64_t not_after)
+/* FNV-1a: the same certificate gets the same jitter on every run; one of the same name on another machine gets another. */
+static uint64_t name_hash(const char *name, uint64_t seed, int64_t not_after)
 {
 	uint64_t hash = UINT64_C(14695981039346656037);
 
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-	return (hash ^ (uint64_t)not_after) * UINT64_C(1099511628211);
+	hash = (hash ^ (uint64_t)not_after) * UINT64_C(1099511628211);
+	/* The high bits know of all that came in; a remainder looks at the low ones too. */
+	hash = (hash ^ seed) * UINT64_C(1099511628211);
+	return hash ^ hash >> 32;
 }
 
 /* Keeps the earlier of the two. */
@@ -36,6 +39,19 @@ static void earlier(struct plan *plan, int64_t when, const char *fmt, ...)
 	plan->when = when;
 	va_start(args, fmt);
 	vsnprintf(plan->why, sizeof(plan->why), fmt, args);
+	va_end(args);
+}
+
+/* Says more of what is decided. */
+static void also(struct plan *plan, const char *fmt, ...) HWA_PRINTF(2);
+
+static void also(struct plan *plan, const char *fmt, ...)
+{
+	size_t used = strlen(plan->why);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(plan->why + used, sizeof(plan->why) - used, fmt, args);
 	va_end(args);
 }
 
@@ -76,6 +92,11 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 		earlier(plan, facts->issued_at + policy->preauthorized - policy->margin,
 			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600),
 			margin);
+	/* What ends soon after issuance was not prolonged by it: the next renewal is challenged, and there is no hurry. */
+	int64_t inside = facts->authorized_until - policy->margin;
+	if (policy->preauthorized && inside > facts->issued_at + (facts->not_after - facts->not_before) / 16)
+		earlier(plan, inside, "the CA's authorisation ends %s, less a margin of %s",
+			clock_print(facts->authorized_until, text), margin);
 	earlier(plan, facts->not_after - before_end, "%s before it expires, whatever else was configured",
 		clock_print_duration(before_end, last));
 }
@@ -103,9 +124,12 @@ static void apply_jitter(const struct config_policy *policy, const char *name, c
 {
 	int64_t span = plan->when - facts->not_before;
 	int64_t most = span > 0 ? span / 100 * policy->jitter_percent : 0;
+	int64_t less = most > 0 ? (int64_t)(name_hash(name, facts->seed, facts->not_after) % (uint64_t)most) : 0;
+	char text[CLOCK_TEXT_MAX];
 
-	if (most > 0)
-		plan->when -= (int64_t)(name_hash(name, facts->not_after) % (uint64_t)most);
+	plan->when -= less;
+	if (less > 0)
+		also(plan, ", less %s of jitter", clock_print_duration(less, text));
 }
 
 /* The time itself where a window is open, else one in the next window: not the first second of it, which all would take. */
@@ -124,8 +148,7 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 			  struct plan *plan)
 {
 	int64_t at, closes, last = facts->not_after - margin_of(policy, facts);
-	uint64_t hash = name_hash(name, facts->not_after);
-	size_t used = strlen(plan->why);
+	uint64_t hash = name_hash(name, facts->seed, facts->not_after);
 	char text[CLOCK_TEXT_MAX];
 
 	if (!policy->window_count)
@@ -135,12 +158,13 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 	if (found && closes <= now)
 		found = in_window(policy, hash, now, &at, &closes);
 	if (found && at <= last) {
+		if (at > plan->when && plan->when > now)
+			also(plan, ", which is %s", clock_print(plan->when, text));
 		if (at > plan->when)
-			snprintf(plan->why + used, sizeof(plan->why) - used, "; in a maintenance window");
+			also(plan, "; put off to a maintenance window");
 		plan->when = at;
 	} else {
-		snprintf(plan->why + used, sizeof(plan->why) - used, "; in no maintenance window, for none opens before %s",
-			 clock_print(last, text));
+		also(plan, "; in no maintenance window, for none opens before %s", clock_print(last, text));
 	}
 }
 
@@ -192,6 +216,9 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	/* Drawn at random already. */
 	by_suggestion(policy, facts, &plan);
 	apply_windows(policy, name, facts, now, &plan);
+	if (facts->not_before - PLAN_CLOCK_BEHIND > now)
+		also(&plan, "; it is valid only from %s: the clock of this machine is behind",
+		     clock_print(facts->not_before, text));
 	plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
 	return plan;
 }
@@ -208,6 +235,17 @@ int64_t plan_back_off(unsigned attempts, int64_t not_after, int64_t wait, int64_
 	/* A certificate about to expire is tried more often, so that there are always some attempts left. */
 	if (left && pause > left / 8)
 		pause = left / 8 > BACK_OFF_FIRST ? left / 8 : BACK_OFF_FIRST;
-	int64_t at = now + pause + (wait > 0 && wait < CLOCK_RETRY_MAX ? wait : 0);
+	if (wait > CONFIG_WAIT_MAX)
+		wait = CONFIG_WAIT_MAX;
+	int64_t at = now + pause + (wait > 0 ? wait : 0);
 	return peer_retry_at > at ? peer_retry_at : at;
+}
+
+int64_t plan_turn_after_boot(const struct config_policy *policy, const char *name, uint64_t seed, int64_t not_after, int64_t now)
+{
+	int64_t most = policy->boot_spread, left = not_after > now ? (not_after - now) / 8 : most;
+
+	if (left < most)
+		most = left;
+	return most > 0 ? (int64_t)(name_hash(name, seed, 0) % (uint64_t)most) : 0;
 }

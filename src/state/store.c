@@ -1,6 +1,7 @@
 /* store.c -- opens STATE/hwacme.db, keeps its schema, and locks it for the one who renews. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -8,8 +9,13 @@
 #include <unistd.h>
 
 #include "database.h"
+#include "folder.h"
 
-#define BUSY_MS 5000
+#define BUSY_MS       5000
+#define DATABASE_NAME "hwacme.db"
+#define JOURNAL_NAME  DATABASE_NAME "-journal"
+#define LOCK_NAME     "lock"
+#define DAEMON_NAME   "lock-daemon"
 
 #define X(name, text) text,
 static const char *const STATE_NAMES[] = { CERTIFICATE_STATES(X) };
@@ -20,84 +26,28 @@ const char *certificate_state_name(enum certificate_state state)
 	return state < CERTIFICATE_STATE_COUNT ? STATE_NAMES[state] : "unknown";
 }
 
-enum rc database_fail(struct store *store, struct err *err, const char *what)
-{
-	int code = sqlite3_errcode(store->db);
-	enum rc rc = code == SQLITE_BUSY || code == SQLITE_LOCKED ? RC_RETRY : code == SQLITE_MISUSE ? RC_BUG : RC_RESOURCE;
-
-	return err_set(err, rc, "%s: %s: %s", store->path, what, sqlite3_errmsg(store->db));
-}
-
-enum rc database_run(struct store *store, const char *sql, struct err *err)
-{
-	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? RC_OK : database_fail(store, err, "cannot write");
-}
-
-enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **ret_statement, struct err *err)
-{
-	return sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK
-		       ? RC_OK
-		       : database_fail(store, err, "cannot read");
-}
-
-enum rc database_finish(struct store *store, sqlite3_stmt *statement, struct err *err)
-{
-	enum rc rc = sqlite3_step(statement) == SQLITE_DONE ? RC_OK : database_fail(store, err, "cannot write");
-
-	sqlite3_finalize(statement);
-	return rc;
-}
-
-int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key)
-{
-	sqlite3_bind_text(statement, at, key->token, -1, SQLITE_STATIC);
-	sqlite3_bind_text(statement, at + 1, key->name.label, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, at + 2, key->name.id, TOKEN_ID_LEN, SQLITE_STATIC);
-	sqlite3_bind_int(statement, at + 3, (int)key->type);
-	sqlite3_bind_int64(statement, at + 4, key->created_at);
-	return at + KEY_COLUMNS;
-}
-
-void text_column(sqlite3_stmt *statement, int at, char *text, size_t room)
-{
-	const unsigned char *value = sqlite3_column_text(statement, at);
-
-	snprintf(text, room, "%s", value ? (const char *)value : "");
-}
-
-void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key)
-{
-	*ret_key = (struct store_key){ 0 };
-	text_column(statement, at, ret_key->token, sizeof(ret_key->token));
-	text_column(statement, at + 1, ret_key->name.label, sizeof(ret_key->name.label));
-	if (sqlite3_column_bytes(statement, at + 2) == TOKEN_ID_LEN)
-		memcpy(ret_key->name.id, sqlite3_column_blob(statement, at + 2), TOKEN_ID_LEN);
-	ret_key->type = (enum key_type)sqlite3_column_int(statement, at + 3);
-	ret_key->created_at = sqlite3_column_int64(statement, at + 4);
-}
-
 static enum rc store_new(const char *state_dir, struct store **ret_store, struct err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
 	if (!store)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	store->lock_fd = store->daemon_fd = -1;
-	int len = snprintf(store->path, sizeof(store->path), "%s/hwacme.db", state_dir);
-	snprintf(store->lock_path, sizeof(store->lock_path), "%s/lock", state_dir);
-	snprintf(store->daemon_path, sizeof(store->daemon_path), "%s/lock-daemon", state_dir);
+	pthread_mutexattr_t again;
+
+	pthread_mutexattr_init(&again);
+	pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&store->lock, &again);
+	pthread_mutexattr_destroy(&again);
+	pthread_mutex_init(&store->durable.lock, NULL);
+	pthread_cond_init(&store->durable.told, NULL);
+	store->lock_fd = store->daemon_fd = store->durable.log_fd = -1;
+	int len = snprintf(store->path, sizeof(store->path), "%s/" DATABASE_NAME, state_dir);
+	snprintf(store->state_dir, sizeof(store->state_dir), "%s", state_dir);
 	if (len < 0 || (size_t)len >= sizeof(store->path)) {
-		free(store);
+		store_close(store);
 		return err_set(err, RC_INPUT, "state: the path is too long: %s", state_dir);
 	}
 	*ret_store = store;
-	return RC_OK;
-}
-
-static enum rc make_directory(const char *path, mode_t mode, struct err *err)
-{
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
-		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot make the directory %s: %s", path, strerror(errno));
 	return RC_OK;
 }
 
@@ -108,46 +58,115 @@ static enum rc make_directories(const char *state_dir, struct err *err)
 		const char *name;
 		mode_t mode;
 	} below[] = { { "keys", 0700 }, { "archive", 0755 }, { "live", 0755 } };
-	char path[4096];
-	enum rc rc = make_directory(state_dir, 0755, err);
+	char path[PATH_MAX];
+	int top, fd;
+	enum rc rc = folder_open_top(state_dir, 0755, &top, err);
 
+	if (rc != RC_OK)
+		return rc;
 	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]) && rc == RC_OK; i++) {
 		snprintf(path, sizeof(path), "%s/%s", state_dir, below[i].name);
-		rc = make_directory(path, below[i].mode, err);
+		rc = folder_open(top, below[i].name, path, below[i].mode, &fd, err);
+		if (rc == RC_OK)
+			close(fd);
 	}
+	close(top);
 	return rc;
+}
+
+/* STATE/NAME, which names keys and accounts, or tells of them. */
+static enum rc file_open(const char *state_dir, const char *name, int *ret_fd, struct err *err)
+{
+	int top;
+	enum rc rc = folder_open_top(state_dir, 0, &top, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = folder_open_file(top, state_dir, name, ret_fd, err);
+	close(top);
+	return rc;
+}
+
+/* An existing one stays as it is. */
+static enum rc file_make(const char *state_dir, const char *name, struct err *err)
+{
+	int fd;
+	enum rc rc = file_open(state_dir, name, &fd, err);
+
+	if (rc == RC_OK)
+		close(fd);
+	return rc;
+}
+
+/* SQLite opens these by their paths, and writes to, or waits for, whatever lies there. */
+static enum rc files_look(const char *state_dir, struct err *err)
+{
+	static const char *const names[] = { DATABASE_NAME, JOURNAL_NAME, DATABASE_NAME "-wal", DATABASE_NAME "-shm" };
+	int top;
+	enum rc rc = folder_open_top(state_dir, 0, &top, err);
+
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == RC_OK; i++)
+		rc = folder_look_file(top, state_dir, names[i], err);
+	close(top);
+	return rc;
+}
+
+static bool is_write_ahead(struct store *store)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+
+	return database_prepare(store, "PRAGMA journal_mode = WAL", &row, NULL) == RC_OK && sqlite3_step(row) == SQLITE_ROW &&
+	       strcmp((const char *)sqlite3_column_text(row, 0), "wal") == 0;
+}
+
+/*
+ * A write-ahead log costs one fsync a transaction where a rollback journal costs three, and nobody who reads waits for it.  It is
+ * opened here, and stays: in the engine's sandbox no file can be made beside the database, nor removed.  Where memory
+ * cannot be shared between processes (some network file systems) there is a journal after all, made now for the same reason.
+ */
+static enum rc journal_choose(struct store *store, bool *ret_is_write_ahead, struct err *err)
+{
+	int stays = 1;
+
+	*ret_is_write_ahead = is_write_ahead(store);
+	if (*ret_is_write_ahead) {
+		sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &stays);
+		return database_run(store, "PRAGMA journal_size_limit = 0", err);
+	}
+	enum rc rc = file_make(store->state_dir, JOURNAL_NAME, err);
+	return rc == RC_OK ? database_run(store, "PRAGMA journal_mode = TRUNCATE", err) : rc;
 }
 
 enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)
 {
 	AUTO(store) struct store *store = NULL;
-	char journal[4200];
+	bool is_ahead = false;
 	enum rc rc = make_directories(state_dir, err);
 
 	if (rc == RC_OK)
 		rc = store_new(state_dir, &store, err);
+	/* SQLite would make it 0644; it names keys and accounts. */
+	if (rc == RC_OK)
+		rc = file_make(state_dir, DATABASE_NAME, err);
+	if (rc == RC_OK)
+		rc = files_look(state_dir, err);
 	if (rc != RC_OK)
 		return rc;
-	/* SQLite would make it 0644; it names keys and accounts. */
-	int fd = open(store->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", store->path, strerror(errno));
-	close(fd);
-	/* Its journal too is made now: in the engine's sandbox no file can be made beside the database. */
-	snprintf(journal, sizeof(journal), "%s-journal", store->path);
-	fd = open(journal, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", journal, strerror(errno));
-	close(fd);
 	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
 		return database_fail(store, err, "cannot open");
+	if (stat(store->path, &store->opened) != 0)
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot look at %s: %s", store->path, strerror(errno));
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	rc = database_run(store,
-			  "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA "
-			  "temp_store = MEMORY;",
-			  err);
+	rc = journal_choose(store, &is_ahead, err);
+	if (rc == RC_OK)
+		rc = database_run(store, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
+				  err);
 	if (rc == RC_OK)
 		rc = database_schema(store, true, err);
+	if (rc == RC_OK && is_ahead)
+		rc = database_durable_open(store, err);
 	if (rc == RC_OK)
 		*ret_store = TAKE(store);
 	return rc;
@@ -163,10 +182,16 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 	if (access(store->path, R_OK) != 0)
 		return err_set_raw(err, errno == ENOENT ? RC_ABSENT : RC_RESOURCE, ERR_ERRNO, errno, "cannot read %s: %s",
 				   store->path, strerror(errno));
-	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
+	rc = files_look(state_dir, err);
+	if (rc != RC_OK)
+		return rc;
+	/* Not SQLITE_OPEN_READONLY: what a killed process left half written has to be taken back before it can be read. */
+	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
 		return database_fail(store, err, "cannot open");
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	rc = database_schema(store, false, err);
+	rc = database_run(store, "PRAGMA query_only = ON", err);
+	if (rc == RC_OK)
+		rc = database_schema(store, false, err);
 	if (rc == RC_OK)
 		*ret_store = TAKE(store);
 	return rc;
@@ -176,20 +201,24 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	for (unsigned i = 0; i < store->kept_count; i++)
+		sqlite3_finalize(store->kept[i]);
 	sqlite3_close(store->db);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	if (store->daemon_fd >= 0)
 		close(store->daemon_fd);
+	if (store->durable.log_fd >= 0)
+		close(store->durable.log_fd);
+	pthread_mutex_destroy(&store->lock);
+	pthread_mutex_destroy(&store->durable.lock);
+	pthread_cond_destroy(&store->durable.told);
 	free(store);
 }
 
-static enum rc lock_open(const char *path, int *ret_fd, struct err *err)
+static enum rc lock_open(const struct store *store, const char *name, int *ret_fd, struct err *err)
 {
-	if (*ret_fd < 0)
-		*ret_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return *ret_fd >= 0 ? RC_OK
-			    : err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot open %s: %s", path, strerror(errno));
+	return *ret_fd >= 0 ? RC_OK : file_open(store->state_dir, name, ret_fd, err);
 }
 
 static enum rc lock_take(int fd, const char *does, struct err *err)
@@ -210,7 +239,7 @@ static enum rc lock_take(int fd, const char *does, struct err *err)
 
 enum rc store_lock(struct store *store, struct err *err)
 {
-	enum rc rc = lock_open(store->lock_path, &store->lock_fd, err);
+	enum rc rc = lock_open(store, LOCK_NAME, &store->lock_fd, err);
 
 	return rc == RC_OK ? lock_take(store->lock_fd, "renewing in this state directory", err) : rc;
 }
@@ -223,23 +252,59 @@ void store_unlock(struct store *store)
 
 enum rc store_lock_daemon(struct store *store, struct err *err)
 {
-	enum rc rc = lock_open(store->daemon_path, &store->daemon_fd, err);
+	enum rc rc = lock_open(store, DAEMON_NAME, &store->daemon_fd, err);
 
 	if (rc == RC_OK)
-		rc = lock_open(store->lock_path, &store->lock_fd, err);
+		rc = lock_open(store, LOCK_NAME, &store->lock_fd, err);
 	return rc == RC_OK ? lock_take(store->daemon_fd, "the renewal daemon of this state directory", err) : rc;
+}
+
+static bool is_same(const char *path, const struct stat *opened)
+{
+	struct stat now;
+
+	return stat(path, &now) == 0 && now.st_dev == opened->st_dev && now.st_ino == opened->st_ino;
+}
+
+enum rc store_in_place(struct store *store, struct err *err)
+{
+	char daemon_path[sizeof(store->state_dir) + sizeof(DAEMON_NAME)];
+	const char *path = NULL;
+	struct stat lock;
+
+	snprintf(daemon_path, sizeof(daemon_path), "%s/" DAEMON_NAME, store->state_dir);
+	if (!is_same(store->path, &store->opened))
+		path = store->path;
+	else if (store->daemon_fd >= 0 && (fstat(store->daemon_fd, &lock) != 0 || !is_same(daemon_path, &lock)))
+		path = daemon_path;
+	return path ? err_set(err, RC_RESOURCE, "%s was removed or replaced by somebody else while it was in use", path) : RC_OK;
+}
+
+enum rc store_sound(struct store *store, struct err *err)
+{
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "PRAGMA quick_check(1)", &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (sqlite3_step(row) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	const char *found = (const char *)sqlite3_column_text(row, 0);
+	return found && strcmp(found, "ok") == 0
+		       ? RC_OK
+		       : err_set(err, RC_RESOURCE, "%s is damaged: %.160s%s", store->path, found ? found : "?", DATABASE_DAMAGED);
 }
 
 bool store_changed_elsewhere(struct store *store)
 {
-	sqlite3_stmt *statement = NULL;
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *statement = NULL;
 	int64_t version = store->version - 1;
 
 	/* It changes with commits of other connections alone (sqlite.org/pragma.html, data_version). */
-	if (sqlite3_prepare_v2(store->db, "PRAGMA data_version", -1, &statement, NULL) == SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW)
+	if (database_prepare(store, "PRAGMA data_version", &statement, NULL) == RC_OK && sqlite3_step(statement) == SQLITE_ROW)
 		version = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
 	bool has_changed = version != store->version;
 	store->version = version;
 	return has_changed;

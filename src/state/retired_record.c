@@ -1,0 +1,169 @@
+/* retired_record.c -- keys that wait to be erased, and certificates that wait to be revoked: what a renewal left behind. */
+#include <stdio.h>
+
+#include "database.h"
+
+enum rc retired_add(struct store *store, const struct store_retired *retired, struct err *err)
+{
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store,
+				      "INSERT OR REPLACE INTO retired (token, label, id, type, made_at, certificate, erase_at,"
+				      " generation, not_after) VALUES (?,?,?,?,?,?,?,?,?)",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	int at = key_bind(row, 1, &retired->key);
+	sqlite3_bind_text(row, at, retired->certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, at + 1, retired->erase_at);
+	sqlite3_bind_int64(row, at + 2, retired->generation);
+	sqlite3_bind_int64(row, at + 3, retired->not_after);
+	return database_finish(store, row, err);
+}
+
+static void retired_column(sqlite3_stmt *row, struct store_retired *ret)
+{
+	key_column(row, 0, &ret->key);
+	text_column(row, KEY_COLUMNS, ret->certificate, sizeof(ret->certificate));
+	ret->erase_at = sqlite3_column_int64(row, KEY_COLUMNS + 1);
+	ret->generation = (unsigned)sqlite3_column_int64(row, KEY_COLUMNS + 2);
+	ret->not_after = sqlite3_column_int64(row, KEY_COLUMNS + 3);
+	ret->newer = (unsigned)sqlite3_column_int64(row, KEY_COLUMNS + 4);
+}
+
+enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
+			   unsigned *ret_count, struct err *err)
+{
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	unsigned count = 0;
+	int stepped = SQLITE_ROW;
+	enum rc rc = database_prepare(store,
+				      "SELECT token, label, id, type, made_at, certificate, erase_at, generation, not_after,"
+				      " (SELECT count(*) FROM retired AS other WHERE other.certificate = retired.certificate"
+				      "  AND other.generation > retired.generation)"
+				      " FROM retired WHERE erase_at <= ? ORDER BY erase_at, id LIMIT ? OFFSET ?",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_int64(row, 1, now);
+	sqlite3_bind_int64(row, 2, max);
+	sqlite3_bind_int64(row, 3, skip);
+	while (count < max && (stepped = sqlite3_step(row)) == SQLITE_ROW)
+		retired_column(row, &ret[count++]);
+	*ret_count = count;
+	return stepped == SQLITE_ROW || stepped == SQLITE_DONE ? RC_OK : database_fail(store, err, "cannot read");
+}
+
+enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
+			  struct err *err)
+{
+	return store_retired_page(store, now, 0, ret, max, ret_count, err);
+}
+
+enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,
+			    int64_t *ret_first_at, struct err *err)
+{
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "SELECT count(*), min(erase_at) FROM retired WHERE certificate = ? AND token = ?",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 2, token, -1, SQLITE_STATIC);
+	if (sqlite3_step(row) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	*ret_count = (unsigned)sqlite3_column_int64(row, 0);
+	*ret_first_at = sqlite3_column_int64(row, 1);
+	return RC_OK;
+}
+
+static enum rc retired_drop(struct store *store, const struct token_key_name *name, struct err *err)
+{
+	STORE_HELD(store);
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "DELETE FROM retired WHERE id = ?", &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_blob(row, 1, name->id, TOKEN_ID_LEN, SQLITE_STATIC);
+	return database_finish(store, row, err);
+}
+
+enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err)
+{
+	return database_durable(store, retired_drop(store, name, err), err);
+}
+
+static enum rc superseded_add(struct store *store, const char *certificate, const struct store_superseded *superseded,
+			      struct err *err)
+{
+	STORE_HELD(store);
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store,
+				      "INSERT OR REPLACE INTO superseded (certificate, generation, authority, serial, not_after)"
+				      " VALUES (?,?,?,?,?)",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 2, superseded->generation);
+	sqlite3_bind_text(row, 3, superseded->authority, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 4, superseded->serial, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 5, superseded->not_after);
+	return database_finish(store, row, err);
+}
+
+enum rc store_superseded_add(struct store *store, const char *certificate, const struct store_superseded *superseded,
+			     struct err *err)
+{
+	return database_durable(store, superseded_add(store, certificate, superseded, err), err);
+}
+
+enum rc store_superseded_first(struct store *store, const char *certificate, unsigned generation, struct store_superseded *ret,
+			       struct err *err)
+{
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store,
+				      "SELECT generation, authority, serial, not_after FROM superseded WHERE certificate = ?"
+				      " AND generation < ? ORDER BY generation LIMIT 1",
+				      &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 2, generation);
+	int stepped = sqlite3_step(row);
+	if (stepped == SQLITE_DONE)
+		return err_set(err, RC_ABSENT, "no superseded certificate of \"%s\" is to be revoked", certificate);
+	if (stepped != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	ret->generation = (unsigned)sqlite3_column_int64(row, 0);
+	text_column(row, 1, ret->authority, sizeof(ret->authority));
+	text_column(row, 2, ret->serial, sizeof(ret->serial));
+	ret->not_after = sqlite3_column_int64(row, 3);
+	return RC_OK;
+}
+
+static enum rc superseded_drop(struct store *store, const char *certificate, unsigned generation, struct err *err)
+{
+	STORE_HELD(store);
+	sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "DELETE FROM superseded WHERE certificate = ? AND generation = ?", &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 2, generation);
+	return database_finish(store, row, err);
+}
+
+enum rc store_superseded_drop(struct store *store, const char *certificate, unsigned generation, struct err *err)
+{
+	return database_durable(store, superseded_drop(store, certificate, generation, err), err);
+}

@@ -1,0 +1,72 @@
+/* service_record.c -- what became of a live certificate: its deploy hook, its probe, and what it left to be cleared away. */
+#include <string.h>
+
+#include "database.h"
+
+enum rc service_load(struct store *store, struct store_certificate *record, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	struct store_service *service = &record->service;
+	enum rc rc =
+		database_prepare(store,
+				 "SELECT deployed_at, probed_at, grace_from, attempts, retry_at, failed_at, last_error, prune_at,"
+				 " revoke_at, revoke_failures, published FROM service WHERE certificate = ?",
+				 &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
+	int stepped = sqlite3_step(row);
+	if (stepped == SQLITE_DONE)
+		return RC_OK;
+	if (stepped != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	service->deployed_at = sqlite3_column_int64(row, 0);
+	service->probed_at = sqlite3_column_int64(row, 1);
+	service->grace_from = sqlite3_column_int64(row, 2);
+	service->attempts = (unsigned)sqlite3_column_int64(row, 3);
+	service->retry_at = sqlite3_column_int64(row, 4);
+	service->failed_at = sqlite3_column_int64(row, 5);
+	text_column(row, 6, service->last_error, sizeof(service->last_error));
+	service->prune_at = sqlite3_column_int64(row, 7);
+	service->revoke_at = sqlite3_column_int64(row, 8);
+	service->revoke_failures = (unsigned)sqlite3_column_int64(row, 9);
+	text_column(row, 10, service->published, sizeof(service->published));
+	return RC_OK;
+}
+
+enum rc service_save(struct store *store, const struct store_certificate *record, struct err *err)
+{
+	sqlite3_stmt *row = NULL;
+	const struct store_service *service = &record->service;
+	enum rc rc = database_prepare(
+		store,
+		"INSERT OR REPLACE INTO service (certificate, deployed_at, probed_at, grace_from, attempts, retry_at,"
+		" failed_at, last_error, prune_at, revoke_at, revoke_failures, published) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		&row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 2, service->deployed_at);
+	sqlite3_bind_int64(row, 3, service->probed_at);
+	sqlite3_bind_int64(row, 4, service->grace_from);
+	sqlite3_bind_int64(row, 5, service->attempts);
+	sqlite3_bind_int64(row, 6, service->retry_at);
+	sqlite3_bind_int64(row, 7, service->failed_at);
+	sqlite3_bind_text(row, 8, service->last_error, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 9, service->prune_at);
+	sqlite3_bind_int64(row, 10, service->revoke_at);
+	sqlite3_bind_int64(row, 11, service->revoke_failures);
+	sqlite3_bind_text(row, 12, service->published, -1, SQLITE_STATIC);
+	return database_finish(store, row, err);
+}
+
+bool service_equal(const struct store_service *left, const struct store_service *right)
+{
+	return strcmp(left->published, right->published) == 0 && left->deployed_at == right->deployed_at &&
+	       left->probed_at == right->probed_at && left->grace_from == right->grace_from &&
+	       left->attempts == right->attempts && left->retry_at == right->retry_at && left->failed_at == right->failed_at &&
+	       strcmp(left->last_error, right->last_error) == 0 && left->prune_at == right->prune_at &&
+	       left->revoke_at == right->revoke_at && left->revoke_failures == right->revoke_failures;
+}
