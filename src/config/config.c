@@ -1,11 +1,16 @@
 /* config.c -- loads hwacme.yaml whole or not at all. */
 #include "config.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "document.h"
 #include "schema.h"
 #include "settings.h"
+
+#define SORTING_FROM  1000   /* certificates: of fewer there is nothing to speak of */
+#define SORTING_CALLS 64     /* of malloc(), which sorts 10,000 pieces each time: enough for 100,000 certificates */
+#define SORTING_SIZE  100000 /* bytes: not among the sizes that are kept apart, and not mapped by itself */
 
 /* document_check() has said everything worth saying about the file; libcyaml's own messages are for its debugging. */
 static const cyaml_config_t LOADER = {
@@ -18,7 +23,7 @@ static void texts_free(struct schema_config *texts)
 }
 AUTO_DEFINE(texts, struct schema_config *, texts_free);
 
-enum rc config_load(const char *path, struct config **ret_config, struct err *err)
+static enum rc load(const char *path, struct config **ret_config, struct err *err)
 {
 	AUTO(document) struct document *document = NULL;
 	AUTO(texts) struct schema_config *texts = NULL;
@@ -43,6 +48,29 @@ enum rc config_load(const char *path, struct config **ret_config, struct err *er
 	return rc;
 }
 
+/*
+ * What was read is several times as large as what was understood, and a daemon keeps this for years.  What is free between what stays
+ * is still unsorted: the next large malloc() would sort it, and write into nearly every page; of processes that were
+ * forked meanwhile each would have a copy of these pages instead of all one.
+ */
+static void memory_return(const struct config *config)
+{
+	malloc_trim(0);
+	for (unsigned i = 0; config && config->certificate_count > SORTING_FROM && i < SORTING_CALLS; i++) {
+		void *volatile large = malloc(SORTING_SIZE);
+
+		free(large);
+	}
+}
+
+enum rc config_load(const char *path, struct config **ret_config, struct err *err)
+{
+	enum rc rc = load(path, ret_config, err);
+
+	memory_return(rc == RC_OK ? *ret_config : NULL);
+	return rc;
+}
+
 static void list_free(char **list, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -64,6 +92,14 @@ static void token_free(struct config_token *token)
 	free(token->owner_auth.where);
 }
 
+static void client_free(struct config_client *client)
+{
+	free(client->certificate);
+	free(client->file);
+	free(client->token);
+	free(client->label);
+}
+
 static void authority_free(struct config_authority *authority)
 {
 	free(authority->name);
@@ -78,6 +114,7 @@ static void authority_free(struct config_authority *authority)
 	free(authority->external.label);
 	free(authority->certificate_profile.country);
 	free(authority->certificate_profile.organization);
+	client_free(&authority->client);
 	list_free(authority->contact, authority->contact_count);
 }
 
@@ -91,22 +128,32 @@ static void challenge_free(struct config_challenge *challenge)
 	free(challenge->authority);
 	free(challenge->trust);
 	list_free(challenge->allow, challenge->allow_count);
+	client_free(&challenge->client);
 }
 
 static void certificate_free(struct config_certificate *certificate)
 {
 	free(certificate->name);
-	free(certificate->authority);
-	free(certificate->policy);
+	if (!certificate->is_resolved) {
+		free(certificate->authority);
+		free(certificate->policy);
+		free(certificate->key.token);
+	}
 	free(certificate->profile);
-	free(certificate->key.token);
 	for (unsigned i = 0; i < certificate->challenge_count; i++)
 		challenge_free(&certificate->challenges[i]);
 	free(certificate->challenges);
 	free(certificate->nf_instance);
+	list_free(certificate->fallback, certificate->fallback_count);
 	list_free(certificate->names, certificate->name_count);
 	list_free(certificate->nf_types, certificate->nf_type_count);
 	list_free(certificate->deploy_run, certificate->deploy_run_count);
+	free(certificate->deploy_user);
+	free(certificate->objects.label);
+	free(certificate->probe.connect);
+	free(certificate->probe.server_name);
+	list_free(certificate->probe.run, certificate->probe.run_count);
+	free(certificate->probe.user);
 }
 
 static void policy_clear(struct config_policy *policy)
@@ -133,8 +180,10 @@ void config_free(struct config *config)
 	free(config->authorities);
 	free(config->policies);
 	free(config->certificates);
+	free(config->by_name);
 	free(config->state);
 	free(config->metrics_listen);
 	free(config->path);
 	free(config);
+	malloc_trim(0);
 }

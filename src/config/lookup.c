@@ -3,7 +3,16 @@
 
 #include "config.h"
 
-static const struct config_policy POLICY_DEFAULT = { .margin = 86400, .retire_after = 86400, .jitter_percent = 5, .ari = true };
+/* What a policy does not say, and all of a certificate's that names none; durations in seconds. */
+static const struct config_policy POLICY_DEFAULT = {
+	.margin = 86400,
+	.retire_after = 86400,
+	.jitter_percent = 5,
+	.keep = 1,
+	.ari = true,
+	.fallback_after = 3600,
+	.boot_spread = 600, /* of ten thousand no second sees more than some thirty */
+};
 
 #define GET(list, count)                                                             \
 	for (unsigned i = 0; i < config->count; i++)                                 \
@@ -51,5 +60,18 @@ const struct config_challenge *config_challenge_get(const struct config_certific
 
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
 {
-	GET(certificates, certificate_count);
+	size_t least = 0, most = config->by_name ? config->certificate_count : 0;
+
+	while (least < most) {
+		size_t middle = least + (most - least) / 2;
+		int order = strcmp(name, config->by_name[middle]->name);
+
+		if (order == 0)
+			return config->by_name[middle];
+		if (order < 0)
+			most = middle;
+		else
+			least = middle + 1;
+	}
+	return NULL;
 }

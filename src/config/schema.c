@@ -79,6 +79,14 @@ static const cyaml_schema_field_t CERTIFICATE_PROFILE[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t CLIENT[] = {
+	TEXT("certificate", OPTIONAL, schema_client, certificate),
+	TEXT("file", OPTIONAL, schema_client, file),
+	TEXT("token", OPTIONAL, schema_client, token),
+	TEXT("label", OPTIONAL, schema_client, label),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t AUTHORITY[] = {
 	TEXT("name", NEEDED, schema_authority, name),
 	TEXT("directory", NEEDED, schema_authority, directory),
@@ -88,8 +96,10 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	TEXT("terms-agreed", OPTIONAL, schema_authority, terms_agreed),
 	GROUP("account-key", NEEDED, schema_authority, account_key, ACCOUNT_KEY),
 	TEXT("profile", OPTIONAL, schema_authority, profile),
+	TEXT("orders-per-hour", OPTIONAL, schema_authority, orders_per_hour),
 	GROUP("external-account", OPTIONAL, schema_authority, external, EXTERNAL_ACCOUNT),
 	GROUP("certificate-profile", OPTIONAL, schema_authority, certificate_profile, CERTIFICATE_PROFILE),
+	GROUP("client-certificate", OPTIONAL, schema_authority, client, CLIENT),
 	CYAML_FIELD_END,
 };
 
@@ -104,6 +114,10 @@ static const cyaml_schema_field_t POLICY[] = {
 	LIST("windows", OPTIONAL, schema_policy, windows, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("wait", OPTIONAL, schema_policy, wait),
 	TEXT("retire-after", OPTIONAL, schema_policy, retire_after),
+	TEXT("keep", OPTIONAL, schema_policy, keep),
+	TEXT("revoke-superseded", OPTIONAL, schema_policy, revoke_superseded),
+	TEXT("fallback-after", OPTIONAL, schema_policy, fallback_after),
+	TEXT("boot-spread", OPTIONAL, schema_policy, boot_spread),
 	CYAML_FIELD_END,
 };
 
@@ -149,6 +163,7 @@ static const cyaml_schema_field_t TKAUTH01[] = {
 	TEXT("authority", OPTIONAL, schema_tkauth01, authority),
 	TEXT("trust", OPTIONAL, schema_tkauth01, trust),
 	LIST("allow", OPTIONAL, schema_tkauth01, allow, TEXT_ENTRY, 1, LIST_MAX),
+	GROUP("client-certificate", OPTIONAL, schema_tkauth01, client, CLIENT),
 	CYAML_FIELD_END,
 };
 
@@ -165,6 +180,33 @@ static const cyaml_schema_field_t CHALLENGE[] = {
 static const cyaml_schema_field_t DEPLOY[] = {
 	LIST("run", NEEDED, schema_deploy, run, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("timeout", OPTIONAL, schema_deploy, timeout),
+	TEXT("user", OPTIONAL, schema_deploy, user),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t PROBE[] = {
+	TEXT("connect", OPTIONAL, schema_probe, connect),
+	TEXT("server-name", OPTIONAL, schema_probe, server_name),
+	LIST("run", OPTIONAL, schema_probe, run, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("user", OPTIONAL, schema_probe, user),
+	TEXT("timeout", OPTIONAL, schema_probe, timeout),
+	TEXT("grace", OPTIONAL, schema_probe, grace),
+	TEXT("every", OPTIONAL, schema_probe, every),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t OUTPUT_FILES[] = {
+	LIST("formats", OPTIONAL, schema_outputs, formats, TEXT_ENTRY, 1, LIST_MAX),
+	TEXT("owner", OPTIONAL, schema_outputs, owner),
+	TEXT("group", OPTIONAL, schema_outputs, group),
+	TEXT("mode", OPTIONAL, schema_outputs, mode),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t TOKEN_OBJECTS[] = {
+	TEXT("certificate", OPTIONAL, schema_objects, certificate),
+	TEXT("chain", OPTIONAL, schema_objects, chain),
+	TEXT("label", OPTIONAL, schema_objects, label),
 	CYAML_FIELD_END,
 };
 
@@ -177,13 +219,17 @@ static const cyaml_schema_field_t NF[] = {
 static const cyaml_schema_field_t CERTIFICATE[] = {
 	TEXT("name", NEEDED, schema_certificate, name),
 	TEXT("authority", NEEDED, schema_certificate, authority),
+	LIST("fallback", OPTIONAL, schema_certificate, fallback, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("policy", OPTIONAL, schema_certificate, policy),
 	TEXT("profile", OPTIONAL, schema_certificate, profile),
 	GROUP("key", NEEDED, schema_certificate, key, KEY),
 	LIST("names", NEEDED, schema_certificate, names, TEXT_ENTRY, 1, LIST_MAX),
 	GROUP("nf", OPTIONAL, schema_certificate, nf, NF),
 	GROUP("challenge", OPTIONAL, schema_certificate, challenge, CHALLENGE),
+	GROUP("outputs", OPTIONAL, schema_certificate, outputs, OUTPUT_FILES),
+	GROUP("token-objects", OPTIONAL, schema_certificate, objects, TOKEN_OBJECTS),
 	GROUP("deploy", OPTIONAL, schema_certificate, deploy, DEPLOY),
+	GROUP("probe", OPTIONAL, schema_certificate, probe, PROBE),
 	CYAML_FIELD_END,
 };
 
@@ -199,9 +245,15 @@ static const cyaml_schema_field_t METRICS[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t LOG[] = {
+	TEXT("format", NEEDED, schema_log, format),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t ROOT[] = {
 	TEXT("state", OPTIONAL, schema_config, state),
 	GROUP("metrics", OPTIONAL, schema_config, metrics, METRICS),
+	GROUP("log", OPTIONAL, schema_config, log, LOG),
 	LIST("tokens", NEEDED, schema_config, tokens, TOKEN_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("authorities", NEEDED, schema_config, authorities, AUTHORITY_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("policies", OPTIONAL, schema_config, policies, POLICY_ENTRY, 0, SCHEMA_ENTRIES_MAX),
@@ -213,8 +265,6 @@ const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTE
 
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
 const struct document_later schema_later[] = {
-	{ "certificates.fallback" },
-	{ "certificates.probe" },
 	{ "certificates.challenge.device-attest-01" },
 	{ NULL },
 };

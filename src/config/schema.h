@@ -49,17 +49,23 @@ struct schema_certificate_profile {
 	char *country, *organization;
 };
 
+struct schema_client {
+	char *certificate, *file, *token, *label;
+};
+
 struct schema_authority {
-	char *name, *directory, *trust, *roots, *terms_agreed, *profile;
+	char *name, *directory, *trust, *roots, *terms_agreed, *profile, *orders_per_hour;
 	char **contact;
 	unsigned contact_count;
 	struct schema_account_key *account_key;
 	struct schema_external *external;
 	struct schema_certificate_profile *certificate_profile;
+	struct schema_client *client;
 };
 
 struct schema_policy {
-	char *name, *renew_after, *renew_before, *preauthorized, *margin, *ari, *jitter, *wait, *retire_after;
+	char *name, *renew_after, *renew_before, *preauthorized, *margin, *ari, *jitter, *wait, *retire_after, *keep,
+		*revoke_superseded, *fallback_after, *boot_spread;
 	char **windows;
 	unsigned windows_count;
 };
@@ -88,6 +94,7 @@ struct schema_tkauth01 {
 	char *timeout, *authority, *trust;
 	char **allow;
 	unsigned allow_count;
+	struct schema_client *client;
 };
 struct schema_challenge {
 	struct schema_http01 *http01;
@@ -99,7 +106,22 @@ struct schema_challenge {
 struct schema_deploy {
 	char **run;
 	unsigned run_count;
-	char *timeout;
+	char *timeout, *user;
+};
+struct schema_probe {
+	char **run;
+	unsigned run_count;
+	char *connect, *server_name, *user, *timeout, *grace, *every;
+};
+
+struct schema_outputs {
+	char **formats;
+	unsigned formats_count;
+	char *owner, *group, *mode;
+};
+
+struct schema_objects {
+	char *certificate, *chain, *label;
 };
 
 struct schema_nf {
@@ -110,21 +132,31 @@ struct schema_nf {
 
 struct schema_certificate {
 	char *name, *authority, *policy, *profile;
+	char **fallback;
+	unsigned fallback_count;
 	struct schema_key *key;
 	char **names;
 	unsigned names_count;
 	struct schema_nf *nf;
 	struct schema_challenge *challenge;
+	struct schema_outputs *outputs;
+	struct schema_objects *objects;
 	struct schema_deploy *deploy;
+	struct schema_probe *probe;
 };
 
 struct schema_metrics {
 	char *listen;
 };
 
+struct schema_log {
+	char *format;
+};
+
 struct schema_config {
 	char *state;
 	struct schema_metrics *metrics;
+	struct schema_log *log;
 	struct schema_token *tokens;
 	struct schema_authority *authorities;
 	struct schema_policy *policies;

@@ -1,50 +1,18 @@
-/* settings.c -- understands each option's text and refuses what is wrong with the line it stands on. */
+/* settings.c -- understands authorities and certificates, and holds the whole configuration together; every refusal names its line. */
 #include "settings.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "settings_account.h"
+#include "settings_client.h"
 #include "settings_profile.h"
 #include "settings_read.h"
 #include "values.h"
 
-#define MARGIN_DEFAULT         INT64_C(86400)
-#define RETIRE_AFTER_DEFAULT   INT64_C(86400)
-#define JITTER_DEFAULT         5u
-#define DEPLOY_TIMEOUT_DEFAULT INT64_C(30)
-#define DEPLOY_TIMEOUT_MAX     INT64_C(3600)
-#define STATE_DEFAULT          "/var/lib/hwacme"
-#define PROFILE_MAX            63u /* characters of a name; Let's Encrypt's have 10 */
-#define SESSIONS_MAX           64u /* of one token; the smallest HSMs have 16 */
-
-static enum rc read_name(const struct place *place, char **text, char **ret)
-{
-	if (!value_name(*text))
-		return place_refuse(place, "name", *text,
-				    "write up to 63 letters, digits, \".\", \"_\" or \"-\", a letter or digit first");
-	*ret = TAKE(*text);
-	return RC_OK;
-}
-
-enum rc read_path(const struct place *place, const char *option, char **text, char **ret)
-{
-	if (!*text)
-		return RC_OK;
-	if ((*text)[0] != '/')
-		return place_refuse(place, option, *text, "write an absolute path");
-	*ret = TAKE(*text);
-	return RC_OK;
-}
-
-enum rc read_duration(const struct place *place, const char *option, const char *text, int64_t *ret)
-{
-	if (!text || value_duration(text, ret))
-		return RC_OK;
-	if (text[0] && text[strlen(text) - 1] == 'w')
-		return place_refuse(place, option, text, "weeks are not used here; write days or hours, such as 14d or 336h");
-	return place_refuse(place, option, text, "write a duration such as 90s, 10m, 336h or 14d");
-}
+#define STATE_DEFAULT       "/var/lib/hwacme"
+#define ORDERS_PER_HOUR_MAX 1000000u
+#define PROFILE_MAX         63u /* characters of a name; Let's Encrypt's have 10 */
 
 static enum rc read_key_type(const struct place *place, const char *option, const char *text, enum key_type *ret)
 {
@@ -77,120 +45,6 @@ static enum rc read_algorithm(const struct place *place, const char *text, enum 
 	return place_refuse(place, "account-key.algorithm", text, instead);
 }
 
-static enum rc read_secret(const struct place *place, const char *option, struct schema_secret *texts, struct config_secret *ret)
-{
-	char file[64];
-
-	if (!texts)
-		return RC_OK;
-	if ((texts->file != NULL) + (texts->credential != NULL) + (texts->env != NULL) != 1)
-		return place_refuse(place, option, strchr(option, '.') + 1,
-				    "write exactly one of { file: PATH }, { credential: NAME }, { env: NAME }");
-	if (texts->file) {
-		ret->source = SECRET_FILE;
-		snprintf(file, sizeof(file), "%s.file", option);
-		return read_path(place, file, &texts->file, &ret->where);
-	}
-	ret->source = texts->credential ? SECRET_CREDENTIAL : SECRET_ENV;
-	ret->where = texts->credential ? TAKE(texts->credential) : TAKE(texts->env);
-	return RC_OK;
-}
-
-/* By label, serial, both, or a URI; never by slot, because slot numbers change. */
-static enum rc check_pkcs11_choice(const struct place *place, const struct schema_pkcs11 *texts)
-{
-	if (!texts->token && !texts->serial && !texts->uri)
-		return place_refuse(place, "pkcs11", "pkcs11",
-				    "write which token: token: LABEL, serial: NUMBER or uri: \"pkcs11:...\"");
-	if (texts->uri && (texts->token || texts->serial))
-		return place_refuse(place, "pkcs11.uri", texts->uri, "write either \"uri\" or \"token\" and \"serial\"");
-	if (texts->uri && strncmp(texts->uri, "pkcs11:", 7) != 0)
-		return place_refuse(place, "pkcs11.uri", texts->uri,
-				    "write a PKCS#11 URI such as pkcs11:token=nf-appliance;serial=17");
-	/* Not shown: it may hold a PIN. */
-	if (texts->uri && strstr(texts->uri, "pin-"))
-		return place_refuse(place, "pkcs11.uri", "pin-value, pin-source",
-				    "take it out; write pin: { file: PATH } beside \"uri\"");
-	return RC_OK;
-}
-
-static bool is_length(const char *text, size_t most)
-{
-	return !text || (text[0] && strlen(text) <= most);
-}
-
-static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
-{
-	enum rc rc = check_pkcs11_choice(place, texts);
-
-	if (rc != RC_OK)
-		return rc;
-	if (!texts->module && !(texts->uri && strstr(texts->uri, "module-path=")))
-		return place_refuse(place, "pkcs11", "pkcs11", "write module: PATH, the module's library");
-	if (!is_length(texts->token, 32) || !is_length(texts->serial, 16))
-		return place_refuse(place, texts->token ? "pkcs11.token" : "pkcs11.serial",
-				    texts->token ? texts->token : texts->serial,
-				    "a label has 1 to 32 bytes, a serial number 1 to 16; `pkcs11-tool -L` shows them");
-	ret->token_label = TAKE(texts->token);
-	ret->token_serial = TAKE(texts->serial);
-	ret->token_uri = TAKE(texts->uri);
-	return RC_OK;
-}
-
-static enum rc read_pkcs11(const struct place *place, struct schema_pkcs11 *texts, struct config_token *ret)
-{
-	enum rc rc = read_pkcs11_token(place, texts, ret);
-
-	if (rc == RC_OK)
-		rc = read_path(place, "pkcs11.module", &texts->module, &ret->module);
-	if (rc == RC_OK && texts->sessions && !value_count(texts->sessions, 1, SESSIONS_MAX, &ret->sessions))
-		rc = place_refuse(place, "pkcs11.sessions", texts->sessions, "write a number from 1 to 64");
-	if (rc == RC_OK && texts->network && !value_flag(texts->network, &ret->network))
-		rc = place_refuse(place, "pkcs11.network", texts->network, "write true or false");
-	if (rc == RC_OK && texts->accept_wrapping && !value_flag(texts->accept_wrapping, &ret->accept_wrapping))
-		rc = place_refuse(place, "pkcs11.accept-wrapping", texts->accept_wrapping, "write true or false");
-	if (rc == RC_OK)
-		rc = read_secret(place, "pkcs11.pin", texts->pin, &ret->pin);
-	ret->init_args = TAKE(texts->init_args);
-	return rc;
-}
-
-static enum rc read_tpm2(const struct place *place, struct schema_tpm2 *texts, struct config_token *ret)
-{
-	ret->tcti = TAKE(texts->tcti);
-	if (!strchr(ret->tcti, ':') && strcmp(ret->tcti, "tabrmd") != 0)
-		return place_refuse(place, "tpm2.tcti", ret->tcti,
-				    "write a TCTI string such as device:/dev/tpmrm0 or swtpm:host=127.0.0.1,port=2321");
-	if (texts->parent && !value_persistent_handle(texts->parent, &ret->parent))
-		return place_refuse(place, "tpm2.parent", texts->parent,
-				    "write the persistent handle of a storage key, from 0x81000000 to 0x81ffffff");
-	if (texts->pcrs && !value_pcrs(texts->pcrs, &ret->pcrs))
-		return place_refuse(
-			place, "tpm2.pcrs", texts->pcrs,
-			"write one bank of sha256, sha384 or sha512 and its registers from 0 to 23, such as sha256:0,7");
-	if (texts->keep_loaded && !value_flag(texts->keep_loaded, &ret->keep_loaded))
-		return place_refuse(place, "tpm2.keep-loaded", texts->keep_loaded, "write true or false");
-	/* /dev/tpm0 is the TPM itself: a key left loaded there takes one of three places from everybody. */
-	if (ret->keep_loaded && strncmp(ret->tcti, "device:/dev/tpm", 15) == 0 && strncmp(ret->tcti + 15, "rm", 2) != 0)
-		return place_refuse(place, "tpm2.keep-loaded", texts->keep_loaded,
-				    "needs a resource manager; write tcti: \"device:/dev/tpmrm0\"");
-	enum rc rc = read_secret(place, "tpm2.auth", texts->auth, &ret->auth);
-	return rc == RC_OK ? read_secret(place, "tpm2.owner-auth", texts->owner_auth, &ret->owner_auth) : rc;
-}
-
-static enum rc read_token(const struct place *place, struct schema_token *texts, struct config_token *ret)
-{
-	enum rc rc = read_name(place, &texts->name, &ret->name);
-
-	ret->line = document_line(place->document, place->path);
-	if (rc != RC_OK)
-		return rc;
-	if ((texts->pkcs11 != NULL) == (texts->tpm2 != NULL))
-		return place_refuse(place, "name", ret->name,
-				    "write exactly one of \"pkcs11: { module, token, pin }\" and \"tpm2: { tcti }\"");
-	return texts->tpm2 ? read_tpm2(place, texts->tpm2, ret) : read_pkcs11(place, texts->pkcs11, ret);
-}
-
 /* http: is refused when the authority is used, like any other address that cannot be trusted; here only nonsense is. */
 static enum rc read_directory(const struct place *place, char **text, char **ret)
 {
@@ -207,6 +61,29 @@ static enum rc read_profile(const struct place *place, char **text, char **ret)
 		return place_refuse(place, "profile", *text,
 				    "write one of the profiles that `hwacme check` shows, up to 63 characters");
 	*ret = TAKE(*text);
+	return RC_OK;
+}
+
+/* To the CA's operator: by an account of his, by a certificate in TLS. */
+static enum rc read_who_we_are(const struct place *place, const struct schema_authority *texts, struct config_authority *ret)
+{
+	enum rc rc = settings_external(place, texts->external, &ret->external);
+
+	return rc == RC_OK ? settings_client(place, "client-certificate", texts->client, &ret->client) : rc;
+}
+
+static enum rc read_limit(const struct place *place, const char *text, unsigned *ret)
+{
+	if (text && !value_count(text, 1, ORDERS_PER_HOUR_MAX, ret))
+		return place_refuse(place, "orders-per-hour", text, "write a number from 1 to 1000000");
+	return RC_OK;
+}
+
+static enum rc check_contact(const struct place *place, const struct schema_authority *texts)
+{
+	for (unsigned i = 0; i < texts->contact_count; i++)
+		if (strncmp(texts->contact[i], "mailto:", 7) != 0)
+			return place_refuse(place, "contact", texts->contact[i], "write mailto:ADDRESS");
 	return RC_OK;
 }
 
@@ -230,82 +107,20 @@ static enum rc read_authority(const struct place *place, struct schema_authority
 	if (rc == RC_OK)
 		rc = read_algorithm(place, texts->account_key->algorithm, ret->account_key.type, &ret->account_algorithm);
 	if (rc == RC_OK)
+		rc = read_limit(place, texts->orders_per_hour, &ret->orders_per_hour);
+	if (rc == RC_OK)
 		rc = settings_certificate_profile(place, texts->certificate_profile, &ret->certificate_profile);
 	if (rc != RC_OK)
 		return rc;
-	for (unsigned i = 0; i < texts->contact_count; i++)
-		if (strncmp(texts->contact[i], "mailto:", 7) != 0)
-			return place_refuse(place, "contact", texts->contact[i], "write mailto:ADDRESS");
-	rc = settings_external(place, texts->external, &ret->external);
+	rc = check_contact(place, texts);
+	if (rc == RC_OK)
+		rc = read_who_we_are(place, texts, ret);
 	if (rc != RC_OK)
 		return rc;
 	ret->account_key.token = TAKE(texts->account_key->token);
 	ret->contact = TAKE(texts->contact);
 	ret->contact_count = texts->contact_count;
 	return RC_OK;
-}
-
-static void policy_defaults(struct config_policy *policy)
-{
-	policy->margin = MARGIN_DEFAULT;
-	policy->retire_after = RETIRE_AFTER_DEFAULT;
-	policy->jitter_percent = JITTER_DEFAULT;
-	policy->ari = true;
-}
-
-/* Within its bounds, or not given. */
-static bool is_percent(const char *text, unsigned least, unsigned most, unsigned *ret)
-{
-	return !text || (value_percent(text, ret) && *ret >= least && *ret <= most);
-}
-
-static enum rc read_windows(const struct place *place, const struct schema_policy *texts, struct config_policy *ret)
-{
-	if (!texts->windows_count)
-		return RC_OK;
-	ret->windows = calloc(texts->windows_count, sizeof(*ret->windows));
-	if (!ret->windows)
-		return err_set(place->err, RC_RESOURCE, "out of memory");
-	for (unsigned i = 0; i < texts->windows_count; i++) {
-		const char *fault = window_parse(texts->windows[i], &ret->windows[i]);
-
-		if (fault)
-			return place_refuse(place, "windows", texts->windows[i], fault);
-		ret->window_count++;
-	}
-	return RC_OK;
-}
-
-static enum rc read_policy(const struct place *place, struct schema_policy *texts, struct config_policy *ret)
-{
-	enum rc rc = read_name(place, &texts->name, &ret->name);
-
-	ret->line = document_line(place->document, place->path);
-	policy_defaults(ret);
-	if (rc == RC_OK && !is_percent(texts->renew_after, 1, 99, &ret->renew_after_percent))
-		rc = place_refuse(place, "renew-after", texts->renew_after, "write a part of the lifetime from 1% to 99%");
-	if (rc == RC_OK && !is_percent(texts->jitter, 0, 50, &ret->jitter_percent))
-		rc = place_refuse(place, "jitter", texts->jitter, "write a percentage from 0% to 50%");
-	const struct {
-		const char *option, *text;
-		int64_t *ret;
-	} durations[] = {
-		{ "renew-before", texts->renew_before, &ret->renew_before },
-		{ "preauthorized", texts->preauthorized, &ret->preauthorized },
-		{ "margin", texts->margin, &ret->margin },
-		{ "wait", texts->wait, &ret->wait },
-		{ "retire-after", texts->retire_after, &ret->retire_after },
-	};
-	for (size_t i = 0; rc == RC_OK && i < sizeof(durations) / sizeof(durations[0]); i++)
-		rc = read_duration(place, durations[i].option, durations[i].text, durations[i].ret);
-	if (rc == RC_OK && texts->ari && !value_flag(texts->ari, &ret->ari))
-		rc = place_refuse(place, "ari", texts->ari, "write true or false");
-	if (rc == RC_OK)
-		rc = read_windows(place, texts, ret);
-	if (rc == RC_OK && ret->preauthorized && ret->margin >= ret->preauthorized)
-		rc = place_refuse(place, "preauthorized", texts->preauthorized,
-				  "the interval is not longer than \"margin\" (24h when not given); write a shorter margin");
-	return rc;
 }
 
 static enum rc read_rotate(const struct place *place, const char *text, struct config_certificate *ret)
@@ -323,27 +138,14 @@ static enum rc read_rotate(const struct place *place, const char *text, struct c
 	return RC_OK;
 }
 
-static enum rc read_deploy(const struct place *place, struct schema_deploy *texts, struct config_certificate *ret)
-{
-	ret->deploy_timeout = DEPLOY_TIMEOUT_DEFAULT;
-	if (!texts)
-		return RC_OK;
-	enum rc rc = read_duration(place, "deploy.timeout", texts->timeout, &ret->deploy_timeout);
-	if (rc != RC_OK)
-		return rc;
-	if (ret->deploy_timeout < 1 || ret->deploy_timeout > DEPLOY_TIMEOUT_MAX)
-		return place_refuse(place, "deploy.timeout", texts->timeout, "write a duration from 1s to 1h");
-	ret->deploy_run = TAKE(texts->run);
-	ret->deploy_run_count = texts->run_count;
-	return RC_OK;
-}
-
 static enum rc read_certificate(const struct place *place, struct schema_certificate *texts, struct config_certificate *ret)
 {
 	enum rc rc = read_name(place, &texts->name, &ret->name);
 
 	ret->line = document_line(place->document, place->path);
 	ret->authority = TAKE(texts->authority);
+	ret->fallback = TAKE(texts->fallback);
+	ret->fallback_count = texts->fallback_count;
 	ret->policy = TAKE(texts->policy);
 	ret->key.token = TAKE(texts->key->token);
 	if (rc == RC_OK)
@@ -359,7 +161,13 @@ static enum rc read_certificate(const struct place *place, struct schema_certifi
 	if (rc == RC_OK)
 		rc = settings_nf(place, texts->nf, ret);
 	if (rc == RC_OK)
+		rc = read_outputs(place, texts->outputs, ret);
+	if (rc == RC_OK)
+		rc = read_objects(place, texts->objects, ret);
+	if (rc == RC_OK)
 		rc = read_deploy(place, texts->deploy, ret);
+	if (rc == RC_OK)
+		rc = read_probe(place, texts->probe, ret);
 	return rc;
 }
 
@@ -385,6 +193,15 @@ static enum rc make_lists(const struct schema_config *texts, struct config *conf
 		rc = read_##kind(&place, &texts->list[i], &(entries)[i]); \
 	}
 
+/* It is written into what nginx, httpd and Envoy include, where these characters have a meaning. */
+static enum rc read_state(const struct place *top, char **text, char **ret)
+{
+	for (const char *at = *text ? *text : ""; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f || strchr("\"'$%\\", *at))
+			return place_refuse(top, "state", *text, "write a path without quotes, \"$\", \"%\" and \"\\\"");
+	return read_path(top, "state", text, ret);
+}
+
 static enum rc read_metrics(const struct place *top, struct schema_metrics *texts, struct config *config)
 {
 	if (!texts)
@@ -395,32 +212,34 @@ static enum rc read_metrics(const struct place *top, struct schema_metrics *text
 	return RC_OK;
 }
 
+static enum rc read_log(const struct place *top, const struct schema_log *texts, struct config *config)
+{
+	if (!texts || strcmp(texts->format, "text") == 0)
+		return RC_OK;
+	if (strcmp(texts->format, "json") != 0)
+		return place_refuse(top, "log.format", texts->format, "write text, or json for one object a line");
+	config->log_format = LOG_JSON;
+	return RC_OK;
+}
+
 enum rc settings_read(const struct document *document, struct schema_config *texts, struct config *config, struct err *err)
 {
 	const struct place top = { .document = document, .err = err };
 	enum rc rc = make_lists(texts, config, err);
 
 	if (rc == RC_OK)
-		rc = read_path(&top, "state", &texts->state, &config->state);
+		rc = read_state(&top, &texts->state, &config->state);
 	if (rc == RC_OK && !config->state && !(config->state = strdup(STATE_DEFAULT)))
 		rc = err_set(err, RC_RESOURCE, "out of memory");
 	if (rc == RC_OK)
 		rc = read_metrics(&top, texts->metrics, config);
+	if (rc == RC_OK)
+		rc = read_log(&top, texts->log, config);
 	READ_EACH(token, tokens, config->token_count, config->tokens)
 	READ_EACH(authority, authorities, config->authority_count, config->authorities)
 	READ_EACH(policy, policies, config->policy_count, config->policies)
 	READ_EACH(certificate, certificates, config->certificate_count, config->certificates)
 	return rc;
-}
-
-static enum rc check_reference(const struct place *place, const char *option, const char *name, bool is_there, const char *list)
-{
-	char instead[96];
-
-	if (is_there)
-		return RC_OK;
-	snprintf(instead, sizeof(instead), "there is no such entry under \"%s\"; write one of their names, or add it", list);
-	return place_refuse(place, option, name, instead);
 }
 
 static enum rc check_certificate(const struct place *place, const struct config *config,
@@ -429,12 +248,22 @@ static enum rc check_certificate(const struct place *place, const struct config 
 	enum rc rc = check_reference(place, "authority", certificate->authority,
 				     config_authority_get(config, certificate->authority) != NULL, "authorities");
 
+	for (unsigned i = 0; rc == RC_OK && i < certificate->fallback_count; i++) {
+		const char *name = certificate->fallback[i];
+
+		rc = check_reference(place, "fallback", name, config_authority_get(config, name) != NULL, "authorities");
+		if (rc == RC_OK && strcmp(name, certificate->authority) == 0)
+			rc = place_refuse(place, "fallback", name, "is the certificate's authority already; take it out");
+	}
 	if (rc == RC_OK && certificate->policy)
 		rc = check_reference(place, "policy", certificate->policy, config_policy_get(config, certificate->policy) != NULL,
 				     "policies");
 	if (rc == RC_OK)
 		rc = check_reference(place, "key.token", certificate->key.token,
 				     config_token_get(config, certificate->key.token) != NULL, "tokens");
+	for (unsigned i = 0; rc == RC_OK && i < certificate->challenge_count; i++)
+		rc = settings_client_check(place, "challenge.tkauth-01.client-certificate", config,
+					   &certificate->challenges[i].client);
 	return rc;
 }
 
@@ -446,12 +275,57 @@ static enum rc check_certificate(const struct place *place, const struct config 
 			return place_refuse(&place, "name", config->list[i].name, "is used twice; names are unique"); \
 	}
 
-enum rc settings_check(const struct document *document, const struct config *config, struct err *err)
+static int by_name(const void *left, const void *right)
+{
+	const struct config_certificate *const *one = left, *const *other = right;
+	int order = strcmp((*one)->name, (*other)->name);
+
+	return order ? order : (*one > *other) - (*one < *other);
+}
+
+/* There may be many: a look-up must not go through all of them, nor the search for names that are used twice. */
+static enum rc certificates_sort(const struct document *document, struct config *config, struct err *err)
+{
+	config->by_name = calloc(config->certificate_count + 1u, sizeof(struct config_certificate *));
+	if (!config->by_name)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < config->certificate_count; i++)
+		config->by_name[i] = &config->certificates[i];
+	qsort(config->by_name, config->certificate_count, sizeof(struct config_certificate *), by_name);
+	for (unsigned i = 1; i < config->certificate_count; i++) {
+		const struct config_certificate *second = config->by_name[i];
+		struct place place = place_at(document, "certificates", (unsigned)(second - config->certificates), err);
+
+		if (strcmp(config->by_name[i - 1]->name, second->name) == 0)
+			return place_refuse(&place, "name", second->name, "is used twice; names are unique");
+	}
+	return RC_OK;
+}
+
+/* A hundred thousand certificates need no copies of three names. */
+static void certificate_resolve(const struct config *config, struct config_certificate *certificate)
+{
+	const struct config_authority *authority = config_authority_get(config, certificate->authority);
+	const struct config_policy *policy = certificate->policy ? config_policy_get(config, certificate->policy) : NULL;
+	const struct config_token *token = config_token_get(config, certificate->key.token);
+
+	free(certificate->authority);
+	free(certificate->policy);
+	free(certificate->key.token);
+	certificate->authority = authority->name;
+	certificate->policy = policy ? policy->name : NULL;
+	certificate->key.token = token->name;
+	certificate->is_resolved = true;
+}
+
+enum rc settings_check(const struct document *document, struct config *config, struct err *err)
 {
 	CHECK_UNIQUE(tokens, config->token_count, config_token_get)
 	CHECK_UNIQUE(authorities, config->authority_count, config_authority_get)
 	CHECK_UNIQUE(policies, config->policy_count, config_policy_get)
-	CHECK_UNIQUE(certificates, config->certificate_count, config_certificate_get)
+	enum rc sorted = certificates_sort(document, config, err);
+	if (sorted != RC_OK)
+		return sorted;
 	for (unsigned i = 0; i < config->authority_count; i++) {
 		struct place place = place_at(document, "authorities", i, err);
 		const char *token = config->authorities[i].account_key.token;
@@ -462,7 +336,8 @@ enum rc settings_check(const struct document *document, const struct config *con
 		if (rc == RC_OK && external)
 			rc = check_reference(&place, "external-account.hmac.token", external,
 					     config_token_get(config, external) != NULL, "tokens");
-
+		if (rc == RC_OK)
+			rc = settings_client_check(&place, "client-certificate", config, &config->authorities[i].client);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -472,6 +347,7 @@ enum rc settings_check(const struct document *document, const struct config *con
 
 		if (rc != RC_OK)
 			return rc;
+		certificate_resolve(config, &config->certificates[i]);
 	}
-	return RC_OK;
+	return check_objects(document, config, err);
 }

@@ -11,6 +11,6 @@ enum rc settings_read(const struct document *document, struct schema_config *tex
 		      struct err *err) HWA_CHECKED;
 
 /* Names that occur twice, and references to entries that do not exist. */
-enum rc settings_check(const struct document *document, const struct config *config, struct err *err) HWA_CHECKED;
+enum rc settings_check(const struct document *document, struct config *config, struct err *err) HWA_CHECKED;
 
 #endif /* HWA_SETTINGS_H */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "settings_client.h"
 #include "settings_read.h"
 #include "values.h"
 
@@ -140,6 +141,9 @@ static enum rc read_token_authority(const struct reading *reading, struct schema
 		if (!is_host(texts->allow[i]))
 			return refuse(reading, "allow", texts->allow[i], "write host names, without https:// and port");
 	enum rc rc = take_path(reading, "trust", &texts->trust, &reading->ret->trust);
+	if (rc == RC_OK)
+		rc = settings_client(reading->place, "challenge.tkauth-01.client-certificate", texts->client,
+				     &reading->ret->client);
 	if (rc != RC_OK)
 		return rc;
 	reading->ret->authority = TAKE(texts->authority);
@@ -158,6 +162,9 @@ static enum rc read_tkauth01(const struct reading *reading)
 			reading, "", "tkauth-01",
 			"write exactly one of { token: { file: PATH } }, { command: [/PATH, ...] }, and { authority: URL } or "
 			"{ allow: [HOST] }");
+	if (texts->client && !is_online)
+		return refuse(reading, "client-certificate", "client-certificate",
+			      "goes with authority: or allow: alone; take it out");
 	enum rc rc = take_timeout(reading, texts->timeout);
 	if (rc != RC_OK)
 		return rc;
@@ -199,16 +206,19 @@ enum rc read_challenges(const struct place *place, struct schema_challenge *text
 {
 	int position[CHALLENGE_TYPE_COUNT];
 	char path[DOCUMENT_PATH_MAX + 16];
+	size_t given = 0;
 	enum rc rc = RC_OK;
 
 	if (!texts)
 		return RC_OK;
-	ret->challenges = calloc(CHALLENGE_TYPE_COUNT, sizeof(*ret->challenges));
+	snprintf(path, sizeof(path), "%s.challenge", place->path);
+	for (int type = 0; type < CHALLENGE_TYPE_COUNT; type++) {
+		position[type] = document_position(place->document, path, challenge_type_name((enum challenge_type)type));
+		given += position[type] >= 0;
+	}
+	ret->challenges = calloc(given ? given : 1, sizeof(*ret->challenges));
 	if (!ret->challenges)
 		return err_set(place->err, RC_RESOURCE, "out of memory");
-	snprintf(path, sizeof(path), "%s.challenge", place->path);
-	for (int type = 0; type < CHALLENGE_TYPE_COUNT; type++)
-		position[type] = document_position(place->document, path, challenge_type_name((enum challenge_type)type));
 	for (int at = 0; rc == RC_OK && at < CHALLENGE_TYPE_COUNT; at++)
 		for (int type = 0; rc == RC_OK && type < CHALLENGE_TYPE_COUNT; type++) {
 			if (position[type] != at)

@@ -102,6 +102,24 @@ bool value_persistent_handle(const char *text, uint32_t *ret_handle)
 	return true;
 }
 
+bool value_mode(const char *text, mode_t *ret_mode)
+{
+	const mode_t needed = 0400, allowed = 0644;
+	mode_t mode = 0;
+
+	if (strlen(text) != 4 || text[0] != '0')
+		return false;
+	for (const char *at = text; *at; at++) {
+		if (*at < '0' || *at > '7')
+			return false;
+		mode = mode * 8 + (mode_t)(*at - '0');
+	}
+	if ((mode & needed) != needed || (mode & ~allowed))
+		return false;
+	*ret_mode = mode;
+	return true;
+}
+
 bool value_pcrs(const char *text, struct config_pcrs *ret_pcrs)
 {
 	static const char *const banks[] = { "sha256", "sha384", "sha512" };
@@ -159,6 +177,38 @@ bool value_listen(const char *text)
 		return inet_pton(AF_INET6, address + 1, binary) == 1;
 	}
 	return inet_pton(AF_INET, address, binary) == 1;
+}
+
+bool value_host(const char *text)
+{
+	size_t label = 0;
+
+	if (!*text || strlen(text) > DNS_NAME_MAX)
+		return false;
+	for (const char *at = text; *at; at++) {
+		if (*at == '.' ? label == 0 : !is_letter_or_digit(*at) && *at != '-' && *at != '_')
+			return false;
+		label = *at == '.' ? 0 : label + 1;
+		if (label > DNS_LABEL_MAX)
+			return false;
+	}
+	return label > 0;
+}
+
+bool value_endpoint(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char host[DNS_NAME_MAX + 1];
+	int64_t port;
+
+	if (value_listen(text))
+		return true;
+	if (!colon || (size_t)(colon - text) >= sizeof(host))
+		return false;
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	const char *end = number(colon + 1, &port);
+	return end && !*end && port >= 1 && port <= 65535 && value_host(host);
 }
 
 bool value_systemd_socket(const char *text)
