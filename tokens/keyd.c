@@ -9,6 +9,7 @@
 #include "keyd_live.h"
 #include "keyd_mac.h"
 #include "keyd_message.h"
+#include "keyd_publish.h"
 #include "wire.h"
 
 struct keyd {
@@ -261,16 +262,19 @@ static enum rc do_erase(struct connection *connection, struct err *err)
 	subject_get(&connection->request, true, &subject);
 	enum rc rc = request_check(&connection->request, err);
 	if (rc == RC_OK)
+		rc = keyd_name_check(&subject.name, err);
+	if (rc == RC_OK)
 		rc = keyd_live_check(connection->keyd->config->state, &subject.name, err);
 	if (rc == RC_OK)
-		rc = keyd_keys_take(connection->keyd->keys, subject.token, &subject.name, &entry, err);
-	/* What cannot be used can go all the same, if its name is one of ours. */
-	if (rc == RC_DENIED && keyd_name_check(&subject.name, NULL) == RC_OK &&
-	    keyd_keys_token(connection->keyd->keys, subject.token, &token, NULL) == RC_OK &&
-	    token_erase_unkept(token, &subject.name, NULL) == RC_OK)
-		return RC_OK;
-	if (rc == RC_OK)
-		rc = entry->key->ops->erase(entry->key, err);
+		rc = keyd_keys_token(connection->keyd->keys, subject.token, &token, err);
+	/* An absent token says nothing about its keys: only one that is there may say that it has none of this name. */
+	if (rc == RC_ABSENT)
+		rc = err->rc = RC_RETRY;
+	if (rc != RC_OK)
+		return rc;
+	/* What is known is erased where it was seen; all else by its name, for what cannot be used can go all the same. */
+	entry = keyd_keys_known(connection->keyd->keys, subject.token, &subject.name);
+	rc = entry ? entry->key->ops->erase(entry->key, err) : token_erase_name(token, &subject.name, err);
 	if (rc == RC_OK)
 		keyd_keys_drop(connection->keyd->keys, entry);
 	else
@@ -285,6 +289,25 @@ static enum rc do_audit(struct connection *connection, struct err *err)
 
 	if (rc == RC_OK && entry->key->ops->audit_try)
 		rc = entry->key->ops->audit_try(entry->key, err);
+	keyd_keys_give_back(connection->keyd->keys, entry);
+	return rc;
+}
+
+static enum rc do_publish(struct connection *connection, struct err *err)
+{
+	char label[TOKEN_LABEL_MAX];
+	struct keyd_entry *entry = NULL;
+	struct token_objects objects;
+	struct subject subject;
+
+	subject_get(&connection->request, true, &subject);
+	enum rc rc = keyd_objects_get(&connection->request, label, &objects, err);
+	if (rc == RC_OK)
+		rc = keyd_name_check(&subject.name, err);
+	if (rc == RC_OK)
+		rc = keyd_keys_take(connection->keyd->keys, subject.token, &subject.name, &entry, err);
+	if (rc == RC_OK)
+		rc = keyd_publish(connection->keyd->config, entry->key, &objects, err);
 	keyd_keys_give_back(connection->keyd->keys, entry);
 	return rc;
 }
@@ -308,7 +331,7 @@ static enum rc do_mac(struct connection *connection, struct err *err)
 static enum rc (*const OPERATIONS[KEYD_OPERATION_COUNT])(struct connection *connection, struct err *err) = {
 	[KEYD_OPEN] = do_open,   [KEYD_INFO] = do_info,   [KEYD_GENERATE] = do_generate, [KEYD_FIND] = do_find,
 	[KEYD_LIST] = do_list,   [KEYD_SIGN] = do_sign,   [KEYD_CUSTODY] = do_custody,   [KEYD_REFERENCE] = do_reference,
-	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit, [KEYD_MAC] = do_mac,
+	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit, [KEYD_MAC] = do_mac,           [KEYD_PUBLISH] = do_publish,
 };
 
 /* False when there is nobody left to answer. */

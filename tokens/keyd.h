@@ -27,7 +27,8 @@
 	X(KEYD_REFERENCE, 60000) \
 	X(KEYD_ERASE, 60000)     \
 	X(KEYD_AUDIT, 60000)     \
-	X(KEYD_MAC, 60000)
+	X(KEYD_MAC, 60000)       \
+	X(KEYD_PUBLISH, 60000)
 
 #define X(name, deadline_ms) name,
 enum keyd_operation { KEYD_OPERATIONS(X) KEYD_OPERATION_COUNT };

@@ -1,6 +1,8 @@
 /* keyd_keys.c -- opens tokens and remembers keys for the threads of keyd. */
 #include "keyd_keys.h"
 
+#include "keyd_publish.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +89,30 @@ enum rc keyd_name_check(const struct token_key_name *name, struct err *err)
 	return RC_OK;
 }
 
+static bool is_client_key(const struct config_client *client, const char *token, const struct token_key_name *name)
+{
+	return client->file && strcmp(client->token, token) == 0 && strcmp(client->label, name->label) == 0;
+}
+
+/* Of keys that are not of our making those alone that the configuration, keyd's own copy, gives to a client certificate. */
+static enum rc name_allow(const struct keyd_keys *keys, const char *token, const struct token_key_name *name, struct err *err)
+{
+	const struct config *config = keys->config;
+	bool is_allowed = false;
+
+	for (unsigned i = 0; !token_key_name_has_id(name) && i < config->authority_count; i++)
+		is_allowed = is_allowed || is_client_key(&config->authorities[i].client, token, name);
+	for (unsigned i = 0; !token_key_name_has_id(name) && i < config->certificate_count; i++)
+		for (unsigned at = 0; at < config->certificates[i].challenge_count; at++)
+			is_allowed = is_allowed || is_client_key(&config->certificates[i].challenges[at].client, token, name);
+	if (is_allowed || keyd_name_check(name, NULL) == RC_OK)
+		return RC_OK;
+	/* A key of ours that list() has shown under the label that consumers find it by; looked for last, for there may be many. */
+	if (token_key_name_has_id(name) && keyd_label_is_configured(config, token, name->label))
+		return RC_OK;
+	return keyd_name_check(name, err);
+}
+
 static bool is_named(const struct token_key *key, const char *token, const struct token_key_name *name)
 {
 	return strcmp(key->token->name, token) == 0 && memcmp(key->name.id, name->id, TOKEN_ID_LEN) == 0 &&
@@ -136,7 +162,7 @@ enum rc keyd_keys_add(struct keyd_keys *keys, struct token_key *key, struct keyd
 	return err_set_raw(err, RC_RETRY, ERR_KEYD, 0, "more than %u keys are in use at once", KEYD_KEYS_MAX);
 }
 
-static struct keyd_entry *entry_find(struct keyd_keys *keys, const char *token, const struct token_key_name *name)
+struct keyd_entry *keyd_keys_known(struct keyd_keys *keys, const char *token, const struct token_key_name *name)
 {
 	struct keyd_entry *found = NULL;
 
@@ -166,23 +192,38 @@ static enum rc find_and_add(struct keyd_keys *keys, const char *token_name, cons
 enum rc keyd_keys_take(struct keyd_keys *keys, const char *token, const struct token_key_name *name,
 		       struct keyd_entry **ret_entry, struct err *err)
 {
-	enum rc rc = keyd_name_check(name, err);
+	enum rc rc = name_allow(keys, token, name, err);
 
 	if (rc != RC_OK)
 		return rc;
-	*ret_entry = entry_find(keys, token, name);
+	*ret_entry = keyd_keys_known(keys, token, name);
 	return *ret_entry ? RC_OK : find_and_add(keys, token, name, ret_entry, err);
+}
+
+/* What was found before is looked at again, which costs less than to find it; what is not the same any more is found anew. */
+static enum rc confirm(struct keyd_keys *keys, struct keyd_entry *entry, struct keyd_entry **ret_entry, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = !entry || !entry->key->ops->confirm ? RC_ABSENT : entry->key->ops->confirm(entry->key, &why);
+
+	if (rc == RC_OK)
+		*ret_entry = entry;
+	else
+		keyd_keys_drop(keys, entry);
+	if (rc == RC_RETRY && err)
+		*err = why;
+	return rc;
 }
 
 enum rc keyd_keys_find(struct keyd_keys *keys, const char *token, const struct token_key_name *name,
 		       struct keyd_entry **ret_entry, struct err *err)
 {
-	enum rc rc = keyd_name_check(name, err);
+	enum rc rc = name_allow(keys, token, name, err);
 
 	if (rc != RC_OK)
 		return rc;
-	keyd_keys_drop(keys, entry_find(keys, token, name));
-	return find_and_add(keys, token, name, ret_entry, err);
+	rc = confirm(keys, keyd_keys_known(keys, token, name), ret_entry, err);
+	return rc == RC_OK || rc == RC_RETRY ? rc : find_and_add(keys, token, name, ret_entry, err);
 }
 
 static void give_back(struct keyd_keys *keys, struct keyd_entry *entry, bool drop)

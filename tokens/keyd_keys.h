@@ -25,12 +25,15 @@ void keyd_keys_free(struct keyd_keys *keys); /* closes the tokens */
 
 /* RC_ABSENT: no such token in the configuration.  A token that cannot be opened says why each time it is asked for. */
 enum rc keyd_keys_token(struct keyd_keys *keys, const char *token, struct token **ret_token, struct err *err) HWA_CHECKED;
-/* A key of ours: its label says so and fits its id; found in the token with custody checked, or remembered. */
+/* A key of ours: its label says so and fits its id; found in the token with custody checked, or remembered.  Or the key of a
+ * client certificate that the configuration names. */
 enum rc keyd_keys_take(struct keyd_keys *keys, const char *token, const struct token_key_name *name,
 		       struct keyd_entry **ret_entry, struct err *err) HWA_CHECKED;
-/* The same, but never from memory: the token is asked again, and what was remembered is dropped. */
+/* The same, but never from memory alone: the token is asked again, of the object that is remembered or by finding it anew. */
 enum rc keyd_keys_find(struct keyd_keys *keys, const char *token, const struct token_key_name *name,
 		       struct keyd_entry **ret_entry, struct err *err) HWA_CHECKED;
+/* From memory alone; NULL: it was not found yet. */
+struct keyd_entry *keyd_keys_known(struct keyd_keys *keys, const char *token, const struct token_key_name *name);
 /* A key that was just generated: remembered; owned from now on. */
 enum rc keyd_keys_add(struct keyd_keys *keys, struct token_key *key, struct keyd_entry **ret_entry, struct err *err) HWA_CHECKED;
 void keyd_keys_give_back(struct keyd_keys *keys, struct keyd_entry *entry);

@@ -33,22 +33,36 @@ struct to_sign {
 	struct buf *ret_sig;
 };
 
+/* A handle that its object has left behind is found again, once: the key is another, or the same at another place. */
+static enum rc sign_begin(struct pkcs11_session *session, struct to_sign *what, struct err *err)
+{
+	for (bool is_again = false;; is_again = true) {
+		CK_OBJECT_HANDLE handle;
+		enum rc rc = pkcs11_key_handle(session, what->key, &handle, err);
+
+		/* Some modules leave a failed operation active, and refuse every later one in that session. */
+		session->is_spoiled = session->is_spoiled || is_again;
+		if (rc != RC_OK)
+			return rc;
+		CK_RV rv = session->call->C_SignInit(session->handle, &what->mechanism, handle);
+		session->is_spoiled = true;
+		if (rv == CKR_OK)
+			return RC_OK;
+		if (is_again || !pkcs11_key_forget(session, what->key, handle, rv))
+			return pkcs11_session_fail(session, err, rv, "C_SignInit");
+	}
+}
+
 static enum rc sign_with(struct pkcs11_session *session, void *ctx, struct err *err)
 {
 	struct to_sign *what = ctx;
 	CK_BYTE sig[TOKEN_SIG_MAX];
 	CK_ULONG sig_len = sizeof(sig);
-	CK_OBJECT_HANDLE handle;
-	enum rc rc = pkcs11_key_handle(session, what->key, &handle, err);
+	enum rc rc = sign_begin(session, what, err);
 
 	if (rc != RC_OK)
 		return rc;
-	CK_RV rv = session->call->C_SignInit(session->handle, &what->mechanism, handle);
-	/* Some modules leave a failed operation active, and refuse every later one in that session. */
-	session->is_spoiled = true;
-	if (rv != CKR_OK)
-		return pkcs11_session_fail(session, err, rv, "C_SignInit");
-	rv = session->call->C_Sign(session->handle, (CK_BYTE_PTR)(uintptr_t)what->input.at, what->input.len, sig, &sig_len);
+	CK_RV rv = session->call->C_Sign(session->handle, (CK_BYTE_PTR)(uintptr_t)what->input.at, what->input.len, sig, &sig_len);
 	if (rv != CKR_OK)
 		return pkcs11_session_fail(session, err, rv, "C_Sign");
 	if (sig_len > sizeof(sig))
@@ -87,10 +101,19 @@ struct asked_custody {
 static enum rc ask_custody(struct pkcs11_session *session, void *ctx, struct err *err)
 {
 	const struct asked_custody *asked = ctx;
-	CK_OBJECT_HANDLE handle;
-	enum rc rc = pkcs11_key_handle(session, asked->key, &handle, err);
+	struct pkcs11_facts facts;
+	enum rc rc = RC_OK;
 
-	return rc == RC_OK ? pkcs11_object_custody(session, handle, asked->ret_custody, err) : rc;
+	for (bool is_again = false;; is_again = true) {
+		CK_OBJECT_HANDLE handle;
+
+		rc = pkcs11_key_handle(session, asked->key, &handle, err);
+		if (rc == RC_OK)
+			rc = pkcs11_facts_read(session, handle, PKCS11_READ_CUSTODY, &facts, err);
+		if (rc == RC_OK || is_again || !pkcs11_key_forget(session, asked->key, handle, (CK_RV)err->code))
+			break;
+	}
+	return rc == RC_OK ? pkcs11_facts_custody(session->token, &facts, asked->ret_custody, err) : rc;
 }
 
 static enum rc custody(struct token_key *key, struct token_custody *ret_custody, struct err *err)
@@ -105,6 +128,7 @@ const struct token_ops pkcs11_ops = {
 	.info = pkcs11_info,
 	.generate = pkcs11_generate,
 	.find = pkcs11_find,
+	.confirm = pkcs11_confirm,
 	.list = pkcs11_list,
 	.key_free = pkcs11_key_free,
 	.public_key = public_key,
@@ -113,5 +137,7 @@ const struct token_ops pkcs11_ops = {
 	.reference = pkcs11_reference,
 	.mac = pkcs11_mac,
 	.audit_try = pkcs11_audit_try,
+	.publish = pkcs11_publish,
 	.erase = pkcs11_erase,
+	.erase_name = pkcs11_erase_name,
 };

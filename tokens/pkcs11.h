@@ -7,12 +7,14 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "pkcs11_facts.h"
 #include "token.h"
 
 #define PKCS11(token)           ((struct pkcs11_token *)(void *)(token))
 #define PKCS11_KEY(key)         ((struct pkcs11_key *)(void *)(key))
 #define PKCS11_KEYS_MAX         4096 /* keys looked at in one token */
-#define PKCS11_ATTRIBUTE_MAX    1024
+#define PKCS11_NAMESAKES_MAX    16   /* objects of one id or label, looked at one by one */
+#define PKCS11_ANY_CLASS        CK_UNAVAILABLE_INFORMATION
 #define PKCS11_SLOTS_MAX        256
 #define PKCS11_SESSIONS_DEFAULT 2 /* of one token: some have few, and others use it too */
 #define PKCS11_SESSIONS_MAX     64
@@ -22,12 +24,19 @@ struct pkcs11_quirks;
 struct pkcs11_waiter;
 struct pkcs11_token;
 
+/* Of a module that needs them (pkcs11_turn.c). */
+struct pkcs11_turns {
+	pthread_mutex_t objects;  /* who searches, or makes an object */
+	pthread_rwlock_t changes; /* shared by all calls but those that change an object */
+};
+
 /* A session of the pool, lent to one caller at a time; what a call said of it decides what becomes of it. */
 struct pkcs11_session {
 	struct pkcs11_token *token;
 	CK_FUNCTION_LIST *call;
 	CK_SESSION_HANDLE handle;
-	uint64_t generation; /* of the module's load; handles of objects are good in the same only */
+	uint64_t generation;        /* of the module's load; handles of objects are good in the same only */
+	struct pkcs11_turns *turns; /* NULL: its module does not mix up objects */
 	bool is_open, is_busy;
 	bool is_spoiled; /* an operation may be active in it: it is closed and replaced */
 	bool is_gone;    /* the token, or the connection to it, is gone: the module is started anew */
@@ -60,8 +69,9 @@ struct pkcs11_token {
 struct pkcs11_key {
 	struct token_key base;
 	struct buf spki;
-	CK_OBJECT_HANDLE handle; /* good in `generation` of the module's load, found again by id after it */
-	uint64_t generation;
+	/* Good in `generation` of the module's load, found again by id after it; the public one may be CK_INVALID_HANDLE. */
+	CK_OBJECT_HANDLE handle, public_handle;
+	uint64_t generation; /* 0: they are good no more */
 };
 
 /* pkcs11_module.c: one load of a module, however many tokens are used in it */
@@ -88,6 +98,7 @@ const CK_SLOT_ID *pkcs11_module_slots(const struct pkcs11_module *module, unsign
 /* C_OpenSession of several threads at once is not safe everywhere (tpm2-pkcs11): one at a time. */
 CK_RV pkcs11_module_open_session(struct pkcs11_module *module, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret_session);
 void pkcs11_module_close_session(struct pkcs11_module *module, CK_SESSION_HANDLE session);
+struct pkcs11_turns *pkcs11_module_turns(struct pkcs11_module *module);
 /* Waits for `cond` under `mutex`; false when the time is over. */
 bool pkcs11_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms);
 
@@ -109,9 +120,20 @@ typedef enum rc pkcs11_work(struct pkcs11_session *session, void *ctx, struct er
  * cannot be reached it is asked again after 1 s, 2 s, 4 s ... 30 s only.
  */
 enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err) HWA_CHECKED;
+/* The same for work that changes attributes of objects. */
+enum rc pkcs11_run_change(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err) HWA_CHECKED;
 /* The one way to report a module's answer: notes in the session whether the connection is gone. */
 enum rc pkcs11_session_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function);
 void pkcs11_session_close_all(struct pkcs11_token *token);
+
+/* pkcs11_turn.c: nothing but waiting, and only with a module that needs it */
+void pkcs11_turns_init(struct pkcs11_turns *turns);
+/* Around all work in a session. */
+void pkcs11_turn_begin(struct pkcs11_session *session, bool is_change);
+void pkcs11_turn_end(struct pkcs11_session *session);
+/* Around a search from its beginning to its end, and around each call that makes an object of the token.  Not while it is held already. */
+void pkcs11_objects_hold(struct pkcs11_session *session);
+void pkcs11_objects_release(struct pkcs11_session *session);
 
 /* pkcs11_token.c */
 enum rc pkcs11_open(const struct config_token *config, const char *keys_dir, struct token **ret_token,
@@ -136,30 +158,59 @@ const struct pkcs11_family *pkcs11_family(enum key_type type);
 /* `id` and `label` may be NULL: any. */
 enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
 			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err) HWA_CHECKED;
-enum rc pkcs11_attribute(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, struct buf *ret_value,
-			 struct err *err) HWA_CHECKED;
-enum rc pkcs11_object_spki(struct pkcs11_session *session, CK_OBJECT_HANDLE private_key, const uint8_t *id, size_t id_len,
-			   struct buf *ret_spki, struct err *err) HWA_CHECKED;
-enum rc pkcs11_object_custody(struct pkcs11_session *session, CK_OBJECT_HANDLE private_key, struct token_custody *ret_custody,
-			      struct err *err) HWA_CHECKED;
+/* The two halves of a key; of what should not be, several of one, those facts are the first one's. */
+struct pkcs11_pair {
+	CK_OBJECT_HANDLE private_keys[PKCS11_NAMESAKES_MAX], public_keys[PKCS11_NAMESAKES_MAX];
+	unsigned private_count, public_count;
+	bool has_certificate; /* one with the same name */
+	struct pkcs11_facts private_facts, public_facts;
+};
+/* `groups` of pkcs11_facts.h are read of each; nothing found is RC_OK. */
+enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, const char *label, unsigned groups,
+			 struct pkcs11_pair *ret_pair, struct err *err) HWA_CHECKED;
+/* What was not told cannot be used; the module's own answer says why. */
+enum rc pkcs11_untold(const struct pkcs11_facts *facts, struct err *err);
+/* Is it a key of a family whose public half stands in its public object alone? */
+bool pkcs11_is_on_curve(const struct pkcs11_facts *facts);
+/* From what was told of the private key, and of its public one, which may be NULL. */
+enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key, struct buf *ret_spki,
+			  struct err *err) HWA_CHECKED;
+/* An attribute that the module does not know counts against the key. */
+enum rc pkcs11_facts_custody(const struct pkcs11_token *token, const struct pkcs11_facts *private_key,
+			     struct token_custody *ret_custody, struct err *err) HWA_CHECKED;
 /* A text of the token, shown to people: blanks at its end cut, control characters replaced. */
 void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room);
 
 /* pkcs11_key.c: a key is its name and its public key; the handle is found again when the module was started anew */
+struct pkcs11_key *pkcs11_key_new(struct token *token); /* empty; NULL: out of memory */
 enum rc pkcs11_key_load(struct pkcs11_session *session, const struct token_key_name *name, struct token_key **ret_key,
 			struct err *err) HWA_CHECKED;
+/* Of objects that were just made under this name: nothing is searched for, everything is read back. */
+enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
+			 CK_OBJECT_HANDLE private_key, CK_OBJECT_HANDLE public_key, struct token_key **ret_key,
+			 struct err *err) HWA_CHECKED;
 enum rc pkcs11_key_handle(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
 			  struct err *err) HWA_CHECKED;
-enum rc pkcs11_key_erase(struct pkcs11_session *session, const uint8_t *id, struct err *err) HWA_CHECKED;
+/* True when `rv` says that the handle is no object's any more: then pkcs11_key_handle() finds the key again. */
+bool pkcs11_key_forget(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE handle, CK_RV rv);
+/* Of one that is gone already nothing is said. */
+enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, struct err *err) HWA_CHECKED;
 enum rc pkcs11_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
 		    struct err *err) HWA_CHECKED;
-enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
+enum rc pkcs11_confirm(struct token_key *key, struct err *err) HWA_CHECKED;
 enum rc pkcs11_erase(struct token_key *key, struct err *err) HWA_CHECKED;
+enum rc pkcs11_erase_name(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 void pkcs11_key_free(struct token_key *key);
+
+/* pkcs11_list.c */
+enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 
 /* pkcs11_generate.c */
 enum rc pkcs11_generate(struct token *token, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
 			struct err *err) HWA_CHECKED;
+
+/* pkcs11_publish.c */
+enum rc pkcs11_publish(struct token_key *key, const struct token_objects *objects, struct err *err);
 
 /* pkcs11_mac.c */
 enum rc pkcs11_mac(struct token *token, const char *label, enum token_hash hash, struct span message, struct buf *ret_mac,

@@ -35,7 +35,13 @@ static CK_ULONG private_template(CK_ATTRIBUTE *attribute, size_t step, const str
 	return count;
 }
 
-static CK_RV generate_pair(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type)
+struct made {
+	CK_OBJECT_HANDLE private_key, public_key;
+	bool is_alone; /* nothing was tried before it, that might have left a key as well */
+};
+
+static CK_RV generate_pair(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
+			   struct made *ret_made)
 {
 	static const uint8_t exponent[] = { 0x01, 0x00, 0x01 };
 	CK_ULONG bits = key_type_bits(type);
@@ -56,14 +62,17 @@ static CK_RV generate_pair(struct pkcs11_session *session, const struct token_ke
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_MODULUS_BITS, &bits, sizeof(bits) };
 		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent, sizeof(exponent) };
 	}
-	for (size_t step = session->token->quirks->template_step; step < sizeof(TEMPLATE_STEPS) / sizeof(TEMPLATE_STEPS[0]);
-	     step++) {
+	const size_t first = session->token->quirks->template_step;
+
+	for (size_t step = first; step < sizeof(TEMPLATE_STEPS) / sizeof(TEMPLATE_STEPS[0]); step++) {
 		CK_ATTRIBUTE private_key[PRIVATE_ATTRIBUTES];
-		CK_OBJECT_HANDLE public_object, private_object;
 		CK_ULONG private_count = private_template(private_key, step, name);
 
+		pkcs11_objects_hold(session);
 		rv = session->call->C_GenerateKeyPair(session->handle, &mechanism, public_key, public_count, private_key,
-						      private_count, &public_object, &private_object);
+						      private_count, &ret_made->public_key, &ret_made->private_key);
+		pkcs11_objects_release(session);
+		ret_made->is_alone = step == first;
 		/* Only a refused template is worth a plainer one. */
 		if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_VALUE_INVALID && rv != CKR_TEMPLATE_INCONSISTENT &&
 		    rv != CKR_GENERAL_ERROR && rv != CKR_ATTRIBUTE_READ_ONLY)
@@ -72,47 +81,42 @@ static CK_RV generate_pair(struct pkcs11_session *session, const struct token_ke
 	return rv;
 }
 
-/* Id and label must both be free: some modules put a second key silently in the place of the first (NSS). */
-static enum rc name_is_free(struct pkcs11_session *session, const struct token_key_name *name, struct err *err)
+/*
+ * Id and label must both be free: some modules put a second key silently in the place of the first (NSS).  A label of
+ * ours ends with the id, which then tells of both.  Cut off in the middle: what was made meanwhile is ours alone, and
+ * goes.  So does the public half that an earlier process left alone under this id: a key's own would not be told from it.
+ */
+static enum rc name_clear(struct pkcs11_session *session, const struct token_key_name *name, bool is_begun, struct err *err)
 {
-	const struct {
-		const uint8_t *id;
-		const char *label, *text;
-	} parts[] = { { name->id, NULL, "id" }, { NULL, name->label, "label" } };
+	static const char taken[] = "a key with this %s is in the token already";
+	struct pkcs11_pair pair;
+	CK_OBJECT_HANDLE object;
+	CK_ULONG count = 0;
+	uint32_t instance;
+	int64_t made_at;
+	enum rc rc = pkcs11_pair_find(session, name->id, NULL, 0, &pair, err);
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		CK_OBJECT_HANDLE object;
-		CK_ULONG count = 0;
-		enum rc rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, parts[i].id, parts[i].label, &object, 1, &count, err);
-
-		if (rc != RC_OK)
-			return rc;
-		if (count)
-			return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "a key with this %s is in the token already",
-					   parts[i].text);
+	if (rc == RC_OK && !is_begun && pair.private_count)
+		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, taken, "id");
+	if (rc == RC_OK && !is_begun && !token_key_name_parse(name, &made_at, &instance)) {
+		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, NULL, name->label, &object, 1, &count, err);
+		if (rc == RC_OK && count)
+			return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, taken, "label");
 	}
-	return RC_OK;
+	return rc == RC_OK ? pkcs11_pair_destroy(session, &pair, err) : rc;
 }
 
-/* find() reads custody back; a key that could leave, or is not what was asked for, does not stay. */
-static enum rc keep_or_destroy(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
-			       struct token_key **ret_key, struct err *err)
+/* What was given as its handles, and whatever else has its id. */
+static enum rc new_destroy(struct pkcs11_session *session, const struct token_key_name *name, const struct made *made)
 {
-	AUTO(token_key) struct token_key *key = NULL;
-	enum rc rc = pkcs11_key_load(session, name, &key, err);
+	struct pkcs11_pair pair = {
+		.private_keys = { made->private_key }, .private_count = 1, .public_keys = { made->public_key }, .public_count = 1
+	};
+	enum rc rc = pkcs11_pair_destroy(session, &pair, NULL);
 
-	if (rc == RC_OK && key->type != type)
-		rc = err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "the token made a %s key", key_type_name(key->type));
-	if (rc == RC_OK) {
-		*ret_key = TAKE(key);
-		return RC_OK;
-	}
-	/* Not a verdict on the key, but a token that went away: the next run of the work decides. */
-	if (session->is_gone && rc == RC_RETRY)
-		return rc;
-	if (pkcs11_key_erase(session, name->id, NULL) != RC_OK)
-		return err_wrap(err, rc, "the new key is refused and could not be destroyed; destroy it by hand");
-	return err_wrap(err, rc, "the new key is refused and was destroyed");
+	if (rc == RC_OK)
+		rc = pkcs11_pair_find(session, name->id, NULL, 0, &pair, NULL);
+	return rc == RC_OK ? pkcs11_pair_destroy(session, &pair, NULL) : rc;
 }
 
 struct wanted {
@@ -123,34 +127,54 @@ struct wanted {
 	bool is_spent; /* this start of the module can make no more keys */
 };
 
+/* Custody is read back; a key that could leave, or is not what was asked for, does not stay. */
+static enum rc keep_or_destroy(struct pkcs11_session *session, const struct wanted *wanted, const struct made *made,
+			       struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	/* A search tells whether a template that was refused has left a key all the same. */
+	enum rc rc = made->is_alone ? pkcs11_key_adopt(session, wanted->name, wanted->type, made->private_key, made->public_key,
+						       &key, err)
+				    : pkcs11_key_load(session, wanted->name, &key, err);
+
+	if (rc == RC_OK && key->type != wanted->type)
+		rc = err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "the token made a %s key", key_type_name(key->type));
+	if (rc == RC_OK) {
+		*wanted->ret_key = TAKE(key);
+		return RC_OK;
+	}
+	/* Not a verdict on the key, but a token that went away: the next run of the work decides. */
+	if (session->is_gone && rc == RC_RETRY)
+		return rc;
+	if (new_destroy(session, wanted->name, made) != RC_OK)
+		return err_wrap(err, rc, "the new key is refused and could not be destroyed; destroy it by hand");
+	return err_wrap(err, rc, "the new key is refused and was destroyed");
+}
+
 static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *err)
 {
 	struct pkcs11_token *token = session->token;
 	struct wanted *wanted = ctx;
+	struct made made;
 
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
 				   token->quirks->name, key_type_name(wanted->type));
-	/* Cut off in the middle: what was made meanwhile is ours alone, and goes.  So does the public half that an earlier
-	 * process left alone under this id: a key's own would not be told from it. */
-	enum rc rc = wanted->is_begun ? RC_OK : name_is_free(session, wanted->name, err);
-
-	if (rc == RC_OK)
-		rc = pkcs11_key_erase(session, wanted->name->id, err);
+	enum rc rc = name_clear(session, wanted->name, wanted->is_begun, err);
 	if (rc != RC_OK)
 		return rc;
 	wanted->is_spent = pkcs11_module_spend(token->module, token->quirks->generations);
 	if (wanted->is_spent)
 		return RC_OK;
 	wanted->is_begun = true;
-	CK_RV rv = generate_pair(session, wanted->name, wanted->type);
+	CK_RV rv = generate_pair(session, wanted->name, wanted->type, &made);
 	if (rv == CKR_MECHANISM_INVALID)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, (int64_t)rv,
 				   "the token cannot make %s keys; `hwacme token list` shows what it can",
 				   key_type_name(wanted->type));
 	if (rv != CKR_OK)
 		return pkcs11_session_fail(session, err, rv, "C_GenerateKeyPair");
-	return keep_or_destroy(session, wanted->name, wanted->type, wanted->ret_key, err);
+	return keep_or_destroy(session, wanted, &made, err);
 }
 
 enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,

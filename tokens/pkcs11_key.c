@@ -1,9 +1,12 @@
-/* pkcs11_key.c -- keys are found by their id, listed, and erased; a handle is only a note of where one was last seen. */
+/* pkcs11_key.c -- keys are found by their id, and erased; a handle is only a note of where one was last seen. */
 #include <string.h>
 
 #include "backends.h"
 #include "pkcs11.h"
+#include "pkcs11_certificate.h"
 #include "spki.h"
+
+#define ERASE_ROUNDS 2 /* the known objects of a key, and then what else has its id */
 
 void pkcs11_key_free(struct token_key *base)
 {
@@ -13,7 +16,7 @@ void pkcs11_key_free(struct token_key *base)
 	free(key);
 }
 
-static struct pkcs11_key *key_new(struct token *token)
+struct pkcs11_key *pkcs11_key_new(struct token *token)
 {
 	struct pkcs11_key *key = calloc(1, sizeof(*key));
 
@@ -34,74 +37,185 @@ static enum rc absent(struct pkcs11_session *session, struct err *err)
 	return err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "not in the token");
 }
 
-/* The one private key with this id, kept as it must be. */
-static enum rc key_look(struct pkcs11_session *session, const uint8_t *id, CK_OBJECT_HANDLE *ret_handle, struct buf *ret_spki,
-			struct err *err)
+/* The one private key of this name, kept as it must be, and its public half. */
+static enum rc pair_check(struct pkcs11_session *session, const struct pkcs11_pair *pair, bool is_by_id, struct buf *ret_spki,
+			  struct err *err)
 {
-	CK_OBJECT_HANDLE objects[2];
-	CK_ULONG count = 0;
 	struct token_custody custody;
-	enum rc rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, id, NULL, objects, 2, &count, err);
 
-	if (rc != RC_OK)
-		return rc;
-	if (count == 0)
+	if (pair->private_count == 0)
 		return absent(session, err);
-	if (count > 1)
-		return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "more than one key in the token has its id");
-	rc = pkcs11_object_custody(session, objects[0], &custody, err);
+	if (pair->private_count > 1)
+		return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "more than one key in the token has its %s",
+				   is_by_id ? "id" : "label");
+	enum rc rc = pkcs11_facts_custody(session->token, &pair->private_facts, &custody, err);
 	if (rc == RC_OK && !custody.held)
 		rc = err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "it is not kept by the token as it must be: %s", custody.text);
-	if (rc == RC_OK)
-		rc = pkcs11_object_spki(session, objects[0], id, TOKEN_ID_LEN, ret_spki, err);
-	if (rc == RC_OK)
-		*ret_handle = objects[0];
-	return rc;
+	return rc == RC_OK
+		       ? pkcs11_facts_spki(&pair->private_facts, pair->public_count ? &pair->public_facts : NULL, ret_spki, err)
+		       : rc;
+}
+
+/* By its id; one that is not of our making, by its label. */
+static enum rc pair_look(struct pkcs11_session *session, const struct token_key_name *name, struct pkcs11_pair *ret_pair,
+			 struct buf *ret_spki, struct err *err)
+{
+	const uint8_t *id = token_key_name_has_id(name) ? name->id : NULL;
+	enum rc rc = pkcs11_pair_find(session, id, id ? NULL : name->label,
+				      PKCS11_READ_CUSTODY | PKCS11_READ_POINT | PKCS11_READ_MODULUS, ret_pair, err);
+
+	return rc == RC_OK ? pair_check(session, ret_pair, id != NULL, ret_spki, err) : rc;
+}
+
+/* With the token's mutex, or while nobody else has the key. */
+static void key_note(struct pkcs11_key *key, const struct pkcs11_pair *pair, uint64_t generation)
+{
+	key->handle = pair->private_keys[0];
+	key->public_handle = pair->public_count ? pair->public_keys[0] : CK_INVALID_HANDLE;
+	key->generation = generation;
+}
+
+static enum rc key_settle(struct pkcs11_session *session, const struct token_key_name *name, const struct pkcs11_pair *pair,
+			  struct pkcs11_key *key, struct err *err)
+{
+	key->base.name = *name;
+	key_note(key, pair, session->generation);
+	key->base.type = spki_key_type(buf_span(&key->spki));
+	return key->base.type == KEY_TYPE_COUNT ? err_set(err, RC_INPUT, "its type is none of ours") : RC_OK;
 }
 
 enum rc pkcs11_key_load(struct pkcs11_session *session, const struct token_key_name *name, struct token_key **ret_key,
 			struct err *err)
 {
-	struct pkcs11_key *key = key_new(&session->token->base);
+	struct pkcs11_key *key = pkcs11_key_new(&session->token->base);
+	struct pkcs11_pair pair;
 
 	if (!key)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	AUTO(token_key) struct token_key *owned = &key->base;
-	enum rc rc = key_look(session, name->id, &key->handle, &key->spki, err);
+	enum rc rc = pair_look(session, name, &pair, &key->spki, err);
+	if (rc == RC_OK)
+		rc = key_settle(session, name, &pair, key, err);
+	if (rc == RC_OK)
+		*ret_key = TAKE(owned);
+	return rc;
+}
+
+/* A module may have its own mind about what was asked of it; a key that its id does not find is lost tomorrow. */
+static enum rc has_id(const struct pkcs11_facts *facts, CK_OBJECT_CLASS class, const struct token_key_name *name, struct err *err)
+{
+	struct span id = pkcs11_fact(facts, CKA_ID);
+
+	if (!id.at || pkcs11_fact_number(facts, CKA_CLASS) == CK_UNAVAILABLE_INFORMATION)
+		return pkcs11_untold(facts, err);
+	if (pkcs11_fact_number(facts, CKA_CLASS) == class && span_equal(id, SPAN(name->id)))
+		return RC_OK;
+	return err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "the token did not give it the id that it was told");
+}
+
+enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
+			 CK_OBJECT_HANDLE private_key, CK_OBJECT_HANDLE public_key, struct token_key **ret_key, struct err *err)
+{
+	const unsigned kind = PKCS11_READ_KIND | PKCS11_READ_ID;
+	bool is_rsa = key_type_family(type) == FAMILY_RSA;
+	struct pkcs11_key *key = pkcs11_key_new(&session->token->base);
+	struct pkcs11_pair pair = {
+		.private_keys = { private_key }, .private_count = 1, .public_keys = { public_key }, .public_count = 1
+	};
+
+	if (!key)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	AUTO(token_key) struct token_key *owned = &key->base;
+	enum rc rc = pkcs11_facts_read(session, private_key, kind | PKCS11_READ_CUSTODY | (is_rsa ? PKCS11_READ_MODULUS : 0),
+				       &pair.private_facts, err);
+	if (rc == RC_OK)
+		rc = has_id(&pair.private_facts, CKO_PRIVATE_KEY, name, err);
+	if (rc == RC_OK)
+		rc = pkcs11_facts_read(session, public_key, kind | (is_rsa ? 0 : PKCS11_READ_POINT), &pair.public_facts, err);
+	if (rc == RC_OK)
+		rc = has_id(&pair.public_facts, CKO_PUBLIC_KEY, name, err);
+	if (rc == RC_OK)
+		rc = pair_check(session, &pair, true, &key->spki, err);
+	if (rc == RC_OK)
+		rc = key_settle(session, name, &pair, key, err);
+	if (rc == RC_OK)
+		*ret_key = TAKE(owned);
+	return rc;
+}
+
+/* False: the module was started anew since, or its object is gone. */
+static bool key_noted(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
+		      CK_OBJECT_HANDLE *ret_public)
+{
+	pthread_mutex_lock(&session->token->mutex);
+	bool is_good = key->generation == session->generation;
+	*ret_handle = key->handle;
+	*ret_public = key->public_handle;
+	pthread_mutex_unlock(&session->token->mutex);
+	return is_good;
+}
+
+/* Handles die with the load of the module, or with their object; the key is then looked for, and must be the same one. */
+enum rc pkcs11_key_handle(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle, struct err *err)
+{
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	CK_OBJECT_HANDLE public_handle;
+	struct pkcs11_pair pair;
+
+	if (key_noted(session, key, ret_handle, &public_handle))
+		return RC_OK;
+	enum rc rc = pair_look(session, &key->base.name, &pair, &spki, err);
+	if (rc == RC_OK && !span_equal(buf_span(&spki), buf_span(&key->spki)))
+		rc = err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "another key is in the token under its name");
 	if (rc != RC_OK)
 		return rc;
-	key->base.name = *name;
-	key->generation = session->generation;
-	key->base.type = spki_key_type(buf_span(&key->spki));
-	if (key->base.type == KEY_TYPE_COUNT)
-		return err_set(err, RC_INPUT, "its type is none of ours");
-	*ret_key = TAKE(owned);
+	pthread_mutex_lock(&session->token->mutex);
+	key_note(key, &pair, session->generation);
+	pthread_mutex_unlock(&session->token->mutex);
+	*ret_handle = pair.private_keys[0];
 	return RC_OK;
 }
 
-/* Handles die with the load of the module; the key is then looked for, and must be the same one. */
-enum rc pkcs11_key_handle(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle, struct err *err)
+bool pkcs11_key_forget(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE handle, CK_RV rv)
 {
-	pthread_mutex_t *mutex = &session->token->mutex;
-	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
-	CK_OBJECT_HANDLE handle;
+	if (rv != CKR_OBJECT_HANDLE_INVALID && rv != CKR_KEY_HANDLE_INVALID)
+		return false;
+	pthread_mutex_lock(&session->token->mutex);
+	if (key->generation == session->generation && key->handle == handle)
+		key->generation = 0;
+	pthread_mutex_unlock(&session->token->mutex);
+	session->is_gone = false; /* of the object it spoke, not of the token */
+	return true;
+}
 
-	pthread_mutex_lock(mutex);
-	bool is_good = key->generation == session->generation;
-	*ret_handle = key->handle;
-	pthread_mutex_unlock(mutex);
-	if (is_good)
-		return RC_OK;
-	enum rc rc = key_look(session, key->base.name.id, &handle, &spki, err);
-	if (rc == RC_OK && !span_equal(buf_span(&spki), buf_span(&key->spki)))
-		rc = err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "another key is in the token under its id");
-	if (rc != RC_OK)
-		return rc;
-	pthread_mutex_lock(mutex);
-	key->handle = *ret_handle = handle;
-	key->generation = session->generation;
-	pthread_mutex_unlock(mutex);
-	return RC_OK;
+/* Once more, of the object that was found before: is it there, is it still this one, is it kept as it must be? */
+static enum rc confirm(struct pkcs11_session *session, void *ctx, struct err *err)
+{
+	struct pkcs11_key *key = ctx;
+	struct token_custody custody;
+	struct pkcs11_facts facts;
+	CK_OBJECT_HANDLE handle, public_handle;
+	struct err why = { 0 };
+
+	if (!key_noted(session, key, &handle, &public_handle))
+		return err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "it has to be found again");
+	enum rc rc = pkcs11_facts_read(session, handle, PKCS11_READ_KIND | PKCS11_READ_ID | PKCS11_READ_CUSTODY, &facts, &why);
+	if (rc != RC_OK && pkcs11_key_forget(session, key, handle, (CK_RV)why.code))
+		rc = why.rc = RC_ABSENT;
+	if (rc != RC_OK && err)
+		*err = why;
+	if (rc == RC_OK)
+		rc = has_id(&facts, CKO_PRIVATE_KEY, &key->base.name, err);
+	if (rc == RC_OK)
+		rc = pkcs11_facts_custody(session->token, &facts, &custody, err);
+	return rc == RC_OK && !custody.held ? err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "%s", custody.text) : rc;
+}
+
+enum rc pkcs11_confirm(struct token_key *key, struct err *err)
+{
+	if (!token_key_name_has_id(&key->name))
+		return err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "it has to be found again");
+	return pkcs11_run(PKCS11(key->token), confirm, PKCS11_KEY(key), err);
 }
 
 struct find {
@@ -121,118 +235,13 @@ enum rc pkcs11_find(struct token *token, const struct token_key_name *name, stru
 	return pkcs11_run(PKCS11(token), find, &(struct find){ name, ret_key }, err);
 }
 
-/* What list() saw, kept until the session is given back: each() may want one of its own. */
-struct seen {
-	struct pkcs11_key **keys;
-	struct token_custody *custody;
-	size_t count;
-};
-
-static void seen_clear(struct seen *seen)
+/* Private first: a public key alone can do nothing.  One whose private half is gone is found by nobody any more. */
+enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, struct err *err)
 {
-	for (size_t i = 0; i < seen->count; i++)
-		token_key_free(&seen->keys[i]->base);
-	free(seen->keys);
-	free(seen->custody);
-	*seen = (struct seen){ 0 };
-}
-AUTO_DEFINE_VALUE(seen, struct seen, seen_clear);
-
-/*
- * A half-made or foreign object may lack any of these; it is listed with what it has.  But what only could not be read
- * this time fails the list: a key without its id would look like nobody's.
- */
-static enum rc see_one(struct pkcs11_session *session, CK_OBJECT_HANDLE object, struct pkcs11_key *key,
-		       struct token_custody *custody, struct err *err)
-{
-	AUTO(buf) struct buf id = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	AUTO(buf) struct buf label = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	struct err why = { 0 };
-
-	key->handle = object;
-	key->generation = session->generation;
-	enum rc rc = pkcs11_attribute(session, object, CKA_ID, &id, &why);
-	if (rc == RC_OK && id.len == TOKEN_ID_LEN)
-		memcpy(key->base.name.id, id.at, TOKEN_ID_LEN);
-	if (rc != RC_RETRY)
-		rc = pkcs11_attribute(session, object, CKA_LABEL, &label, &why);
-	if (rc == RC_OK)
-		pkcs11_text(label.at, label.len, key->base.name.label, sizeof(key->base.name.label));
-	if (rc != RC_RETRY)
-		rc = pkcs11_object_spki(session, object, key->base.name.id, id.len, &key->spki, &why);
-	if (rc == RC_OK)
-		key->base.type = spki_key_type(buf_span(&key->spki));
-	if (rc != RC_RETRY)
-		return pkcs11_object_custody(session, object, custody, err);
-	if (err)
-		*err = why;
-	return rc;
-}
-
-static enum rc see_all(struct pkcs11_session *session, const CK_OBJECT_HANDLE *objects, CK_ULONG count, struct seen *seen,
-		       struct err *err)
-{
-	enum rc rc = RC_OK;
-
-	seen->keys = calloc(count + 1, sizeof(struct pkcs11_key *));
-	seen->custody = calloc(count + 1, sizeof(*seen->custody));
-	if (!seen->keys || !seen->custody)
-		return err_set(err, RC_RESOURCE, "out of memory");
-	for (CK_ULONG i = 0; i < count && rc == RC_OK; i++) {
-		struct pkcs11_key *key = key_new(&session->token->base);
-
-		if (!key)
-			return err_set(err, RC_RESOURCE, "out of memory");
-		seen->keys[seen->count++] = key;
-		rc = see_one(session, objects[i], key, &seen->custody[i], err);
-	}
-	return rc;
-}
-
-static enum rc see(struct pkcs11_session *session, void *ctx, struct err *err)
-{
-	CK_OBJECT_HANDLE *objects = calloc(PKCS11_KEYS_MAX, sizeof(*objects));
-	CK_ULONG count = 0;
-	enum rc rc = objects ? RC_OK : err_set(err, RC_RESOURCE, "out of memory");
-
-	seen_clear(ctx); /* of a run that was cut off */
-	if (rc == RC_OK)
-		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, NULL, NULL, objects, PKCS11_KEYS_MAX, &count, err);
-	if (rc == RC_OK && count == PKCS11_KEYS_MAX)
-		rc = err_set(err, RC_RESOURCE, "it holds %d private keys or more; that many are not looked at", PKCS11_KEYS_MAX);
-	if (rc == RC_OK)
-		rc = see_all(session, objects, count, ctx, err);
-	free(objects);
-	return rc;
-}
-
-enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct err *err)
-{
-	AUTO(seen) struct seen seen = { 0 };
-	enum rc rc = pkcs11_run(PKCS11(token), see, &seen, err);
-
-	for (size_t i = 0; i < seen.count && rc == RC_OK; i++)
-		rc = each(ctx, &seen.keys[i]->base, &seen.custody[i], err);
-	return rc;
-}
-
-/* Both are found before one is destroyed: a public key whose private one is gone is found by nobody any more. */
-enum rc pkcs11_key_erase(struct pkcs11_session *session, const uint8_t *id, struct err *err)
-{
-	/* Private first: a public key alone can do nothing. */
-	static const CK_OBJECT_CLASS classes[] = { CKO_PRIVATE_KEY, CKO_PUBLIC_KEY };
-	CK_OBJECT_HANDLE objects[16];
-	CK_ULONG count = 0, found = 0;
-
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		enum rc rc = pkcs11_find_objects(session, classes[i], id, NULL, objects + count, 8, &found, err);
-
-		if (rc != RC_OK)
-			return rc;
-		count += found;
-	}
-	for (CK_ULONG at = 0; at < count; at++) {
-		CK_RV rv = session->call->C_DestroyObject(session->handle, objects[at]);
+	for (unsigned i = 0; i < pair->private_count + pair->public_count; i++) {
+		CK_OBJECT_HANDLE object =
+			i < pair->private_count ? pair->private_keys[i] : pair->public_keys[i - pair->private_count];
+		CK_RV rv = session->call->C_DestroyObject(session->handle, object);
 
 		if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
 			return pkcs11_session_fail(session, err, rv, "C_DestroyObject");
@@ -240,17 +249,62 @@ enum rc pkcs11_key_erase(struct pkcs11_session *session, const uint8_t *id, stru
 	return RC_OK;
 }
 
+/* What is destroyed was looked at just before: by now the handle may be of an object of somebody else. */
+static bool is_still(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, const uint8_t *id)
+{
+	bool was_gone = session->is_gone;
+	struct pkcs11_facts facts;
+
+	if (pkcs11_facts_read(session, object, PKCS11_READ_KIND | PKCS11_READ_ID, &facts, NULL) == RC_OK)
+		return pkcs11_fact_number(&facts, CKA_CLASS) == class &&
+		       span_equal(pkcs11_fact(&facts, CKA_ID), span_of(id, TOKEN_ID_LEN));
+	session->is_gone = was_gone; /* the search that comes instead will tell */
+	return false;
+}
+
+/* The objects of a key that was found before, without another search; false: they have to be found. */
+static bool pair_known(struct pkcs11_session *session, struct pkcs11_key *key, struct pkcs11_pair *ret_pair)
+{
+	CK_OBJECT_HANDLE private_key, public_key;
+
+	if (!key_noted(session, key, &private_key, &public_key) || public_key == CK_INVALID_HANDLE ||
+	    !is_still(session, private_key, CKO_PRIVATE_KEY, key->base.name.id) ||
+	    !is_still(session, public_key, CKO_PUBLIC_KEY, key->base.name.id))
+		return false;
+	ret_pair->private_count = ret_pair->public_count = 1;
+	ret_pair->has_certificate = false; /* the search that comes after will tell */
+	ret_pair->private_keys[0] = private_key;
+	ret_pair->public_keys[0] = public_key;
+	return true;
+}
+
+struct erasure {
+	struct pkcs11_key *key;
+	bool was_there;
+};
+
+/* Believed when it is seen: a search tells that nothing is left. */
 static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
 {
-	const struct token_key *key = ctx;
-	CK_OBJECT_HANDLE object;
-	CK_ULONG left = 0;
-	enum rc rc = pkcs11_key_erase(session, key->name.id, err);
+	struct erasure *erasure = ctx;
+	struct pkcs11_key *key = erasure->key;
+	struct pkcs11_pair pair;
+	bool is_known = pair_known(session, key, &pair);
+	enum rc rc = RC_OK;
 
-	if (rc == RC_OK)
-		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, key->name.id, NULL, &object, 1, &left, err);
-	if (rc == RC_OK && left)
-		return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
+	for (unsigned round = 0; rc == RC_OK; round++) {
+		if (round || !is_known)
+			rc = pkcs11_pair_find(session, key->base.name.id, NULL, 0, &pair, err);
+		if (rc != RC_OK || (pair.private_count + pair.public_count == 0 && !pair.has_certificate))
+			break;
+		if (round == ERASE_ROUNDS)
+			return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
+		erasure->was_there = erasure->was_there || pair.private_count;
+		if (pair.has_certificate)
+			rc = pkcs11_certificates_erase(session, &key->base.name, err);
+		if (rc == RC_OK)
+			rc = pkcs11_pair_destroy(session, &pair, err);
+	}
 	if (rc == RC_OK && (rc = absent(session, err)) == RC_ABSENT)
 		return RC_OK;
 	return rc;
@@ -258,5 +312,14 @@ static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
 
 enum rc pkcs11_erase(struct token_key *key, struct err *err)
 {
-	return pkcs11_run(PKCS11(key->token), erase, key, err);
+	return pkcs11_run(PKCS11(key->token), erase, &(struct erasure){ PKCS11_KEY(key), false }, err);
+}
+
+enum rc pkcs11_erase_name(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	struct pkcs11_key key = { .base = { .ops = &pkcs11_ops, .token = token, .name = *name } };
+	struct erasure erasure = { &key, false };
+	enum rc rc = pkcs11_run(PKCS11(token), erase, &erasure, err);
+
+	return rc == RC_OK && !erasure.was_there ? err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "not in the token") : rc;
 }

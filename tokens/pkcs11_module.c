@@ -45,6 +45,7 @@ struct pkcs11_module {
 	unsigned slot_count;
 
 	pthread_mutex_t opening; /* one C_OpenSession or C_CloseSession at a time */
+	struct pkcs11_turns turns;
 };
 
 static struct pkcs11_module *loaded;                             /* each that was ever opened, used or not */
@@ -189,6 +190,7 @@ static struct pkcs11_module *module_new(const char *path, CK_FUNCTION_LIST *call
 	}
 	pthread_mutex_init(&module->mutex, NULL);
 	pthread_mutex_init(&module->opening, NULL);
+	pkcs11_turns_init(&module->turns);
 	pthread_cond_init(&module->changed, NULL);
 	module->call = call;
 	module->owner = getpid();
@@ -398,4 +400,9 @@ void pkcs11_module_close_session(struct pkcs11_module *module, CK_SESSION_HANDLE
 	pthread_mutex_lock(&module->opening);
 	module->call->C_CloseSession(session);
 	pthread_mutex_unlock(&module->opening);
+}
+
+struct pkcs11_turns *pkcs11_module_turns(struct pkcs11_module *module)
+{
+	return &module->turns;
 }

@@ -1,4 +1,4 @@
-/* pkcs11_object.c -- finds objects in a token and reads what may be read of them. */
+/* pkcs11_object.c -- finds the objects of a key in a token, and judges what they tell of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,29 +30,40 @@ const struct pkcs11_family *pkcs11_family(enum key_type type)
 	return &families[key_type_family(type)];
 }
 
-enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
-			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err)
+enum rc pkcs11_untold(const struct pkcs11_facts *facts, struct err *err)
 {
-	CK_ATTRIBUTE wanted[3] = { { CKA_CLASS, &class, sizeof(class) } };
-	CK_ULONG wanted_count = 1;
-	CK_ULONG count = 0, got = 0, claimed = 0;
+	return pkcs11_fail(err, facts->untold == CKR_OK ? CKR_ATTRIBUTE_VALUE_INVALID : facts->untold, "C_GetAttributeValue");
+}
 
-	if (id)
-		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN };
-	if (label)
-		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) };
-	CK_RV rv = session->call->C_FindObjectsInit(session->handle, wanted, wanted_count);
-	if (rv != CKR_OK)
-		return pkcs11_session_fail(session, err, rv, "C_FindObjectsInit");
-	session->is_spoiled = true; /* while the search is open */
+/* The search is open. */
+static CK_RV search_read(struct pkcs11_session *session, CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count,
+			 CK_ULONG *ret_claimed)
+{
+	CK_ULONG count = 0, got = 0;
+	CK_RV rv = CKR_OK;
+
 	while (count < max) {
 		rv = session->call->C_FindObjects(session->handle, ret_objects + count, max - count, &got);
 		if (rv == CKR_OK && got > max - count)
-			claimed = got;
-		if (rv != CKR_OK || got == 0 || claimed)
+			*ret_claimed = got;
+		if (rv != CKR_OK || got == 0 || *ret_claimed)
 			break;
 		count += got;
 	}
+	*ret_count = count;
+	return rv;
+}
+
+static enum rc search(struct pkcs11_session *session, CK_ATTRIBUTE *wanted, CK_ULONG wanted_count, CK_OBJECT_HANDLE *ret_objects,
+		      CK_ULONG max, CK_ULONG *ret_count, struct err *err)
+{
+	CK_ULONG count = 0, claimed = 0;
+	CK_RV rv = session->call->C_FindObjectsInit(session->handle, wanted, wanted_count);
+
+	if (rv != CKR_OK)
+		return pkcs11_session_fail(session, err, rv, "C_FindObjectsInit");
+	session->is_spoiled = true; /* while the search is open */
+	rv = search_read(session, ret_objects, max, &count, &claimed);
 	/* What fails here leaves the search open, and the session of no use. */
 	session->is_spoiled = session->call->C_FindObjectsFinal(session->handle) != CKR_OK;
 	if (rv != CKR_OK)
@@ -63,25 +74,74 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 	return RC_OK;
 }
 
-enum rc pkcs11_attribute(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, struct buf *ret_value,
-			 struct err *err)
+enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS class, const uint8_t *id, const char *label,
+			    CK_OBJECT_HANDLE *ret_objects, CK_ULONG max, CK_ULONG *ret_count, struct err *err)
 {
-	CK_ATTRIBUTE attribute = { type, NULL, 0 };
-	CK_RV rv = session->call->C_GetAttributeValue(session->handle, object, &attribute, 1);
+	CK_ATTRIBUTE wanted[3];
+	CK_ULONG wanted_count = 0;
 
-	if (rv == CKR_OK && (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION || attribute.ulValueLen > ret_value->max))
-		rv = CKR_ATTRIBUTE_VALUE_INVALID;
-	if (rv != CKR_OK)
-		return pkcs11_session_fail(session, err, rv, "C_GetAttributeValue");
-	enum rc rc = buf_resize(ret_value, attribute.ulValueLen, err);
-	if (rc != RC_OK)
-		return rc;
-	attribute.pValue = ret_value->at;
-	rv = session->call->C_GetAttributeValue(session->handle, object, &attribute, 1);
-	if (rv != CKR_OK || attribute.ulValueLen > ret_value->len)
-		return pkcs11_session_fail(session, err, rv == CKR_OK ? CKR_ATTRIBUTE_VALUE_INVALID : rv, "C_GetAttributeValue");
-	ret_value->len = attribute.ulValueLen;
-	return RC_OK;
+	if (class != PKCS11_ANY_CLASS)
+		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_CLASS, &class, sizeof(class) };
+	if (id)
+		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN };
+	if (label)
+		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) };
+	pkcs11_objects_hold(session);
+	enum rc rc = search(session, wanted, wanted_count, ret_objects, max, ret_count, err);
+	pkcs11_objects_release(session);
+	return rc;
+}
+
+/* A search costs some modules a look at every object of the token: one for both halves, unless too much has the name. */
+static enum rc pair_search(struct pkcs11_session *session, const uint8_t *id, const char *label,
+			   CK_OBJECT_HANDLE objects[PKCS11_NAMESAKES_MAX], CK_ULONG *ret_count, struct err *err)
+{
+	const CK_ULONG half = PKCS11_NAMESAKES_MAX / 2;
+	CK_ULONG count = 0, more = 0;
+	enum rc rc = pkcs11_find_objects(session, PKCS11_ANY_CLASS, id, label, objects, PKCS11_NAMESAKES_MAX, &count, err);
+
+	if (rc == RC_OK && count == PKCS11_NAMESAKES_MAX) {
+		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, id, label, objects, half, &count, err);
+		if (rc == RC_OK)
+			rc = pkcs11_find_objects(session, CKO_PUBLIC_KEY, id, label, objects + count, half, &more, err);
+	}
+	*ret_count = count + more;
+	return rc;
+}
+
+/* Of a certificate that has the id of its key it is only told that there is one. */
+enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, const char *label, unsigned groups,
+			 struct pkcs11_pair *ret_pair, struct err *err)
+{
+	CK_OBJECT_HANDLE objects[PKCS11_NAMESAKES_MAX];
+	CK_ULONG count = 0;
+	enum rc rc = pair_search(session, id, label, objects, &count, err);
+
+	ret_pair->private_count = ret_pair->public_count = 0;
+	ret_pair->has_certificate = false;
+	for (CK_ULONG i = 0; i < count && rc == RC_OK; i++) {
+		struct pkcs11_facts facts;
+
+		rc = pkcs11_facts_read(session, objects[i], PKCS11_READ_KIND | groups, &facts, err);
+		if (rc != RC_OK)
+			break;
+		switch (pkcs11_fact_number(&facts, CKA_CLASS)) {
+		case CKO_PRIVATE_KEY:
+			if (ret_pair->private_count == 0)
+				ret_pair->private_facts = facts;
+			ret_pair->private_keys[ret_pair->private_count++] = objects[i];
+			break;
+		case CKO_PUBLIC_KEY:
+			if (ret_pair->public_count == 0)
+				ret_pair->public_facts = facts;
+			ret_pair->public_keys[ret_pair->public_count++] = objects[i];
+			break;
+		case CKO_CERTIFICATE: ret_pair->has_certificate = true; break;
+		case CK_UNAVAILABLE_INFORMATION: /* it may be the key: never taken for one that is not there */
+			return pkcs11_untold(&facts, err);
+		}
+	}
+	return rc;
 }
 
 /* CKA_EC_POINT is a DER OCTET STRING around the point; some modules give the bare point. */
@@ -111,63 +171,49 @@ static enum key_type curve_of(CK_KEY_TYPE key_type, struct span params)
 	return KEY_TYPE_COUNT;
 }
 
-static enum rc curve_spki(struct pkcs11_session *session, CK_KEY_TYPE key_type, CK_OBJECT_HANDLE public_key, struct buf *ret_spki,
-			  struct err *err)
+static enum rc curve_spki(CK_KEY_TYPE key_type, const struct pkcs11_facts *public_key, struct buf *ret_spki, struct err *err)
 {
-	AUTO(buf) struct buf point = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	AUTO(buf) struct buf params = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	enum rc rc = pkcs11_attribute(session, public_key, CKA_EC_PARAMS, &params, err);
+	struct span params = pkcs11_fact(public_key, CKA_EC_PARAMS), point = pkcs11_fact(public_key, CKA_EC_POINT);
 
-	if (rc == RC_OK)
-		rc = pkcs11_attribute(session, public_key, CKA_EC_POINT, &point, err);
-	if (rc != RC_OK)
-		return rc;
-	enum key_type type = curve_of(key_type, buf_span(&params));
+	if (!params.at || !point.at)
+		return pkcs11_untold(public_key, err);
+	enum key_type type = curve_of(key_type, params);
 	if (type == KEY_TYPE_COUNT)
 		return err_set(err, RC_INPUT, "its curve is none of ours");
 	if (type == KEY_ED25519)
-		return spki_from_ed25519(ec_point(buf_span(&point), key_type_width(type)), ret_spki, err);
-	return spki_from_ec(type, ec_point(buf_span(&point), 1 + 2 * key_type_width(type)), ret_spki, err);
+		return spki_from_ed25519(ec_point(point, key_type_width(type)), ret_spki, err);
+	return spki_from_ec(type, ec_point(point, 1 + 2 * key_type_width(type)), ret_spki, err);
 }
 
-static enum rc rsa_spki(struct pkcs11_session *session, CK_OBJECT_HANDLE public_key, struct buf *ret_spki, struct err *err)
+static enum rc rsa_spki(const struct pkcs11_facts *private_key, struct buf *ret_spki, struct err *err)
 {
-	AUTO(buf) struct buf modulus = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	AUTO(buf) struct buf exponent = BUF_MAX(PKCS11_ATTRIBUTE_MAX);
-	enum rc rc = pkcs11_attribute(session, public_key, CKA_MODULUS, &modulus, err);
+	struct span modulus = pkcs11_fact(private_key, CKA_MODULUS), exponent = pkcs11_fact(private_key, CKA_PUBLIC_EXPONENT);
 
-	if (rc == RC_OK)
-		rc = pkcs11_attribute(session, public_key, CKA_PUBLIC_EXPONENT, &exponent, err);
-	if (rc != RC_OK)
-		return rc;
-	return spki_from_rsa(buf_span(&modulus), buf_span(&exponent), ret_spki, err);
+	return modulus.at && exponent.at ? spki_from_rsa(modulus, exponent, ret_spki, err) : pkcs11_untold(private_key, err);
 }
 
-enum rc pkcs11_object_spki(struct pkcs11_session *session, CK_OBJECT_HANDLE private_key, const uint8_t *id, size_t id_len,
-			   struct buf *ret_spki, struct err *err)
+bool pkcs11_is_on_curve(const struct pkcs11_facts *facts)
 {
-	AUTO(buf) struct buf type = BUF_MAX(sizeof(CK_KEY_TYPE));
-	CK_OBJECT_HANDLE public_key;
-	CK_ULONG count = 0;
-	CK_KEY_TYPE key_type;
-	enum rc rc = pkcs11_attribute(session, private_key, CKA_KEY_TYPE, &type, err);
+	CK_KEY_TYPE key_type = pkcs11_fact_number(facts, CKA_KEY_TYPE);
 
-	if (rc != RC_OK)
-		return rc;
-	if (type.len != sizeof(key_type) || id_len != TOKEN_ID_LEN)
-		return err_set(err, RC_INPUT, "it is not a key of ours");
-	memcpy(&key_type, type.at, sizeof(key_type));
+	return key_type == CKK_EC || key_type == CKK_EC_EDWARDS;
+}
+
+enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key, struct buf *ret_spki,
+			  struct err *err)
+{
+	CK_KEY_TYPE key_type = pkcs11_fact_number(private_key, CKA_KEY_TYPE);
+
+	if (key_type == CK_UNAVAILABLE_INFORMATION)
+		return pkcs11_untold(private_key, err);
 	/* An RSA private key carries its public half; one on a curve does not everywhere. */
 	if (key_type == CKK_RSA)
-		return rsa_spki(session, private_key, ret_spki, err);
-	if (key_type != CKK_EC && key_type != CKK_EC_EDWARDS)
+		return rsa_spki(private_key, ret_spki, err);
+	if (!pkcs11_is_on_curve(private_key))
 		return err_set(err, RC_INPUT, "its key type 0x%lx is none of ours", key_type);
-	rc = pkcs11_find_objects(session, CKO_PUBLIC_KEY, id, NULL, &public_key, 1, &count, err);
-	if (rc != RC_OK)
-		return rc;
-	if (count == 0)
+	if (!public_key)
 		return err_set(err, RC_ABSENT, "its public key object is missing from the token");
-	return curve_spki(session, key_type, public_key, ret_spki, err);
+	return curve_spki(key_type, public_key, ret_spki, err);
 }
 
 /* What invariant I2 asks of a key; an attribute the module does not know counts against it. */
@@ -186,43 +232,21 @@ static const struct custody_rule {
 };
 #define CUSTODY_RULE_COUNT (sizeof(CUSTODY_RULES) / sizeof(CUSTODY_RULES[0]))
 
-/* An answer that speaks of the connection and not of the attribute is a failure, never a broken rule. */
-static enum rc custody_rule(struct pkcs11_session *session, CK_OBJECT_HANDLE private_key, const struct custody_rule *rule,
-			    bool *ret_holds, struct err *err)
+enum rc pkcs11_facts_custody(const struct pkcs11_token *token, const struct pkcs11_facts *private_key,
+			     struct token_custody *ret_custody, struct err *err)
 {
-	AUTO(buf) struct buf value = BUF_MAX(sizeof(CK_BBOOL));
-	struct err why = { 0 };
-	enum rc rc = pkcs11_attribute(session, private_key, rule->type, &value, &why);
-
-	if (rc == RC_RETRY || rc == RC_RESOURCE) {
-		if (err)
-			*err = why;
-		return rc;
-	}
-	*ret_holds = rc == RC_OK && value.len == sizeof(CK_BBOOL) && value.at[0] == rule->must_be;
-	return RC_OK;
-}
-
-enum rc pkcs11_object_custody(struct pkcs11_session *session, CK_OBJECT_HANDLE private_key, struct token_custody *ret_custody,
-			      struct err *err)
-{
-	const struct pkcs11_token *token = session->token;
 	struct token_custody custody = { .held = true };
 	AUTO(buf) struct buf text = BUF_MAX(sizeof(custody.text) - 1);
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; i < CUSTODY_RULE_COUNT && rc == RC_OK; i++) {
 		const struct custody_rule *rule = &CUSTODY_RULES[i];
-		bool holds = false;
-
-		rc = custody_rule(session, private_key, rule, &holds, err);
+		struct span value = pkcs11_fact(private_key, rule->type);
+		bool holds = value.len == sizeof(CK_BBOOL) && value.at[0] == rule->must_be;
 		bool is_unsaid = !holds && rule->unsaid && token->quirks->cannot_say_local && token->accept_wrapping;
+
 		custody.held = custody.held && (holds || is_unsaid);
-		if (rc == RC_OK)
-			rc = buf_print(&text, err, "%s%s", i ? ", " : "",
-				       is_unsaid ? rule->unsaid
-				       : holds   ? rule->held
-						 : rule->broken);
+		rc = buf_print(&text, err, "%s%s", i ? ", " : "", is_unsaid ? rule->unsaid : holds ? rule->held : rule->broken);
 	}
 	if (rc == RC_OK && token->quirks->gives_out_unextractable)
 		rc = buf_print(&text, err, "; but this token gives out such keys");

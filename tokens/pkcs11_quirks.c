@@ -6,7 +6,7 @@
 #include "key_type.h"
 
 static const struct pkcs11_quirks QUIRKS[] = {
-	/* A refused template is answered CKR_GENERAL_ERROR, as if the device were gone.  It wraps a key it calls
+	/* A refused template is answered CKR_GENERAL_ERROR, as if the device were gone; and so is a certificate it has.  It wraps a key it calls
 	 * unextractable, and says CKA_LOCAL = 0 of each key. */
 	{ .name = "NSS softokn",
 	  .token_maker = "Mozilla Foundation",
@@ -14,6 +14,8 @@ static const struct pkcs11_quirks QUIRKS[] = {
 	  .template_step = 1,
 	  .is_software = true,
 	  .gives_out_unextractable = true,
+	  .keeps_certificate_once = true,
+	  .turns = PKCS11_TURNS_ONE,
 	  .cannot_say_local = true },
 	/* DECRYPT = 0 is answered CKR_GENERAL_ERROR.  Each generation leaks a transient object: after 14 (of 27 that
 	 * tpm2-abrmd allows) nothing can be loaded any more until C_Finalize.  It does not read the point of a P-521 key
@@ -35,7 +37,7 @@ static const struct pkcs11_quirks QUIRKS[] = {
 	  .model = "IBM SoftTok",
 	  .template_step = 1,
 	  .is_software = true },
-	{ .name = "SoftHSM", .model = "SoftHSM", .is_software = true },
+	{ .name = "SoftHSM", .model = "SoftHSM", .is_software = true, .turns = PKCS11_TURNS_OBJECTS },
 	/* Whatever is not known: the fullest template first, and what it says of itself is believed. */
 	{ .name = "PKCS#11" },
 };

@@ -29,6 +29,7 @@ static CK_RV session_open(struct pkcs11_token *token, struct pkcs11_session *ses
 	*session = (struct pkcs11_session){ .token = token, .call = token->call, .generation = generation };
 	CK_RV rv = pkcs11_module_open_session(token->module, token->slot, &session->handle);
 	session->is_open = rv == CKR_OK;
+	session->turns = token->quirks->turns == PKCS11_TURNS_FREE ? NULL : pkcs11_module_turns(token->module);
 	return rv;
 }
 
@@ -266,7 +267,14 @@ struct outcome {
 	uint64_t generation;
 };
 
-static enum rc run_once(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct outcome *outcome, struct err *err)
+/* What is to be done, and how. */
+struct job {
+	pkcs11_work *work;
+	void *ctx;
+	bool is_change;
+};
+
+static enum rc run_once(struct pkcs11_token *token, const struct job *job, struct outcome *outcome, struct err *err)
 {
 	struct pkcs11_session *session = NULL;
 	uint64_t generation = 0;
@@ -278,7 +286,9 @@ static enum rc run_once(struct pkcs11_token *token, pkcs11_work *work, void *ctx
 	rc = session_take(token, generation, &session, &outcome->is_gone, err);
 	if (rc == RC_OK) {
 		outcome->is_reached = true;
-		rc = work(session, ctx, err);
+		pkcs11_turn_begin(session, job->is_change);
+		rc = job->work(session, job->ctx, err);
+		pkcs11_turn_end(session);
 		/* What it got over by itself, or has a verdict about, is no reason to start the module anew. */
 		outcome->is_gone = session->is_gone = rc == RC_RETRY && session->is_gone;
 		outcome->is_spoiled = rc == RC_RETRY && session->is_spoiled && err->code == CKR_OPERATION_ACTIVE;
@@ -339,7 +349,7 @@ static bool may_try_again(struct pkcs11_token *token, const struct outcome *outc
 	return may;
 }
 
-enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err)
+static enum rc run(struct pkcs11_token *token, const struct job *job, struct err *err)
 {
 	struct outcome outcome = { 0 };
 	struct err why = { 0 };
@@ -349,7 +359,7 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 	enum rc rc = wait_check(token, err);
 	if (rc != RC_OK)
 		return rc;
-	rc = run_once(token, work, ctx, &outcome, &why);
+	rc = run_once(token, job, &outcome, &why);
 	/* Plugged in since the module was started; or away for a moment, while another process logs in (SoftHSM). */
 	if (rc == RC_ABSENT && !outcome.is_reached) {
 		pkcs11_module_stale(token->module, outcome.generation);
@@ -357,10 +367,20 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 	}
 	if (rc != RC_OK && may_try_again(token, &outcome)) {
 		why = (struct err){ 0 };
-		rc = run_once(token, work, ctx, &outcome, &why);
+		rc = run_once(token, job, &outcome, &why);
 	}
 	rc = run_end(token, rc, &outcome, &why);
 	if (rc != RC_OK && err)
 		*err = why;
 	return rc;
+}
+
+enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err)
+{
+	return run(token, &(struct job){ .work = work, .ctx = ctx }, err);
+}
+
+enum rc pkcs11_run_change(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err)
+{
+	return run(token, &(struct job){ .work = work, .ctx = ctx, .is_change = true }, err);
 }

@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "refusal_file.h"
 
+#define STATE_MODE   0755
+#define KEYS_MODE    0700
 #define LOCK_FILE    REFUSAL_FILE ".lock"
 #define WAIT_MS      10000 /* for another's attempt: an HSM may think for seconds */
 #define WAIT_STEP_MS 5
@@ -29,8 +32,9 @@ static const off_t FILE_BYTE = 0;
 static struct attempt {
 	bool is_used;
 	int lock;
-	uint8_t who[REFUSAL_DIGEST_LEN]; /* of keys_dir and who */
-	uint8_t digest[REFUSAL_DIGEST_LEN];
+	uint8_t who[REFUSAL_DIGEST_LEN];    /* of keys_dir and who */
+	uint8_t digest[REFUSAL_DIGEST_LEN]; /* the entry's */
+	bool is_token;
 } attempts[ATTEMPTS_MAX];
 static pthread_mutex_t attempts_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -48,20 +52,21 @@ static enum rc fail(struct err *err, const char *what, const char *path)
 static enum rc directory_open(const char *keys_dir, int *ret_dir, struct err *err)
 {
 	char above[4096];
-	int len = snprintf(above, sizeof(above), "%s", keys_dir);
+	int top, len = snprintf(above, sizeof(above), "%s", keys_dir);
 
 	if (len <= 0 || (size_t)len >= sizeof(above))
 		return err_set(err, RC_BUG, "no directory is named to remember refused PINs in");
 	char *slash = strrchr(above, '/');
+	enum rc rc = RC_OK;
 	if (slash && slash != above) {
 		*slash = '\0';
-		if (mkdir(above, 0755) != 0 && errno != EEXIST)
-			return fail(err, "make", above);
+		rc = folder_open_top(above, STATE_MODE, &top, err);
+		if (rc == RC_OK)
+			close(top);
 	}
-	if (mkdir(keys_dir, 0700) != 0 && errno != EEXIST)
-		return fail(err, "make", keys_dir);
-	*ret_dir = open(keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_dir < 0 ? fail(err, "open", keys_dir) : RC_OK;
+	if (rc == RC_OK)
+		rc = folder_open_path(keys_dir, KEYS_MODE, ret_dir, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "no PIN is sent that cannot be remembered");
 }
 
 static enum rc who_hash(const char *keys_dir, struct span who, uint8_t hash[REFUSAL_DIGEST_LEN], struct err *err)
@@ -120,23 +125,48 @@ static enum rc decide(const struct refusal_entry *entry, const char *keys_dir, s
 	return RC_OK;
 }
 
-/* Under the lock of FILE_BYTE. */
-static enum rc write_begun(int dir, const char *keys_dir, struct span who, struct span secret, uint8_t digest[REFUSAL_DIGEST_LEN],
+/* The entry of this secret; an attempt of which the token alone was written down, and that was cut off, counts against it. */
+static enum rc secret_entry(struct refusal_file *file, struct span who, struct span secret, struct attempt *attempt,
+			    struct refusal_entry **ret_entry, struct err *err)
+{
+	const struct refusal_entry *cut_off = refusal_file_find(file, attempt->digest);
+	unsigned begun = cut_off ? cut_off->begun : 0;
+
+	refusal_file_forget(file, attempt->digest);
+	enum rc rc = refusal_file_digest(file, who, secret, attempt->digest, err);
+	if (rc != RC_OK)
+		return rc;
+	*ret_entry = refusal_file_find(file, attempt->digest);
+	if (!*ret_entry)
+		*ret_entry = refusal_file_add(file, attempt->digest);
+	(*ret_entry)->begun += begun;
+	return RC_OK;
+}
+
+/* Under the lock of FILE_BYTE.  While nothing is known of any secret, none has to be told from another, and the slow digest is
+ * not made: that an attempt with this token has begun is all that is written. */
+static enum rc write_begun(int dir, const char *keys_dir, struct span who, struct span secret, struct attempt *attempt,
 			   struct err *err)
 {
 	struct refusal_file file;
+	struct refusal_entry *entry;
 	enum rc rc = refusal_file_load(dir, keys_dir, &file, err);
 
 	if (rc == RC_OK)
-		rc = refusal_file_digest(&file, who, secret, digest, err);
+		rc = refusal_file_token(&file, who, attempt->digest, err);
 	if (rc != RC_OK)
 		return rc;
-	struct refusal_entry *entry = refusal_file_find(&file, digest);
-	if (!entry)
-		entry = refusal_file_add(&file, digest);
-	rc = decide(entry, keys_dir, err);
-	if (rc != RC_OK)
-		return rc;
+	attempt->is_token = !refusal_file_has_secrets(&file) && !refusal_file_find(&file, attempt->digest);
+	if (attempt->is_token) {
+		entry = refusal_file_add(&file, attempt->digest);
+		entry->is_token = true;
+	} else {
+		rc = secret_entry(&file, who, secret, attempt, &entry, err);
+		if (rc == RC_OK)
+			rc = decide(entry, keys_dir, err);
+		if (rc != RC_OK)
+			return rc;
+	}
 	entry->begun++;
 	return refusal_file_save(dir, keys_dir, &file, err);
 }
@@ -176,14 +206,14 @@ static bool attempt_take(const uint8_t who[REFUSAL_DIGEST_LEN], struct attempt *
 static enum rc attempt_begin(int dir, const char *keys_dir, struct span who, struct span secret, struct attempt *attempt,
 			     struct err *err)
 {
-	attempt->lock = openat(dir, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (attempt->lock < 0)
-		return fail(err, "open", LOCK_FILE);
-	enum rc rc = byte_lock(attempt->lock, who_byte(attempt->who), err);
+	enum rc rc = folder_open_file(dir, keys_dir, LOCK_FILE, &attempt->lock, err);
+	if (rc != RC_OK)
+		return err_wrap(err, rc, "no PIN is sent that cannot be remembered");
+	rc = byte_lock(attempt->lock, who_byte(attempt->who), err);
 	if (rc == RC_OK)
 		rc = byte_lock(attempt->lock, FILE_BYTE, err);
 	if (rc == RC_OK) {
-		rc = write_begun(dir, keys_dir, who, secret, attempt->digest, err);
+		rc = write_begun(dir, keys_dir, who, secret, attempt, err);
 		byte_unlock(attempt->lock, FILE_BYTE);
 	}
 	if (rc == RC_OK)
@@ -208,22 +238,36 @@ enum rc refusal_begin(const char *keys_dir, struct span who, struct span secret,
 	return rc;
 }
 
-static enum rc write_end(int dir, const char *keys_dir, const struct attempt *attempt, bool refused, struct err *err)
+/* From now on this secret is told from others. */
+static enum rc note_refused(struct refusal_file *file, struct span who, struct span secret, struct attempt *attempt,
+			    struct err *err)
+{
+	if (attempt->is_token) {
+		refusal_file_forget(file, attempt->digest);
+		enum rc rc = refusal_file_digest(file, who, secret, attempt->digest, err);
+		if (rc != RC_OK)
+			return rc;
+	}
+	struct refusal_entry *entry = refusal_file_find(file, attempt->digest);
+	if (!entry)
+		entry = refusal_file_add(file, attempt->digest);
+	*entry = (struct refusal_entry){ .refused = true };
+	memcpy(entry->digest, attempt->digest, sizeof(entry->digest));
+	return RC_OK;
+}
+
+static enum rc write_end(int dir, const char *keys_dir, struct span who, struct span secret, struct attempt *attempt,
+			 bool refused, struct err *err)
 {
 	struct refusal_file file;
 	enum rc rc = refusal_file_load(dir, keys_dir, &file, err);
 
+	if (rc == RC_OK && refused)
+		rc = note_refused(&file, who, secret, attempt, err);
 	if (rc != RC_OK)
 		return rc;
-	if (refused) {
-		struct refusal_entry *entry = refusal_file_find(&file, attempt->digest);
-		if (!entry)
-			entry = refusal_file_add(&file, attempt->digest);
-		*entry = (struct refusal_entry){ .refused = true };
-		memcpy(entry->digest, attempt->digest, sizeof(entry->digest));
-	} else {
+	if (!refused)
 		refusal_file_forget(&file, attempt->digest);
-	}
 	return refusal_file_save(dir, keys_dir, &file, err);
 }
 
@@ -234,7 +278,6 @@ enum rc refusal_end(const char *keys_dir, struct span who, struct span secret, b
 	int dir = -1;
 	enum rc rc = who_hash(keys_dir, who, hash, err);
 
-	(void)secret; /* its digest was made when the attempt began */
 	if (rc != RC_OK)
 		return rc;
 	if (!attempt_take(hash, &attempt))
@@ -243,7 +286,7 @@ enum rc refusal_end(const char *keys_dir, struct span who, struct span secret, b
 	if (rc == RC_OK)
 		rc = byte_lock(attempt.lock, FILE_BYTE, err);
 	if (rc == RC_OK)
-		rc = write_end(dir, keys_dir, &attempt, refused, err);
+		rc = write_end(dir, keys_dir, who, secret, &attempt, refused, err);
 	if (dir >= 0)
 		close(dir);
 	close(attempt.lock); /* lets go of both bytes */

@@ -2,7 +2,6 @@
 #include "refusal_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -11,11 +10,13 @@
 #include <unistd.h>
 
 #include "codec.h"
+#include "folder.h"
 #include "refusal.h"
 
-#define BESIDE   REFUSAL_FILE ".new"
-#define HEADER   "hwacme-refused 1 "
-#define FILE_MAX 32768 /* 256 lines of 80 bytes, and the header */
+#define BESIDE     REFUSAL_FILE ".new"
+#define HEADER     "hwacme-refused 1 "
+#define FILE_MAX   32768 /* 256 lines of 80 bytes, and the header */
+#define TOKEN_WORD " token"
 
 /* 4 MiB for about 30 ms: keyd is to stay small, and a PIN is tried once an operator's change, not once a signature. */
 #define SCRYPT_N      4096
@@ -29,6 +30,14 @@ static enum rc fail(struct err *err, const char *what, const char *keys_dir)
 
 	return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, number, "cannot %s %s/%s: %s; no PIN is sent that cannot be remembered",
 			   what, keys_dir, REFUSAL_FILE, strerror(number));
+}
+
+/* Whatever it is: without that file no PIN is sent. */
+static enum rc refuse(struct err *err, struct err *why)
+{
+	if (err)
+		*err = *why;
+	return err_wrap(err, why->rc, "no PIN is sent that cannot be remembered");
 }
 
 static enum rc digest_parse(const char *text, size_t digits, uint8_t *bytes, struct err *err)
@@ -46,7 +55,7 @@ static enum rc digest_parse(const char *text, size_t digits, uint8_t *bytes, str
 	return rc;
 }
 
-/* "DIGEST refused" or "DIGEST begun N" */
+/* "DIGEST refused", "DIGEST begun N", or "DIGEST token begun N" */
 static enum rc line_parse(const char *line, struct refusal_entry *entry, struct err *err)
 {
 	int used = 0;
@@ -58,6 +67,9 @@ static enum rc line_parse(const char *line, struct refusal_entry *entry, struct 
 	entry->refused = strcmp(line, " refused") == 0;
 	if (entry->refused)
 		return RC_OK;
+	entry->is_token = strncmp(line, TOKEN_WORD, strlen(TOKEN_WORD)) == 0;
+	if (entry->is_token)
+		line += strlen(TOKEN_WORD);
 	if (sscanf(line, " begun %1u%n", &entry->begun, &used) != 1 || line[used] || entry->begun == 0)
 		return err_set(err, RC_INPUT, "it has a line that is none of ours");
 	return RC_OK;
@@ -81,39 +93,22 @@ static enum rc file_parse(char *text, struct refusal_file *file, struct err *err
 	return rc;
 }
 
-static bool read_all(int fd, char text[FILE_MAX])
-{
-	size_t len = 0;
-	ssize_t got = 1;
-
-	while (got > 0 && len < FILE_MAX - 1) {
-		got = read(fd, text + len, FILE_MAX - 1 - len);
-		if (got < 0 && errno == EINTR)
-			got = 1;
-		else if (got > 0)
-			len += (size_t)got;
-	}
-	text[len] = '\0';
-	return got >= 0;
-}
-
 enum rc refusal_file_load(int dir, const char *keys_dir, struct refusal_file *ret_file, struct err *err)
 {
-	char text[FILE_MAX];
+	AUTO(buf) struct buf text = BUF_MAX(FILE_MAX - 1);
+	char nothing[1] = "";
+	struct err why = { 0 };
+	enum rc rc = folder_read(dir, keys_dir, REFUSAL_FILE, &text, &why);
 
 	*ret_file = (struct refusal_file){ 0 };
-	int fd = openat(dir, REFUSAL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
+	if (rc == RC_ABSENT)
 		return RAND_bytes(ret_file->salt, sizeof(ret_file->salt)) == 1
 			       ? RC_OK
 			       : err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "no random numbers");
-	if (fd < 0)
-		return fail(err, "open", keys_dir);
-	bool is_read = read_all(fd, text);
-	close(fd);
-	if (!is_read)
-		return fail(err, "read", keys_dir);
-	enum rc rc = file_parse(text, ret_file, err);
+	if (rc != RC_OK && rc != RC_PROTOCOL)
+		return refuse(err, &why);
+	rc = rc == RC_OK ? file_parse(text.at ? (char *)text.at : nothing, ret_file, err)
+			 : err_set(err, RC_INPUT, "it is too long");
 	/* Whoever damaged it: what it said of refused PINs is lost, and only the operator knows whether the PIN is right. */
 	return rc == RC_OK ? RC_OK
 			   : err_wrap(err, rc, "%s/%s is damaged (no PIN is sent); check the PIN, then remove the file", keys_dir,
@@ -133,7 +128,9 @@ static enum rc file_print(const struct refusal_file *file, struct buf *text, str
 		if (rc == RC_OK)
 			rc = codec_hex(SPAN(entry->digest), text, err);
 		if (rc == RC_OK)
-			rc = entry->refused ? buf_print(text, err, " refused") : buf_print(text, err, " begun %u", entry->begun);
+			rc = entry->refused
+				     ? buf_print(text, err, " refused")
+				     : buf_print(text, err, "%s begun %u", entry->is_token ? TOKEN_WORD : "", entry->begun);
 	}
 	return rc == RC_OK ? buf_print(text, err, "\n") : rc;
 }
@@ -141,17 +138,20 @@ static enum rc file_print(const struct refusal_file *file, struct buf *text, str
 enum rc refusal_file_save(int dir, const char *keys_dir, const struct refusal_file *file, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_MAX(FILE_MAX - 1);
-	enum rc rc = file_print(file, &text, err);
 
+	if (file->count == 0)
+		return unlinkat(dir, REFUSAL_FILE, 0) == 0 || errno == ENOENT ? RC_OK : fail(err, "remove", keys_dir);
+	enum rc rc = file_print(file, &text, err);
 	if (rc != RC_OK)
 		return rc;
-	unlinkat(dir, BESIDE, 0); /* left by a process that was killed here */
-	int fd = openat(dir, BESIDE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fail(err, "write", keys_dir);
-	bool is_written = span_write(fd, buf_span(&text)) && fsync(fd) == 0;
-	close(fd);
-	if (!is_written || renameat(dir, BESIDE, dir, REFUSAL_FILE) != 0 || fsync(dir) != 0) {
+	const struct folder_file beside = { .name = BESIDE, .mode = 0600, .owner = (uid_t)-1, .group = (gid_t)-1 };
+	struct err why = { 0 };
+	rc = folder_clear(dir, keys_dir, BESIDE, S_IFREG, &why); /* left by a process that was killed here */
+	if (rc == RC_OK)
+		rc = folder_write(dir, keys_dir, &beside, buf_span(&text), &why);
+	if (rc != RC_OK)
+		return refuse(err, &why);
+	if (renameat(dir, BESIDE, dir, REFUSAL_FILE) != 0 || fsync(dir) != 0) {
 		rc = fail(err, "write", keys_dir);
 		unlinkat(dir, BESIDE, 0);
 	}
@@ -172,6 +172,29 @@ enum rc refusal_file_digest(const struct refusal_file *file, struct span who, st
 			   ret_digest, REFUSAL_DIGEST_LEN) != 1)
 		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "out of memory");
 	return RC_OK;
+}
+
+enum rc refusal_file_token(const struct refusal_file *file, struct span who, uint8_t ret_digest[REFUSAL_DIGEST_LEN],
+			   struct err *err)
+{
+	AUTO(buf) struct buf salted = BUF_MAX(1024);
+	enum rc rc = buf_append(&salted, SPAN(file->salt), err);
+
+	if (rc == RC_OK)
+		rc = buf_append(&salted, who, err);
+	if (rc != RC_OK)
+		return rc;
+	if (EVP_Digest(salted.at, salted.len, ret_digest, NULL, EVP_sha256(), NULL) != 1)
+		return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "out of memory");
+	return RC_OK;
+}
+
+bool refusal_file_has_secrets(const struct refusal_file *file)
+{
+	for (unsigned i = 0; i < file->count; i++)
+		if (!file->entries[i].is_token)
+			return true;
+	return false;
 }
 
 struct refusal_entry *refusal_file_find(struct refusal_file *file, const uint8_t digest[REFUSAL_DIGEST_LEN])

@@ -29,6 +29,7 @@ struct question {
 	enum token_scheme scheme;
 	enum token_hash hash;
 	struct span input; /* to be signed */
+	const struct token_objects *objects;
 	enum key_type type;
 	enum keyd_operation operation; /* as it stands in the call */
 	struct token_key **ret_key;
@@ -38,6 +39,15 @@ struct question {
 	token_list_fn *each;
 	void *each_ctx;
 };
+
+static void ask_objects(const struct token_objects *objects, struct wire *request)
+{
+	wire_put_text(request, objects->label);
+	wire_put_bytes(request, objects->certificate);
+	wire_put_number(request, objects->chain_count, 1);
+	for (unsigned i = 0; i < objects->chain_count; i++)
+		wire_put_bytes(request, objects->chain[i]);
+}
 
 static void ask(void *ctx, struct wire *request)
 {
@@ -50,6 +60,8 @@ static void ask(void *ctx, struct wire *request)
 	wire_put_bytes(request, SPAN(question->name->id));
 	if (question->operation == KEYD_GENERATE)
 		wire_put_number(request, question->type, 1);
+	if (question->operation == KEYD_PUBLISH)
+		ask_objects(question->objects, request);
 	if (question->operation != KEYD_SIGN)
 		return;
 	wire_put_number(request, question->scheme, 1);
@@ -68,7 +80,7 @@ static enum rc measured(const struct question *question, struct remote_call *rem
 	static const char *const names[KEYD_OPERATION_COUNT] = {
 		[KEYD_OPEN] = "open",           [KEYD_INFO] = "info",   [KEYD_GENERATE] = "generate", [KEYD_FIND] = "find",
 		[KEYD_LIST] = "list",           [KEYD_SIGN] = "sign",   [KEYD_CUSTODY] = "custody",   [KEYD_ERASE] = "erase",
-		[KEYD_REFERENCE] = "reference", [KEYD_AUDIT] = "audit", [KEYD_MAC] = "mac",
+		[KEYD_REFERENCE] = "reference", [KEYD_AUDIT] = "audit", [KEYD_MAC] = "mac",           [KEYD_PUBLISH] = "publish",
 	};
 	int64_t began = clock_monotonic_ms();
 	enum rc rc = remote_call(REMOTE(question->token)->link, remote, err);
@@ -291,10 +303,16 @@ static enum rc custody(struct token_key *key, struct token_custody *ret_custody,
 	return call(&question, KEYD_CUSTODY, take_custody, err);
 }
 
+static enum rc erase_name(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	struct question question = { .token = token, .name = name };
+
+	return call(&question, KEYD_ERASE, take_nothing, err);
+}
+
 static enum rc erase(struct token_key *key, struct err *err)
 {
-	struct question question = { .token = key->token, .name = &key->name };
-	enum rc rc = call(&question, KEYD_ERASE, take_nothing, err);
+	enum rc rc = erase_name(key->token, &key->name, err);
 
 	/* Erasing what is already gone is RC_OK; a key handle is no proof that it is still there. */
 	return rc == RC_ABSENT ? RC_OK : rc;
@@ -305,6 +323,14 @@ static enum rc audit_try(struct token_key *key, struct err *err)
 	struct question question = { .token = key->token, .name = &key->name };
 
 	return call(&question, KEYD_AUDIT, take_nothing, err);
+}
+
+/* Which kind of token it is, keyd knows. */
+static enum rc publish(struct token_key *key, const struct token_objects *objects, struct err *err)
+{
+	struct question question = { .token = key->token, .name = &key->name, .objects = objects };
+
+	return call(&question, KEYD_PUBLISH, take_nothing, err);
 }
 
 const struct token_ops remote_ops = {
@@ -320,7 +346,9 @@ const struct token_ops remote_ops = {
 	.custody = custody,
 	.reference = reference,
 	.audit_try = audit_try,
+	.publish = publish,
 	.erase = erase,
+	.erase_name = erase_name,
 };
 
 struct binding {

@@ -4,11 +4,15 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
+
+#include "public_key.h"
 
 AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(md_ctx, EVP_MD_CTX *, EVP_MD_CTX_free);
@@ -30,32 +34,49 @@ static enum rc spki_encode(const EVP_PKEY *pkey, struct buf *ret_spki, struct er
 	return rc;
 }
 
-static enum rc spki_build(const char *algorithm, OSSL_PARAM *params, struct buf *ret_spki, struct err *err)
+static EVP_PKEY *rsa_build(OSSL_PARAM *params)
 {
-	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
-	AUTO(pkey) EVP_PKEY *pkey = NULL;
+	AUTO(pkey_ctx) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *pkey = NULL;
 
-	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "the token's public key is not a valid %s key", algorithm);
-	return spki_encode(pkey, ret_spki, err);
+	return ctx && EVP_PKEY_fromdata_init(ctx) == 1 && EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) == 1 ? pkey
+															  : NULL;
+}
+
+static enum rc key_unsound(const char *algorithm, struct err *err)
+{
+	return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "the token's public key is not a valid %s key", algorithm);
+}
+
+/* SEC 1, 2.3.3: OpenSSL would take compressed points and the one at infinity too. */
+static bool is_ec_point(enum key_type type, struct span point)
+{
+	return point.len == 1 + 2 * key_type_width(type) && point.at[0] == 0x04;
 }
 
 enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki, struct err *err)
 {
-	const char *group = key_type_group(type);
-
 	if (key_type_family(type) != FAMILY_EC)
 		return err_set(err, RC_BUG, "%s is no elliptic curve", key_type_name(type));
-	/* SEC 1, 2.3.3: OpenSSL would take compressed points and the one at infinity too. */
-	if (point.len != 1 + 2 * key_type_width(type) || point.at[0] != 0x04)
+	if (!is_ec_point(type, point))
 		return err_set(err, RC_PROTOCOL, "the token's public key is not an uncompressed point of %s", key_type_crv(type));
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.at, point.len),
-		OSSL_PARAM_construct_end(),
-	};
+	AUTO(pkey) EVP_PKEY *pkey = public_key_from_ec(type, point);
+	if (!pkey)
+		return key_unsound("EC", err);
+	enum rc rc = public_key_ec_head(type, ret_spki, err);
+	return rc == RC_OK ? buf_append(ret_spki, point, err) : rc;
+}
 
-	return spki_build("EC", params, ret_spki, err);
+void spki_prepare(void)
+{
+	static const uint8_t no_point[65] = { 0x04 };
+	uint8_t digest[EVP_MAX_MD_SIZE], number[1];
+
+	/* None can fail in a way that matters here: whoever needs it tries again, and is told. */
+	(void)!EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL);
+	(void)!RAND_bytes(number, sizeof(number));
+	EVP_PKEY_free(public_key_from_ec(KEY_EC_P256, SPAN(no_point)));
+	ERR_clear_error();
 }
 
 enum rc spki_from_ed25519(struct span point, struct buf *ret_spki, struct err *err)
@@ -85,19 +106,8 @@ enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret
 	AUTO(params) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
 	if (!params)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	return spki_build("RSA", params, ret_spki, err);
-}
-
-static EVP_PKEY *spki_load(struct span spki)
-{
-	const unsigned char *at = spki.at;
-	EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)spki.len);
-
-	if (pkey && at != spki.at + spki.len) {
-		EVP_PKEY_free(pkey);
-		return NULL;
-	}
-	return pkey;
+	AUTO(pkey) EVP_PKEY *pkey = rsa_build(params);
+	return pkey ? spki_encode(pkey, ret_spki, err) : key_unsound("RSA", err);
 }
 
 static bool is_of_type(const EVP_PKEY *pkey, enum key_type type)
@@ -116,7 +126,7 @@ static bool is_of_type(const EVP_PKEY *pkey, enum key_type type)
 
 enum key_type spki_key_type(struct span spki)
 {
-	AUTO(pkey) EVP_PKEY *pkey = spki_load(spki);
+	AUTO(pkey) EVP_PKEY *pkey = public_key_load(spki);
 
 	for (int type = 0; pkey && type < KEY_TYPE_COUNT; type++)
 		if (is_of_type(pkey, (enum key_type)type))
@@ -175,7 +185,7 @@ enum rc spki_key_load(struct span spki, struct spki_key **ret_key, struct err *e
 
 	if (!key)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	key->pkey = spki_load(spki);
+	key->pkey = public_key_load(spki);
 	if (!key->pkey) {
 		free(key);
 		return err_set_raw(err, RC_PROTOCOL, ERR_OPENSSL, 0, "its public key is none that OpenSSL knows");

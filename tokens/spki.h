@@ -10,6 +10,9 @@ enum rc spki_from_ec(enum key_type type, struct span point, struct buf *ret_spki
 /* The 32 octets of RFC 8032, 5.1.2. */
 enum rc spki_from_ed25519(struct span point, struct buf *ret_spki, struct err *err) HWA_CHECKED;
 enum rc spki_from_rsa(struct span modulus, struct span exponent, struct buf *ret_spki, struct err *err) HWA_CHECKED;
+/* Does once what libcrypto does at its first digest, random number and key, several milliseconds: processes that are forked
+ * later have it. */
+void spki_prepare(void);
 /* KEY_TYPE_COUNT when it is none of ours. */
 enum key_type spki_key_type(struct span spki);
 /* A public key that was read once, to verify with many times: reading costs several times what verifying does. */

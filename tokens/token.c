@@ -116,6 +116,12 @@ void token_key_free(struct token_key *key)
 	key->ops->key_free(key);
 }
 
+void token_key_rest(struct token_key *key)
+{
+	spki_key_free(key->checker);
+	key->checker = NULL;
+}
+
 /* Where it happened, in front of what happened. */
 static enum rc key_wrap(struct err *err, enum rc rc, const struct token_key *key, const char *what)
 {
@@ -151,8 +157,6 @@ static enum rc sign_verify(struct token_key *key, enum token_scheme scheme, enum
 
 	if (sig.len != len)
 		return err_set(err, RC_RETRY, "the token answered %zu bytes where a signature has %zu", sig.len, len);
-	if (!key->checker)
-		return err_set(err, RC_BUG, "a key that was not found or generated here");
 	return spki_key_verify(key->checker, scheme, hash, input, sig, err);
 }
 
@@ -164,6 +168,8 @@ enum rc token_sign(struct token_key *key, enum token_scheme scheme, enum token_h
 
 	if (rc == RC_OK)
 		rc = key->ops->sign(key, scheme, hash, input, &sig, err);
+	if (rc == RC_OK && !key->checker)
+		rc = checker_make(key, err);
 	if (rc == RC_OK)
 		rc = sign_verify(key, scheme, hash, input, buf_span(&sig), err);
 	if (rc == RC_OK)
@@ -214,9 +220,34 @@ enum rc token_audit_try(struct token_key *key, struct err *err)
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "audit");
 }
 
+static enum rc objects_check(const struct token_key *key, const struct token_objects *objects, struct err *err)
+{
+	size_t len = objects->certificate.len;
+
+	if (!key->ops->publish)
+		return err_set(err, RC_INPUT, "this kind of token keeps no certificates and labels; leave token-objects out");
+	if (objects->chain_count > TOKEN_CHAIN_MAX || (objects->chain_count && !len))
+		return err_set(err, RC_BUG, "a chain of %u certificates", objects->chain_count);
+	for (unsigned i = 0; i < objects->chain_count; i++)
+		len += objects->chain[i].len;
+	if (len > TOKEN_MESSAGE_MAX)
+		return err_set(err, RC_INPUT, "certificates of %zu bytes; at most %u are written", len, TOKEN_MESSAGE_MAX);
+	return token_key_name_has_id(&key->name) ? RC_OK : err_set(err, RC_DENIED, "it is not a key of our making");
+}
+
+enum rc token_publish(struct token_key *key, const struct token_objects *objects, struct err *err)
+{
+	enum rc rc = objects_check(key, objects, err);
+
+	if (rc == RC_OK)
+		rc = key->ops->publish(key, objects, err);
+	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "objects of");
+}
+
 enum rc token_erase(struct token_key *key, struct err *err)
 {
-	enum rc rc = key->ops->erase(key, err);
+	enum rc rc = token_key_name_has_id(&key->name) ? key->ops->erase(key, err)
+						       : err_set(err, RC_DENIED, "it is not a key of our making");
 
 	return rc == RC_OK ? RC_OK : key_wrap(err, rc, key, "erase");
 }
@@ -246,6 +277,29 @@ enum rc token_erase_unkept(struct token *token, const struct token_key_name *nam
 	if (rc != RC_OK || unkept.is_erased)
 		return rc;
 	return err_set(err, RC_ABSENT, "token \"%s\" has no key \"%s\" that is not kept as it must be", token->name, name->label);
+}
+
+static enum rc find_and_erase(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	enum rc rc = token_find(token, name, &key, err);
+
+	if (rc == RC_DENIED && token_erase_unkept(token, name, NULL) == RC_OK)
+		return RC_OK;
+	return rc == RC_OK ? token_erase(key, err) : rc;
+}
+
+enum rc token_erase_name(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	enum rc rc = label_check(name->label, err);
+
+	if (rc == RC_OK && !token_key_name_has_id(name))
+		rc = err_set(err, RC_DENIED, "it is not a key of our making");
+	if (rc == RC_OK && !token->ops->erase_name)
+		return find_and_erase(token, name, err);
+	if (rc == RC_OK)
+		rc = token->ops->erase_name(token, name, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "token \"%s\": erase key \"%s\"", token->name, name->label);
 }
 
 static void number_put(uint8_t at[4], uint32_t value)
@@ -286,9 +340,11 @@ enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_k
 	return rc;
 }
 
-enum rc token_key_name_new(const char *owner, struct token_key_name *ret_name, struct err *err)
+bool token_key_name_has_id(const struct token_key_name *name)
 {
-	return token_key_name_make(owner, 0, ret_name, err);
+	static const uint8_t none[TOKEN_ID_LEN];
+
+	return memcmp(name->id, none, TOKEN_ID_LEN) != 0;
 }
 
 bool token_key_name_parse(const struct token_key_name *name, int64_t *ret_made_at, uint32_t *ret_instance)
@@ -303,4 +359,15 @@ bool token_key_name_parse(const struct token_key_name *name, int64_t *ret_made_a
 	*ret_made_at = number_get(name->id);
 	*ret_instance = number_get(name->id + 4);
 	return true;
+}
+
+struct token_key_name token_key_name_like(const struct token_key_name *like, const uint8_t id[TOKEN_ID_LEN])
+{
+	struct token_key_name name = *like;
+	size_t len = strlen(like->label);
+
+	memcpy(name.id, id, TOKEN_ID_LEN);
+	if (len >= 2 * TOKEN_ID_LEN + 1)
+		label_tail(id, name.label + len - 2 * TOKEN_ID_LEN - 1);
+	return name;
 }

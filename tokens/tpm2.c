@@ -156,6 +156,25 @@ static enum rc tpm2_find(struct token *base, const struct token_key_name *name, 
 	return rc;
 }
 
+/* The same file, and the same TPM, which has its own saved form of the key. */
+static enum rc tpm2_confirm(struct token_key *base, struct err *err)
+{
+	struct tpm2_key *key = TPM2_KEY(base);
+	AUTO(buf) struct buf now = BUF_MAX(TSS2_KEY_PEM_MAX);
+	AUTO(buf) struct buf known = BUF_MAX(TSS2_KEY_PEM_MAX);
+	struct token_custody kept;
+	char name[TPM2_FILE_MAX];
+	enum rc rc = tpm2_file_read(TPM2(base->token)->keys_dir, file_of(base->name.label, name), &now, err);
+
+	if (rc == RC_OK)
+		rc = tss2_key_print(&key->file, &known, err);
+	if (rc == RC_OK && !span_equal(buf_span(&now), buf_span(&known)))
+		return err_set_raw(err, RC_ABSENT, ERR_TSS, 0, "its file is another now");
+	if (rc == RC_OK)
+		rc = custody_read(key, true, &kept, err);
+	return rc == RC_OK && !kept.held ? err_set_raw(err, RC_DENIED, ERR_TSS, 0, "%s", kept.text) : rc;
+}
+
 static enum rc tpm2_generate(struct token *base, const struct token_key_name *name, enum key_type type,
 			     struct token_key **ret_key, struct err *err)
 {
@@ -292,20 +311,32 @@ static enum rc flush_copies(struct tpm2_token *token, void *ctx, struct err *err
 	(void)err;
 	/* Whichever it is: looking a handle up that is in use, and closing it, would end that use. */
 	tpm2_kept_drop(token, NULL);
-	tpm2_flush_copies(token, &((const struct tpm2_key *)ctx)->file.public);
+	tpm2_flush_copies(token, ctx);
 	return RC_OK;
 }
 
-static enum rc erase(struct token_key *key, struct err *err)
+static enum rc erase_file(struct tpm2_token *token, const char *label, TPM2B_PUBLIC *public, struct err *err)
 {
-	struct tpm2_token *token = TPM2(key->token);
 	char name[TPM2_FILE_MAX];
 
 	/* The file is the key: a child process that inherited the handle must not erase it. */
 	if (token->owner != getpid())
 		return err_set(err, RC_BUG, "a TPM opened by another process; open it after the fork");
-	(void)!tpm2_run(token, flush_copies, TPM2_KEY(key), NULL, NULL);
-	return tpm2_file_erase(token->keys_dir, file_of(key->name.label, name), err);
+	(void)!tpm2_run(token, flush_copies, public, NULL, NULL);
+	return tpm2_file_erase(token->keys_dir, file_of(label, name), err);
+}
+
+static enum rc erase(struct token_key *key, struct err *err)
+{
+	return erase_file(TPM2(key->token), key->name.label, &TPM2_KEY(key)->file.public, err);
+}
+
+static enum rc erase_name(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	struct tss2_key file;
+	enum rc rc = file_load(TPM2(token), name->label, &file, err);
+
+	return rc == RC_OK ? erase_file(TPM2(token), name->label, &file.public, err) : rc;
 }
 
 const struct token_ops tpm2_ops = {
@@ -315,6 +346,7 @@ const struct token_ops tpm2_ops = {
 	.info = tpm2_info,
 	.generate = tpm2_generate,
 	.find = tpm2_find,
+	.confirm = tpm2_confirm,
 	.list = tpm2_list,
 	.key_free = key_free,
 	.public_key = public_key,
@@ -322,4 +354,5 @@ const struct token_ops tpm2_ops = {
 	.custody = custody,
 	.reference = reference,
 	.erase = erase,
+	.erase_name = erase_name,
 };

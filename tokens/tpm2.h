@@ -110,7 +110,7 @@ struct tpm2_signing {
 	bool was_kept;      /* by a handle of an earlier call, at which there may be another key by now */
 };
 enum rc tpm2_sign(struct tpm2_signing *signing, struct err *err);
-/* Loads the key and reads its public area back from the TPM; `save` spares the next use the loading by the parent. */
+/* Loads the key: its public area as the TPM has it, by the name it gives what it loads, or read back from it; `save` spares the next use the loading by the parent. */
 enum rc tpm2_read_public(struct tpm2_key *key, bool save, TPM2B_PUBLIC *ret_public, struct err *err);
 /* What keep-loaded left in the TPM; of `key`, or whatever it is (NULL).  Under the lock. */
 void tpm2_kept_drop(struct tpm2_token *token, const struct tpm2_key *key);

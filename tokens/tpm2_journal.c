@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "tpm2.h"
 
 /*
@@ -13,8 +14,9 @@
  * by its process as long as that lives, so an unlocked line that names a session was left by one that was killed.
  * Nothing here is worth an error: without it a TPM that is full of forgotten sessions stays so until it is reset.
  */
-#define BOOT_LEN 36
-#define LINE_LEN (8 + 1 + BOOT_LEN + 1)
+#define BOOT_LEN  36
+#define LINE_LEN  (8 + 1 + BOOT_LEN + 1)
+#define KEYS_MODE 0700
 
 static void boot_id(char text[BOOT_LEN + 1])
 {
@@ -59,13 +61,15 @@ static void line_write(int fd, int slot, uint32_t session)
 
 static int journal_open(const struct tpm2_token *token)
 {
-	char path[4096];
-	int len = snprintf(path, sizeof(path), "%s/.sessions-%s", token->keys_dir, token->base.name);
+	char name[128];
+	int dir, fd = -1;
+	int len = snprintf(name, sizeof(name), ".sessions-%s", token->base.name);
 
-	if (len < 0 || (size_t)len >= sizeof(path))
+	if (len < 0 || (size_t)len >= sizeof(name) || folder_open_path(token->keys_dir, KEYS_MODE, &dir, NULL) != RC_OK)
 		return -1;
-	(void)!mkdir(token->keys_dir, 0700);
-	return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	enum rc rc = folder_open_file(dir, token->keys_dir, name, &fd, NULL);
+	close(dir);
+	return rc == RC_OK ? fd : -1;
 }
 
 /* A line that nobody has locked and that tells of no session. */

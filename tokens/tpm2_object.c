@@ -7,6 +7,7 @@
 struct use {
 	ESYS_TR object, session;
 	bool was_kept;
+	bool is_named; /* the TPM has just loaded it from its file, and named it: by the digest of its whole public area */
 };
 
 void tpm2_kept_drop(struct tpm2_token *token, const struct tpm2_key *key)
@@ -162,8 +163,10 @@ static enum rc open_by_parent(struct tpm2_token *token, struct tpm2_key *key, st
 	if (rc == RC_OK && with_session)
 		rc = tpm2_session_open(token, file->policy.pcrs.count ? TPM2_SE_POLICY : TPM2_SE_HMAC,
 				       salted ? parent : ESYS_TR_NONE, &use->session, err);
-	if (rc == RC_OK && !key->saved)
+	if (rc == RC_OK && !key->saved) {
 		rc = load_under(token, key, parent, &use->object, err);
+		use->is_named = rc == RC_OK;
+	}
 	tpm2_parent_close(token, file->parent, &parent);
 	return rc;
 }
@@ -325,22 +328,32 @@ struct reading {
 	TPM2B_PUBLIC public;
 };
 
+static enum rc read_back(struct tpm2_token *token, const struct use *use, TPM2B_PUBLIC *ret_public, struct err *err)
+{
+	TPM2B_PUBLIC *public = NULL;
+	TSS2_RC code = Esys_ReadPublic(token->esys, use->object, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL, NULL);
+
+	if (code != TSS2_RC_SUCCESS)
+		return tpm2_fail(token, err, code, "TPM2_ReadPublic");
+	*ret_public = *public;
+	Esys_Free(public);
+	return RC_OK;
+}
+
 static enum rc read_once(struct tpm2_token *token, void *ctx, struct err *err)
 {
 	struct reading *reading = ctx;
 	struct tpm2_key *key = reading->key;
-	TPM2B_PUBLIC *public = NULL;
 	struct use use;
 	enum rc rc = use_begin(token, key, false, &use, err);
 
 	if (rc != RC_OK)
 		return rc;
-	TSS2_RC code = Esys_ReadPublic(token->esys, use.object, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL, NULL);
-	if (code == TSS2_RC_SUCCESS)
-		reading->public = *public;
+	/* What it was loaded from is what it would read back: ESAPI has compared the name that the TPM answered. */
+	if (use.is_named)
+		reading->public = key->file.public;
 	else
-		rc = tpm2_fail(token, err, code, "TPM2_ReadPublic");
-	Esys_Free(public);
+		rc = read_back(token, &use, &reading->public, err);
 	if (rc == RC_OK && reading->save && !key->saved &&
 	    Esys_ContextSave(token->esys, use.object, &key->saved) != TSS2_RC_SUCCESS)
 		key->saved = NULL; /* then it is loaded by its parent again */
