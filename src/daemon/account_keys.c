@@ -6,6 +6,7 @@
 
 #include "account.h"
 #include "authority_session.h"
+#include "problem.h"
 
 /* The next key is the account's from now on; the old one waits to be erased. */
 static enum rc key_switch(struct authorities *authorities, struct store_account *account, struct err *err)
@@ -64,25 +65,25 @@ enum rc account_keys_settle(struct authorities *authorities, const struct config
 
 /* The record and a signed-in client; the stored key is used, whatever is configured. */
 static enum rc begin(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,
-		     const struct config_authority **ret_authority, struct session **ret_session,
+		     const struct config_authority **ret_authority, struct session_slot **ret_slot,
 		     struct store_account *ret_account, struct err *err)
 {
-	enum rc rc = session_get(authorities, name, ret_authority, ret_session, err);
+	enum rc rc = session_get(authorities, name, ret_authority, ret_slot, err);
 
 	*ret_by_token = false;
 	if (rc == RC_OK)
-		rc = session_reopen(authorities, *ret_authority, *ret_session, now, true, ret_by_token, err);
+		rc = session_reopen(authorities, *ret_authority, *ret_slot, now, true, ret_by_token, err);
 	return rc == RC_OK ? store_account_load(authorities->store, name, ret_account, err) : rc;
 }
 
 enum rc account_keys_rollover(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
 {
 	const struct config_authority *authority;
-	struct session *session;
+	struct session_slot *slot;
 	struct store_account account;
 	AUTO(token_key) struct token_key *key = NULL;
 	struct err why = { 0 };
-	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &session, &account, err);
+	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &slot, &account, err);
 
 	if (rc == RC_OK)
 		rc = keyring_reserve(authorities->store, "account", &authority->account_key, now, &account.next_key, err);
@@ -96,9 +97,9 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 		*ret_by_token = true;
 		return rc;
 	}
-	rc = account_change_key(session->client, key, session_algorithm(authority, key), &why);
+	rc = account_change_key(slot->session->client, key, session_algorithm(authority, key), &why);
 	/* The session's client must not outlive the key it signs with now. */
-	session_close(session);
+	session_close(slot);
 	if (rc == RC_OK)
 		return key_switch(authorities, &account, err);
 	/* What the CA refused did not happen; after a lost answer the next session asks. */
@@ -110,19 +111,35 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	return err_wrap(err, rc, "authority \"%s\"", name);
 }
 
+/* RFC 8555, 7.3.6: of an account that is deactivated nothing is accepted any more, not even to be shown.  It is then what was wanted: we
+ * were killed before it was written down, or the answer was lost. */
+static bool is_deactivated(struct client *client, const struct err *refusal)
+{
+	struct message_account shown = { 0 };
+	struct err why = { 0 };
+
+	return refusal->problem == PROBLEM_UNAUTHORIZED && account_show(client, &shown, &why) != RC_OK &&
+	       why.problem == PROBLEM_UNAUTHORIZED;
+}
+
 enum rc account_keys_deactivate(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,
 				struct err *err)
 {
 	const struct config_authority *authority;
-	struct session *session;
+	struct session_slot *slot;
 	struct store_account account;
-	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &session, &account, err);
+	struct err why = { 0 };
+	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &slot, &account, err);
 
-	if (rc == RC_OK)
-		rc = account_deactivate(session->client, err);
 	if (rc != RC_OK)
 		return rc;
-	session_close(session);
+	rc = account_deactivate(slot->session->client, &why);
+	if (rc != RC_OK && !is_deactivated(slot->session->client, &why)) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	session_close(slot);
 	account.is_deactivated = true;
 	return store_account_save(authorities->store, &account, err);
 }
@@ -142,9 +159,9 @@ static enum rc start_anew(struct authorities *authorities, const struct config_a
 enum rc account_keys_register(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
 {
 	const struct config_authority *authority;
-	struct session *session;
+	struct session_slot *slot;
 	struct store_account account;
-	enum rc rc = session_get(authorities, name, &authority, &session, err);
+	enum rc rc = session_get(authorities, name, &authority, &slot, err);
 
 	*ret_by_token = false;
 	if (rc != RC_OK)
@@ -155,9 +172,9 @@ enum rc account_keys_register(struct authorities *authorities, const char *name,
 		rc = start_anew(authorities, authority, now, &account, err);
 	if (rc != RC_OK && rc != RC_ABSENT)
 		return rc;
-	rc = session_reopen(authorities, authority, session, now, false, ret_by_token, err);
+	rc = session_reopen(authorities, authority, slot, now, false, ret_by_token, err);
 	/* RFC 8555, 7.3.3: terms that changed are agreed to when the operator says so again. */
 	if (rc == RC_OK && was_registered)
-		rc = account_update(session->client, authority, err);
+		rc = account_update(slot->session->client, authority, err);
 	return rc;
 }

@@ -16,14 +16,26 @@ enum rc authorities_new(const struct config *config, struct store *store, struct
 	authorities->config = config;
 	authorities->store = store;
 	authorities->keyring = keyring;
-	authorities->sessions = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct session));
+	authorities->slots = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct session_slot));
 	authorities->keepers = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct directory_keeper));
-	if (!authorities->sessions || !authorities->keepers)
+	authorities->roots = calloc(config->authority_count ? config->authority_count : 1, sizeof(struct roots *));
+	if (!authorities->slots || !authorities->keepers || !authorities->roots)
 		return err_set(err, RC_RESOURCE, "out of memory");
-	for (unsigned i = 0; i < config->authority_count; i++)
-		authorities->keepers[i] = (struct directory_keeper){ .store = store, .authority = &config->authorities[i] };
-	*ret_authorities = TAKE(authorities);
-	return RC_OK;
+	enum rc rc = RC_OK;
+	for (unsigned i = 0; i < config->authority_count; i++) {
+		struct directory_keeper *keeper = &authorities->keepers[i];
+		const char *roots = config->authorities[i].roots;
+
+		pthread_mutex_init(&authorities->slots[i].lock, NULL);
+		pthread_mutex_init(&keeper->lock, NULL);
+		keeper->store = store;
+		keeper->authority = &config->authorities[i];
+		if (roots && rc == RC_OK)
+			rc = roots_new(roots, &authorities->roots[i], err);
+	}
+	if (rc == RC_OK)
+		*ret_authorities = TAKE(authorities);
+	return rc;
 }
 
 /* The configured algorithm is for the configured type; a key on its way out or in may be of another. */
@@ -32,23 +44,41 @@ enum jws_algorithm session_algorithm(const struct config_authority *authority, c
 	return jws_algorithm_fits(authority->account_algorithm, key->type) ? authority->account_algorithm : JWS_BY_KEY_TYPE;
 }
 
-void session_close(struct session *session)
+struct client *session_client(struct session *session)
 {
+	return session->client;
+}
+
+void session_release(struct session *session)
+{
+	if (!session || atomic_fetch_sub(&session->users, 1) > 1)
+		return;
 	client_free(session->client);
 	http_close(session->http);
 	token_key_free(session->key);
-	*session = (struct session){ 0 };
+	free(session);
+}
+
+void session_close(struct session_slot *slot)
+{
+	session_release(slot->session);
+	slot->session = NULL;
 }
 
 void authorities_free(struct authorities *authorities)
 {
 	if (!authorities)
 		return;
-	for (unsigned i = 0; authorities->sessions && i < authorities->config->authority_count; i++)
-		session_close(&authorities->sessions[i]);
-	for (unsigned i = 0; authorities->keepers && i < authorities->config->authority_count; i++)
+	bool is_whole = authorities->slots && authorities->keepers && authorities->roots;
+	for (unsigned i = 0; is_whole && i < authorities->config->authority_count; i++) {
+		session_close(&authorities->slots[i]);
 		directory_keeper_close(&authorities->keepers[i]);
-	free(authorities->sessions);
+		pthread_mutex_destroy(&authorities->slots[i].lock);
+		pthread_mutex_destroy(&authorities->keepers[i].lock);
+		roots_free(authorities->roots[i]);
+	}
+	free(authorities->roots);
+	free(authorities->slots);
 	free(authorities->keepers);
 	free(authorities);
 }
@@ -56,6 +86,11 @@ void authorities_free(struct authorities *authorities)
 struct directory_keeper *session_keeper(struct authorities *authorities, const struct config_authority *authority)
 {
 	return &authorities->keepers[authority - authorities->config->authorities];
+}
+
+struct roots *authorities_roots(struct authorities *authorities, const struct config_authority *authority)
+{
+	return authorities->roots[authority - authorities->config->authorities];
 }
 
 /* The stored account; a first one gets a key reserved on disk before the token makes it. */
@@ -161,6 +196,14 @@ static enum rc session_sign_in(struct authorities *authorities, const struct con
 	return store_account_save(authorities->store, account, err);
 }
 
+enum rc session_connect(struct authorities *authorities, const struct config_authority *authority, struct http **ret_http,
+			struct err *err)
+{
+	const struct connection_desk desk = { authorities->config, authorities->store, authorities->keyring };
+
+	return connection_open(&desk, authority->trust, &authority->client, ret_http, err);
+}
+
 /* Before anything is said of the stored key: it may not be the account's any more. */
 static enum rc session_settle(struct authorities *authorities, const struct config_authority *authority, struct session *session,
 			      struct err *err)
@@ -177,7 +220,7 @@ static enum rc session_open(struct authorities *authorities, const struct config
 			    int64_t now, bool is_moving, bool *ret_by_token, struct err *err)
 {
 	struct store_account account;
-	enum rc rc = http_open(authority->trust, &session->http, err);
+	enum rc rc = session_connect(authorities, authority, &session->http, err);
 
 	if (rc == RC_OK)
 		rc = session_settle(authorities, authority, session, err);
@@ -199,61 +242,89 @@ static enum rc session_open(struct authorities *authorities, const struct config
 }
 
 enum rc session_get(struct authorities *authorities, const char *name, const struct config_authority **ret_authority,
-		    struct session **ret_session, struct err *err)
+		    struct session_slot **ret_slot, struct err *err)
 {
 	for (unsigned i = 0; i < authorities->config->authority_count; i++) {
 		if (strcmp(authorities->config->authorities[i].name, name) != 0)
 			continue;
 		*ret_authority = &authorities->config->authorities[i];
-		*ret_session = &authorities->sessions[i];
+		*ret_slot = &authorities->slots[i];
 		return RC_OK;
 	}
 	return err_set(err, RC_INPUT, "no authority \"%s\" in %s", name, authorities->config->path);
 }
 
-enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session_slot *slot,
 		       int64_t now, bool is_moving, bool *ret_by_token, struct err *err)
 {
+	AUTO(session) struct session *session = calloc(1, sizeof(*session));
 	struct err why = { 0 };
 
-	session_close(session);
+	session_close(slot);
+	if (!session)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	atomic_init(&session->users, 1);
 	enum rc rc = session_open(authorities, authority, session, now, is_moving, ret_by_token, &why);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		slot->session = TAKE(session);
 		return RC_OK;
+	}
 	*ret_by_token = *ret_by_token || err_is_token(&why);
-	session_close(session);
 	if (err)
 		*err = why;
 	return err_wrap(err, rc, "authority \"%s\"", authority->name);
 }
 
+enum rc authorities_sign_in(struct authorities *authorities, const char *name, int64_t now, struct session **ret_session,
+			    bool *ret_by_token, struct err *err)
+{
+	const struct config_authority *authority;
+	struct session_slot *slot;
+	enum rc rc = session_get(authorities, name, &authority, &slot, err);
+
+	*ret_by_token = false;
+	if (rc != RC_OK)
+		return rc;
+	/* One opens it, and registers the account if need be; the others wait and find it open. */
+	pthread_mutex_lock(&slot->lock);
+	if (!slot->session)
+		rc = session_reopen(authorities, authority, slot, now, false, ret_by_token, err);
+	if (rc == RC_OK) {
+		atomic_fetch_add(&slot->session->users, 1);
+		*ret_session = slot->session;
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return rc;
+}
+
 enum rc authorities_client(struct authorities *authorities, const char *name, int64_t now, struct client **ret_client,
 			   bool *ret_by_token, struct err *err)
 {
-	const struct config_authority *authority;
-	struct session *session;
-	enum rc rc = session_get(authorities, name, &authority, &session, err);
+	AUTO(session) struct session *session = NULL;
+	enum rc rc = authorities_sign_in(authorities, name, now, &session, ret_by_token, err);
 
-	*ret_by_token = false;
-	if (rc == RC_OK && (!session->client || !client_account(session->client)[0]))
-		rc = session_reopen(authorities, authority, session, now, false, ret_by_token, err);
 	if (rc == RC_OK)
 		*ret_client = session->client;
 	return rc;
 }
 
-enum rc authorities_forget_account(struct authorities *authorities, const char *name, struct err *err)
+enum rc authorities_forget_account(struct authorities *authorities, const char *name, const char *account_url, struct err *err)
 {
 	const struct config_authority *authority;
-	struct session *session;
+	struct session_slot *slot;
 	struct store_account account;
-	enum rc rc = store_account_load(authorities->store, name, &account, err);
+	enum rc rc = session_get(authorities, name, &authority, &slot, err);
 
-	if (rc == RC_OK)
-		rc = session_get(authorities, name, &authority, &session, err);
 	if (rc != RC_OK)
 		return rc;
-	account.url[0] = '\0';
-	session_close(session);
-	return store_account_save(authorities->store, &account, err);
+	pthread_mutex_lock(&slot->lock);
+	rc = store_account_load(authorities->store, name, &account, err);
+	/* Unless another renewal was told the same before, and the account has been found or made anew since. */
+	if (rc == RC_OK && (!account_url || strcmp(account.url, account_url) == 0)) {
+		account.url[0] = '\0';
+		session_close(slot);
+		rc = store_account_save(authorities->store, &account, err);
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return rc;
 }

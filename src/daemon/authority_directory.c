@@ -50,25 +50,33 @@ void directory_keeper_close(struct directory_keeper *keeper)
 	keeper->http = NULL;
 }
 
+static enum rc reader_open(struct authorities *authorities, struct directory_keeper *keeper, struct err *err)
+{
+	enum rc rc = session_connect(authorities, keeper->authority, &keeper->http, err);
+
+	if (rc == RC_OK)
+		rc = client_new(keeper->http, NULL, keeper->authority->directory, &keeper->reader, err);
+	if (rc != RC_OK) {
+		directory_keeper_close(keeper);
+		return err_wrap(err, rc, "authority \"%s\"", keeper->authority->name);
+	}
+	directory_keeper_serve(keeper, keeper->reader);
+	return RC_OK;
+}
+
 enum rc authorities_reader(struct authorities *authorities, const char *name, struct client **ret_client, struct err *err)
 {
 	const struct config_authority *authority;
-	struct session *session;
-	enum rc rc = session_get(authorities, name, &authority, &session, err);
+	struct session_slot *slot;
+	enum rc rc = session_get(authorities, name, &authority, &slot, err);
 
 	if (rc != RC_OK)
 		return rc;
 	struct directory_keeper *keeper = session_keeper(authorities, authority);
-	if (!keeper->reader) {
-		rc = http_open(authority->trust, &keeper->http, err);
-		if (rc == RC_OK)
-			rc = client_new(keeper->http, NULL, authority->directory, &keeper->reader, err);
-		if (rc != RC_OK) {
-			directory_keeper_close(keeper);
-			return err_wrap(err, rc, "authority \"%s\"", name);
-		}
-		directory_keeper_serve(keeper, keeper->reader);
-	}
+	pthread_mutex_lock(&keeper->lock);
+	if (!keeper->reader)
+		rc = reader_open(authorities, keeper, err);
 	*ret_client = keeper->reader;
-	return RC_OK;
+	pthread_mutex_unlock(&keeper->lock);
+	return rc;
 }

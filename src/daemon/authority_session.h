@@ -2,16 +2,30 @@
 #ifndef HWA_AUTHORITY_SESSION_H
 #define HWA_AUTHORITY_SESSION_H
 
-#include "authority.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
+#include "authority.h"
+#include "connection.h"
+#include "roots.h"
+
+/* A session lives for as long as somebody works with it; another may have taken its place meanwhile. */
 struct session {
+	atomic_uint users;
 	struct token_key *key;
 	struct http *http;
-	struct client *client; /* NULL: not opened */
+	struct client *client;
+};
+
+/* The session with one authority; whoever opens, changes or closes it holds the lock. */
+struct session_slot {
+	pthread_mutex_t lock;
+	struct session *session; /* NULL: not opened */
 };
 
 /* Where the directory of one authority is kept, and who reads without an account. */
 struct directory_keeper {
+	pthread_mutex_t lock; /* of what follows while it is opened */
 	struct store *store;
 	const struct config_authority *authority;
 	struct http *http;
@@ -22,20 +36,25 @@ struct authorities {
 	const struct config *config;
 	struct store *store;
 	struct keyring *keyring;
-	struct session *sessions; /* one per config->authorities */
+	struct session_slot *slots; /* one per config->authorities */
 	struct directory_keeper *keepers;
+	struct roots **roots; /* one per config->authorities; NULL: it has none configured */
 };
 
-void session_close(struct session *session);
+/* Those who work with it go on. */
+void session_close(struct session_slot *slot);
+/* HTTPS to it, with its client certificate. */
+enum rc session_connect(struct authorities *authorities, const struct config_authority *authority, struct http **ret_http,
+			struct err *err) HWA_CHECKED;
 struct directory_keeper *session_keeper(struct authorities *authorities, const struct config_authority *authority);
 /* The client's directory comes from the store while it is good, and goes there when it was fetched. */
 void directory_keeper_serve(struct directory_keeper *keeper, struct client *client);
 void directory_keeper_close(struct directory_keeper *keeper);
-/* The configured authority and its session; RC_INPUT when there is none of that name. */
+/* The configured authority and its slot; RC_INPUT when there is none of that name. */
 enum rc session_get(struct authorities *authorities, const char *name, const struct config_authority **ret_authority,
-		    struct session **ret_session, struct err *err) HWA_CHECKED;
+		    struct session_slot **ret_slot, struct err *err) HWA_CHECKED;
 /* Closes it and opens it again; `is_moving`: with the stored key although another is configured.  Closed after a failure. */
-enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session *session,
+enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session_slot *slot,
 		       int64_t now, bool is_moving, bool *ret_by_token, struct err *err) HWA_CHECKED;
 enum jws_algorithm session_algorithm(const struct config_authority *authority, const struct token_key *key);
 /* A rollover that was cut off: asks the CA whose key the account has, and settles it in the record. */

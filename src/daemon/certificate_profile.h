@@ -5,7 +5,7 @@
 #define HWA_CERTIFICATE_PROFILE_H
 
 #include "config.h"
-#include "csr.h"
+#include "csr_request.h"
 
 /*
  * Without `nf`, and where the authority's `ask` is not written, nothing but the names; with `nf` all of TS 33.310, 6.1.3c;

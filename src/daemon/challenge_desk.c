@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "http.h"
+#include "connection.h"
 #include "log.h"
 
 #define LEFT_MAX 16u /* records of earlier runs looked at in one run */
@@ -41,7 +41,8 @@ static enum rc run(void *ctx, const struct config_certificate *certificate, cons
 
 /* RFC 9447, 5.1: 200 with a body of type application/json.  What else a Token Authority answers says nothing about the order
  * at the CA, which is kept: the next try may find it in a better mood. */
-static enum rc post(void *ctx, const char *url, const char *trust, struct span json, struct buf *ret_json, struct err *err)
+static enum rc post(void *ctx, const char *url, const struct config_challenge *challenge, struct span json, struct buf *ret_json,
+		    struct err *err)
 {
 	static const char json_type[] = "application/json";
 	AUTO(http) struct http *http = NULL;
@@ -49,9 +50,10 @@ static enum rc post(void *ctx, const char *url, const char *trust, struct span j
 	struct http_request request = {
 		.method = HTTP_POST, .url = url, .body = json, .content_type = json_type, .accept = json_type, .endpoint = "token"
 	};
-	enum rc rc = http_open(trust, &http, err);
+	const struct challenge_bench *bench = ctx;
+	const struct connection_desk desk = { bench->config, bench->store, bench->keyring };
+	enum rc rc = connection_open(&desk, challenge->trust, &challenge->client, &http, err);
 
-	(void)ctx;
 	if (rc == RC_OK)
 		rc = http_send(http, &request, &response, err);
 	if (rc != RC_OK)
@@ -86,13 +88,14 @@ static enum rc answer_remove(struct challenge_bench *bench, const struct config_
 	snprintf(call.record, sizeof(call.record), "%s", answer->record);
 	snprintf(call.value, sizeof(call.value), "%s", answer->value);
 	if (!challenge || !challenge->run_count) {
-		log_event(LOG_WARN, "%s: the TXT record %s \"%s\" was left, and %s is no longer configured; remove it",
-			  certificate->name, answer->record, answer->value, answer->type);
+		log_certificate(LOG_WARN, certificate->name,
+				"the TXT record %s \"%s\" was left, and %s is no longer configured; remove it", answer->record,
+				answer->value, answer->type);
 		return store_answer_drop(bench->store, answer, err);
 	}
 	if (run(bench, certificate, challenge, &call, NULL, &why) != RC_OK)
-		log_event(LOG_WARN, "%s: the TXT record %s of an earlier run cannot be removed: %s", certificate->name,
-			  answer->record, why.text);
+		log_certificate(LOG_WARN, certificate->name, "the TXT record %s of an earlier run cannot be removed: %s",
+				answer->record, why.text);
 	return RC_OK;
 }
 

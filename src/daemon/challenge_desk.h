@@ -3,12 +3,15 @@
 #define HWA_CHALLENGE_DESK_H
 
 #include "challenge.h"
+#include "keyring.h"
 #include "processes.h"
 #include "store.h"
 
 /* The desk's own side of it; outlives the answers. */
 struct challenge_bench {
+	const struct config *config;
 	struct processes *processes;
+	struct keyring *keyring;
 	struct store *store; /* knows what is out, so that it is removed also when we were cut off */
 	bool program_failed; /* whose fault a failed renewal is: not the CA's */
 };

@@ -69,7 +69,7 @@ enum rc challenge_hook_run(const struct config_certificate *certificate, const s
 	snprintf(record, sizeof(record), "%s=%s", is_token ? "HWACME_TKTYPE" : "HWACME_RECORD",
 		 is_token ? identifier_type(IDENTIFIER_NF_INSTANCE) : call->record);
 	snprintf(value, sizeof(value), "%s=%s", is_token ? "HWACME_FINGERPRINT" : "HWACME_VALUE", call->value);
-	rc = program_run(&program, is_token ? ret_output : NULL, &why);
+	rc = program_run(&program, is_token ? ret_output : NULL, NULL, &why);
 	if (rc == RC_RETRY && call->verb == CHALLENGE_VERB_READY && why.origin == ERR_SELF && why.code == CHALLENGE_NOT_YET)
 		return err_set(err, RC_ABSENT, "not yet");
 	if (rc != RC_OK && err)

@@ -1,6 +1,7 @@
 /* keyring.c -- opens each configured token once, and one that is away again after a while. */
 #include "keyring.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@
 #define RETRY_STEP_MAX_MS INT64_C(300000)
 
 struct ring {
-	struct token *token; /* NULL: not opened yet, or failed */
+	pthread_mutex_t lock; /* while it is opened: those who want it too wait */
+	struct token *token;  /* NULL: not opened yet, or failed */
 	bool tried;
 	struct err failure;
 	int64_t retry_at_ms, retry_step_ms; /* not opened again before */
@@ -34,6 +36,8 @@ enum rc keyring_new(const struct config *config, struct remote_link *keyd, struc
 	keyring->rings = calloc(config->token_count ? config->token_count : 1, sizeof(*keyring->rings));
 	if (!keyring->rings)
 		return err_set(err, RC_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < config->token_count; i++)
+		pthread_mutex_init(&keyring->rings[i].lock, NULL);
 	*ret_keyring = TAKE(keyring);
 	return RC_OK;
 }
@@ -47,8 +51,10 @@ void keyring_free(struct keyring *keyring)
 {
 	if (!keyring)
 		return;
-	for (unsigned i = 0; keyring->rings && i < keyring->config->token_count; i++)
+	for (unsigned i = 0; keyring->rings && i < keyring->config->token_count; i++) {
 		token_close(keyring->rings[i].token);
+		pthread_mutex_destroy(&keyring->rings[i].lock);
+	}
 	free(keyring->rings);
 	free(keyring);
 }
@@ -73,23 +79,27 @@ static void try_open(struct ring *ring, struct remote_link *keyd, const char *na
 	ring->retry_at_ms = clock_monotonic_ms() + ring->retry_step_ms;
 }
 
+/* `name` is borrowed by the token. */
+static enum rc ring_token(struct ring *ring, struct remote_link *keyd, const char *name, struct token **ret_token,
+			  struct err *err)
+{
+	pthread_mutex_lock(&ring->lock);
+	if (!ring->token && may_try(ring))
+		try_open(ring, keyd, name);
+	enum rc rc = ring->token ? RC_OK : ring->failure.rc;
+	if (ring->token)
+		*ret_token = ring->token;
+	else if (err)
+		*err = ring->failure;
+	pthread_mutex_unlock(&ring->lock);
+	return rc;
+}
+
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err)
 {
-	for (unsigned i = 0; i < keyring->config->token_count; i++) {
-		struct ring *ring = &keyring->rings[i];
-
-		if (strcmp(keyring->config->tokens[i].name, name) != 0)
-			continue;
-		if (!ring->token && may_try(ring))
-			try_open(ring, keyring->keyd, keyring->config->tokens[i].name); /* borrowed by the token */
-		if (!ring->token) {
-			if (err)
-				*err = ring->failure;
-			return ring->failure.rc;
-		}
-		*ret_token = ring->token;
-		return RC_OK;
-	}
+	for (unsigned i = 0; i < keyring->config->token_count; i++)
+		if (strcmp(keyring->config->tokens[i].name, name) == 0)
+			return ring_token(&keyring->rings[i], keyring->keyd, keyring->config->tokens[i].name, ret_token, err);
 	return err_set(err, RC_ABSENT, "no token \"%s\" in %s; it was there when the key was made", name, keyring->config->path);
 }
 
@@ -132,9 +142,16 @@ enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key
 	return rc == RC_ABSENT ? token_generate(token, &key->name, key->type, ret_key, err) : rc;
 }
 
+enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, struct err *err)
+{
+	struct token *token;
+	enum rc rc = keyring_token(keyring, key->token, &token, err);
+
+	return rc == RC_OK ? token_generate(token, &key->name, key->type, ret_key, err) : rc;
+}
+
 enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err)
 {
-	AUTO(token_key) struct token_key *found = NULL;
 	struct token *token;
 	enum rc rc = keyring_token(keyring, key->token, &token, err);
 
@@ -142,13 +159,9 @@ enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool
 	/* An absent token says nothing about its keys. */
 	if (rc != RC_OK)
 		return rc;
-	rc = find_or_erase_unkept(token, key, &found, ret_was_there, err);
-	if (rc == RC_ABSENT)
-		return RC_OK;
-	if (rc == RC_OK)
-		rc = token_erase(found, err);
+	rc = token_erase_name(token, &key->name, err);
 	*ret_was_there = rc == RC_OK;
-	return rc;
+	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
 enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,

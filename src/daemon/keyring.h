@@ -2,7 +2,7 @@
  * keyring.h -- the configured tokens, each opened once, when first needed.
  *
  * A token that refused (RC_DENIED: the PIN, or custody) is not tried again by this process.  One that is away
- * is opened anew after 1 s, 2 s, 4 s ... 5 min; until then the last failure is answered.
+ * is opened anew after 1 s, 2 s, 4 s ... 5 min; until then the last failure is answered.  Several threads may use it.
  */
 #ifndef HWA_KEYRING_H
 #define HWA_KEYRING_H
@@ -31,6 +31,9 @@ enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struc
  */
 enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 				 struct err *err) HWA_CHECKED;
+/* The same of a name that was reserved a moment ago, by this very process: there is no such key, and it is not looked for. */
+enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
+			 struct err *err) HWA_CHECKED;
 /* For good, also one that the token does not keep as it must; not in the token: RC_OK, and it was not there. */
 enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err) HWA_CHECKED;
 /* A new key's name, to be stored before the key is made. */

@@ -1,80 +1,278 @@
-/* loop.c -- one thread, one table: when each certificate is to be looked at next, and the renewals that are under way. */
+/* loop.c -- two agendas, of what waits for its day and of what is under way, and what is done when an item's time has come. */
 #include "loop.h"
 
-#include <poll.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "agenda.h"
 #include "clock.h"
 #include "log.h"
 #include "metrics.h"
+#include "workers.h"
+
+#define CLOCK_DRIFT_MS INT64_C(2000)  /* between the clocks; more, and the time was set or the machine slept */
+#define CLOCK_JUMP_MS  INT64_C(60000) /* worth a line */
 
 struct entry {
 	const struct config_certificate *certificate;
 	struct renewal *renewal; /* under way; else NULL */
-	int64_t at;              /* unix time of the next look */
-	int64_t pause_until;     /* monotonic milliseconds: a wait of less than a second; 0: none */
+	bool is_held;            /* due, and waiting for its authority */
+	unsigned authority;      /* which, then */
+	int64_t held_until;      /* unix time, then */
+	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 };
 
+/*
+ * What is due while its authority can take nothing is held: the most urgent first, by when it expires.  The authority's
+ * gate, an item of its own, lets one at a time go and see.
+ *
+ * An entry is in one of the agendas or in the hands of one worker.  What stands below the lock is read and changed under it
+ * alone; an entry, by the worker that has it.
+ */
 struct loop {
 	struct renewal_desk *desk;
-	struct entry *entries;
-	unsigned count, under_way;
-	int64_t retire_at, round_at; /* unix times; the last round */
-	int64_t blocked_until;       /* unix time: another command works in the state directory */
+	struct entry
+		*entries; /* one a certificate; the item after the last is the look for superseded keys, then come the gates */
+	unsigned count;
+	pthread_mutex_t lock;
+	struct agenda *waiting, *under_way; /* monotonic milliseconds */
+	struct agenda **held;               /* one an authority; by expiry */
+	unsigned in_flight;                 /* entries with a renewal */
+	unsigned active;                    /* workers that need the state directory's lock */
 	bool is_locked;
+	int64_t blocked_until; /* monotonic: another command works in the state directory */
+	int64_t drift;         /* unix time less monotonic time, as last seen */
+	struct workers workers;
+	uint32_t instance; /* of the state directory */
+	struct loop_ear ear;
+	struct renewal_ear renewal_ear;
 };
 
-static volatile sig_atomic_t stopping;
-
-static void on_stop(int number)
+static int64_t drift_now(void)
 {
-	(void)number;
-	stopping = 1;
+	return clock_now() * 1000 - clock_monotonic_ms();
 }
 
-/* Taken only while asleep: a step is never torn, and no thread but this one is interrupted. */
-static void signals_take(sigset_t *ret_asleep)
+/* Where a unix time lies on the clock that is never set. */
+static int64_t monotonic_of(int64_t at)
 {
-	struct sigaction stop = { .sa_handler = on_stop };
-	sigset_t held;
+	int64_t wait = at - clock_now();
 
-	sigemptyset(&held);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGINT);
-	stopping = 0;
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-	pthread_sigmask(SIG_BLOCK, &held, ret_asleep);
-	sigdelset(ret_asleep, SIGTERM);
-	sigdelset(ret_asleep, SIGINT);
+	/* Far off is far off: the day will be planned again before then. */
+	if (wait > INT64_C(366) * 86400)
+		wait = INT64_C(366) * 86400;
+	return clock_monotonic_ms() + (wait > 0 ? wait * 1000 : 0);
+}
+
+enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *err)
+{
+	AUTO(loop) struct loop *loop = calloc(1, sizeof(*loop));
+	unsigned count = desk->config->certificate_count;
+
+	if (!loop)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	pthread_mutex_init(&loop->lock, NULL);
+	loop->desk = desk;
+	loop->drift = drift_now();
+	loop->entries = calloc(count ? count : 1, sizeof(*loop->entries));
+	if (!loop->entries)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	enum rc rc = store_instance(desk->store, &loop->instance, err);
+	if (rc != RC_OK)
+		return rc;
+	unsigned authorities = desk->config->authority_count;
+	loop->held = calloc(authorities ? authorities : 1, sizeof(struct agenda *));
+	if (!loop->held)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	rc = agenda_new(count + 1 + authorities, &loop->waiting, err);
+	if (rc == RC_OK)
+		rc = agenda_new(count, &loop->under_way, err);
+	for (unsigned i = 0; rc == RC_OK && i < authorities; i++)
+		rc = agenda_new(count, &loop->held[i], err);
+	if (rc != RC_OK)
+		return rc;
+	loop->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		loop->entries[i].certificate = &desk->config->certificates[i];
+		agenda_set(loop->waiting, i, clock_monotonic_ms());
+	}
+	agenda_set(loop->waiting, count, clock_monotonic_ms());
+	*ret_loop = TAKE(loop);
+	return RC_OK;
 }
 
 /* Fresh sessions each time: meanwhile another command may have changed an account. */
 static enum rc work_begin(struct loop *loop, struct err *err)
 {
 	struct renewal_desk *desk = loop->desk;
+	enum rc rc = RC_OK;
 
-	if (loop->is_locked)
-		return RC_OK;
-	enum rc rc = store_lock(desk->store, err);
+	pthread_mutex_lock(&loop->lock);
+	if (!loop->is_locked) {
+		rc = store_lock(desk->store, err);
+		if (rc == RC_OK)
+			rc = authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
+		loop->is_locked = rc == RC_OK;
+		if (rc != RC_OK)
+			store_unlock(desk->store);
+	}
 	if (rc == RC_OK)
-		rc = authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
-	loop->is_locked = rc == RC_OK;
-	if (rc != RC_OK)
-		store_unlock(desk->store);
+		loop->active++;
+	else
+		loop->blocked_until = clock_monotonic_ms() + LOOP_BUSY_WAIT * INT64_C(1000);
+	pthread_mutex_unlock(&loop->lock);
 	return rc;
 }
 
 static void work_end(struct loop *loop)
 {
-	if (!loop->is_locked)
+	pthread_mutex_lock(&loop->lock);
+	loop->active--;
+	if (loop->active == 0 && loop->in_flight == 0 && loop->is_locked) {
+		authorities_free(loop->desk->authorities);
+		loop->desk->authorities = NULL;
+		store_unlock(loop->desk->store);
+		loop->is_locked = false;
+	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
 		return;
-	authorities_free(loop->desk->authorities);
-	loop->desk->authorities = NULL;
-	store_unlock(loop->desk->store);
-	loop->is_locked = false;
+	for (unsigned i = 0; i < loop->count; i++)
+		renewal_free(loop->entries[i].renewal);
+	if (loop->is_locked) {
+		authorities_free(loop->desk->authorities);
+		loop->desk->authorities = NULL;
+		store_unlock(loop->desk->store);
+	}
+	for (unsigned i = 0; loop->held && i < loop->desk->config->authority_count; i++)
+		agenda_free(loop->held[i]);
+	free(loop->held);
+	agenda_free(loop->waiting);
+	agenda_free(loop->under_way);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop->entries);
+	free(loop);
+}
+
+/* What is under way comes first: it holds memory, and perhaps an answer that the CA is looking at. */
+static bool take(struct loop *loop, unsigned *ret_item)
+{
+	int64_t at, now = clock_monotonic_ms();
+	bool found = false;
+
+	pthread_mutex_lock(&loop->lock);
+	if (agenda_first(loop->under_way, ret_item, &at) && at <= now) {
+		agenda_remove(loop->under_way, *ret_item);
+		found = true;
+	} else if (loop->blocked_until <= now && loop->in_flight < LOOP_IN_FLIGHT_MAX &&
+		   agenda_first(loop->waiting, ret_item, &at) && at <= now) {
+		agenda_remove(loop->waiting, *ret_item);
+		found = true;
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return found;
+}
+
+static void put_back(struct loop *loop, unsigned item, int64_t at)
+{
+	struct entry *entry = item < loop->count ? &loop->entries[item] : NULL;
+
+	pthread_mutex_lock(&loop->lock);
+	/* Asked for while it was looked at. */
+	if (entry && !entry->renewal && entry->call != RENEWAL_PLANNED) {
+		entry->is_held = false;
+		at = clock_monotonic_ms();
+	}
+	if (entry && entry->is_held) {
+		/* `at` is its expiry here; its gate opens when the authority can take it. */
+		agenda_set(loop->held[entry->authority], item, at);
+		item = loop->count + 1 + entry->authority;
+		at = monotonic_of(entry->held_until);
+		agenda_set(loop->waiting, item, at);
+	} else {
+		agenda_set(entry && entry->renewal ? loop->under_way : loop->waiting, item, at);
+	}
+	workers_tell(&loop->workers, at);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* The most urgent of those that are held goes and sees; the next ones after it, if it is let through. */
+static bool gate_open(struct loop *loop, unsigned authority, unsigned *ret_item)
+{
+	int64_t unused;
+
+	pthread_mutex_lock(&loop->lock);
+	bool found = agenda_first(loop->held[authority], ret_item, &unused);
+	if (found) {
+		agenda_remove(loop->held[authority], *ret_item);
+		loop->entries[*ret_item].is_held = false;
+	}
+	if (found && agenda_first(loop->held[authority], &(unsigned){ 0 }, &unused)) {
+		agenda_set(loop->waiting, loop->count + 1 + authority, clock_monotonic_ms());
+		workers_tell(&loop->workers, clock_monotonic_ms());
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return found;
+}
+
+int64_t loop_idle_ms(struct loop *loop)
+{
+	int64_t at, now = clock_monotonic_ms(), until = now + LOOP_WAKE_MAX * INT64_C(1000);
+	unsigned item;
+
+	pthread_mutex_lock(&loop->lock);
+	if (agenda_first(loop->under_way, &item, &at) && at < until)
+		until = at;
+	if (loop->in_flight < LOOP_IN_FLIGHT_MAX && agenda_first(loop->waiting, &item, &at)) {
+		at = at > loop->blocked_until ? at : loop->blocked_until;
+		until = at < until ? at : until;
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return until > now ? until - now : 0;
+}
+
+/* What another command did, a revocation or half a renewal, may make anything due; so may a clock that was set, in either
+ * direction, and a machine that slept. */
+void loop_look_around(struct loop *loop)
+{
+	int64_t drift = drift_now(), jump = drift - loop->drift;
+	bool is_set = jump > CLOCK_DRIFT_MS || jump < -CLOCK_DRIFT_MS;
+
+	if (!store_changed_elsewhere(loop->desk->store) && !is_set)
+		return;
+	if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS)
+		log_event(LOG_WARN, "the clock was set %s by %lld s, or the machine slept; everything is planned anew",
+			  jump > 0 ? "forward" : "back", (long long)((jump > 0 ? jump : -jump) / 1000));
+	pthread_mutex_lock(&loop->lock);
+	loop->drift = is_set ? drift : loop->drift;
+	for (unsigned i = 0; i <= loop->count + loop->desk->config->authority_count; i++) {
+		if (agenda_has(loop->waiting, i))
+			agenda_set(loop->waiting, i, clock_monotonic_ms());
+		if (i < loop->count && is_set && agenda_has(loop->under_way, i))
+			agenda_set(loop->under_way, i, clock_monotonic_ms());
+	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* Of what is due.  The clock that is never set counts from when the machine was switched on. */
+static int64_t turn_after_boot(const struct loop *loop, const struct entry *entry, int64_t not_after, int64_t now)
+{
+	const struct config_policy *policy = config_policy_get(loop->desk->config, entry->certificate->policy);
+	int64_t turn = plan_turn_after_boot(policy, entry->certificate->name, loop->instance, not_after, now);
+	int64_t wait = turn - clock_monotonic_ms() / 1000;
+	char text[CLOCK_TEXT_MAX];
+
+	if (wait <= 0)
+		return now;
+	log_certificate(
+		LOG_INFO, entry->certificate->name,
+		"due, and its turn after the machine was switched on comes in %s (boot-spread); `hwacme renew %s` does it now",
+		clock_print_duration(wait, text), entry->certificate->name);
+	return now + wait;
 }
 
 static int64_t next_look(const struct loop *loop, const struct entry *entry, int64_t now)
@@ -84,181 +282,207 @@ static int64_t next_look(const struct loop *loop, const struct entry *entry, int
 	enum rc rc = store_certificate_load(loop->desk->store, entry->certificate->name, &record, &err);
 
 	if (rc != RC_OK && rc != RC_ABSENT) {
-		log_failure(entry->certificate->name, &err);
+		log_certificate_failure(entry->certificate->name, &err);
 		return now + LOOP_REST;
 	}
-	return renewal_next_at(loop->desk->config, entry->certificate, rc == RC_OK ? &record : NULL, now);
+	int64_t at = renewal_next_at(loop->desk->config, entry->certificate, rc == RC_OK ? &record : NULL, now);
+	return at > now ? at : turn_after_boot(loop, entry, rc == RC_OK ? record.not_after : 0, now);
 }
 
 /* The failure is in the record and its journal already; here it is told. */
-static void settle(struct loop *loop, struct entry *entry, enum rc rc, const struct err *why)
+static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const struct err *why)
 {
 	int64_t now = clock_now();
 	char text[CLOCK_TEXT_MAX];
-	enum renewal_result result = renewal_outcome(entry->renewal)->result;
+	/* A question to the CA alone was no renewal. */
+	struct renewal_outcome outcome;
+
+	renewal_outcome(entry->renewal, &outcome);
+	const char *counted = renewal_counted_as(&outcome, rc);
 
 	if (rc != RC_OK)
-		log_failure(entry->certificate->name, why);
-	/* A question to the CA alone was no renewal. */
-	if (rc != RC_OK || result != RENEWAL_NOT_DUE)
-		metrics_renewal(rc == RC_OK ? renewal_result_name(result) : "failed");
+		log_certificate_failure(entry->certificate->name, why);
+	if (counted)
+		metrics_renewal(counted);
+	pthread_mutex_lock(&loop->lock);
+	entry->call = RENEWAL_PLANNED;
+	pthread_mutex_unlock(&loop->lock);
+	if (loop->ear.done)
+		loop->ear.done(loop->ear.ctx, entry->certificate, &outcome, rc, why);
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
-	loop->under_way--;
-	loop->retire_at = now; /* what it superseded may go at once */
-	entry->at = next_look(loop, entry, now);
-	if (entry->at < now + LOOP_REST)
-		entry->at = now + LOOP_REST;
-	log_event(LOG_INFO, "%s: next look at %s", entry->certificate->name, clock_print(entry->at, text));
+	int64_t at = next_look(loop, entry, now);
+	at = at < now + LOOP_REST ? now + LOOP_REST : at;
+	log_certificate(LOG_INFO, entry->certificate->name, "next look at %s", clock_print(at, text));
+	pthread_mutex_lock(&loop->lock);
+	loop->in_flight--;
+	/* What it superseded may go at once. */
+	if (agenda_has(loop->waiting, loop->count))
+		agenda_set(loop->waiting, loop->count, clock_monotonic_ms());
+	pthread_mutex_unlock(&loop->lock);
+	return monotonic_of(at);
 }
 
-static void advance(struct loop *loop, struct entry *entry)
+/* As far as it goes without a wait; when it is to go on, or what is next of this certificate. */
+static int64_t carry_on(struct loop *loop, struct entry *entry)
 {
-	struct renewal_wait wait = { 0 };
-	struct err err = { 0 };
-	enum rc rc = RC_OK;
-
-	if (!entry->renewal) {
-		rc = renewal_begin(loop->desk, entry->certificate, false, &entry->renewal, &err);
-		if (rc != RC_OK) {
-			log_failure(entry->certificate->name, &err);
-			entry->at = clock_now() + LOOP_REST;
-			return;
-		}
-		loop->under_way++;
-	}
-	rc = renewal_step(entry->renewal, &wait, &err);
-	if (wait.is_over) {
-		settle(loop, entry, rc, &err);
-		return;
-	}
-	entry->at = wait.until;
-	entry->pause_until = wait.pause_ms ? clock_monotonic_ms() + wait.pause_ms : 0;
-}
-
-/* One step of each that has come; what the plan of an idle one says now may differ from what it said then. */
-static bool advance_all(struct loop *loop, const struct loop_heart *heart)
-{
-	for (unsigned i = 0; i < loop->count && !stopping && loop->blocked_until <= clock_now(); i++) {
-		struct entry *entry = &loop->entries[i];
-		int64_t now = clock_now();
+	for (;;) {
+		struct renewal_wait wait = { 0 };
 		struct err err = { 0 };
+		enum rc rc = renewal_step(entry->renewal, &wait, &err);
 
-		if (entry->at > now || entry->pause_until > clock_monotonic_ms())
-			continue;
-		if (!entry->renewal) {
-			entry->at = next_look(loop, entry, now);
-			if (entry->at > now)
-				continue;
-		}
-		if (work_begin(loop, &err) != RC_OK) {
-			log_failure(entry->certificate->name, &err);
-			loop->blocked_until = now + LOOP_BUSY_WAIT;
-			break;
-		}
-		advance(loop, entry);
-		/* A step may have waited for a peer. */
-		if (!heart->beat(heart->ctx))
-			return false;
+		if (wait.is_over)
+			return settle(loop, entry, rc, &err);
+		int64_t at = wait.until ? monotonic_of(wait.until) : clock_monotonic_ms();
+		if (wait.pause_ms && at < clock_monotonic_ms() + wait.pause_ms)
+			at = clock_monotonic_ms() + wait.pause_ms;
+		if (wait.until || wait.pause_ms || workers_are_stopping(&loop->workers))
+			return at;
 	}
-	return heart->beat(heart->ctx);
 }
 
-static void retire(struct loop *loop)
+/* As put_back() wants it of what is held: when it expires. */
+static int64_t hold(struct entry *entry)
+{
+	struct renewal_outcome outcome;
+
+	renewal_outcome(entry->renewal, &outcome);
+
+	entry->is_held = renewal_is_held(entry->renewal, &entry->held_until, &entry->authority);
+	renewal_free(entry->renewal);
+	entry->renewal = NULL;
+	return outcome.record.not_after;
+}
+
+static int64_t begin(struct loop *loop, struct entry *entry)
+{
+	struct err err = { 0 };
+	int64_t until;
+	unsigned authority;
+	pthread_mutex_lock(&loop->lock);
+	enum renewal_call call = entry->call;
+	pthread_mutex_unlock(&loop->lock);
+	enum rc rc = renewal_begin(loop->desk, entry->certificate, call, &entry->renewal, &err);
+
+	if (rc != RC_OK) {
+		log_certificate_failure(entry->certificate->name, &err);
+		pthread_mutex_lock(&loop->lock);
+		entry->call = RENEWAL_PLANNED;
+		pthread_mutex_unlock(&loop->lock);
+		if (loop->ear.done)
+			loop->ear.done(loop->ear.ctx, entry->certificate, &(struct renewal_outcome){ .blame = BLAME_LOCAL }, rc,
+				       &err);
+		return monotonic_of(clock_now() + LOOP_REST);
+	}
+	if (renewal_is_held(entry->renewal, &until, &authority))
+		return hold(entry);
+	pthread_mutex_lock(&loop->lock);
+	loop->in_flight++;
+	pthread_mutex_unlock(&loop->lock);
+	return carry_on(loop, entry);
+}
+
+/* When it is to be looked at again.  What the plan of an idle one says now may differ from what it said then. */
+static int64_t perform(struct loop *loop, struct entry *entry)
+{
+	struct err err = { 0 };
+
+	pthread_mutex_lock(&loop->lock);
+	bool is_asked = entry->call != RENEWAL_PLANNED;
+	pthread_mutex_unlock(&loop->lock);
+	if (!entry->renewal && !is_asked) {
+		int64_t now = clock_now(), at = next_look(loop, entry, now);
+
+		if (at > now)
+			return monotonic_of(at);
+	}
+	if (work_begin(loop, &err) != RC_OK) {
+		log_certificate_failure(entry->certificate->name, &err);
+		return clock_monotonic_ms();
+	}
+	int64_t at = entry->renewal ? carry_on(loop, entry) : begin(loop, entry);
+	work_end(loop);
+	return at;
+}
+
+static int64_t retire(struct loop *loop)
 {
 	int64_t now = clock_now();
 	struct err err = { 0 };
 	unsigned due = 0;
-
-	if (loop->retire_at > now || loop->blocked_until > now)
-		return;
-	loop->retire_at = now + LOOP_RETIRE;
-	/* No call to a token, and no lock, where there is nothing to erase. */
 	struct store_retired first;
-	if (store_retired_due(loop->desk->store, now, &first, 1, &due, &err) != RC_OK || !due ||
-	    work_begin(loop, &err) != RC_OK) {
-		if (err.rc != RC_OK)
-			log_failure("superseded keys are kept for now", &err);
-		return;
+
+	/* No call to a token, and no lock, where there is nothing to erase. */
+	enum rc rc = store_retired_due(loop->desk->store, now, &first, 1, &due, &err);
+	if (rc == RC_OK && due)
+		rc = work_begin(loop, &err);
+	if (rc == RC_OK && due) {
+		unsigned erased = renewal_retire(loop->desk, now, &err);
+
+		work_end(loop);
+		if (erased)
+			log_event(LOG_INFO, "%u superseded key%s erased", erased, erased == 1 ? "" : "s");
 	}
-	unsigned erased = renewal_retire(loop->desk, now, &err);
-	if (erased)
-		log_event(LOG_INFO, "%u superseded key%s erased", erased, erased == 1 ? "" : "s");
 	if (err.rc != RC_OK)
 		log_failure("superseded keys are kept for now", &err);
+	return clock_monotonic_ms() + LOOP_RETIRE * INT64_C(1000);
 }
 
-/* Milliseconds until something is to be done. */
-static int64_t idle_ms(const struct loop *loop)
+bool loop_turn(struct loop *loop)
 {
-	int64_t now = clock_now(), mono = clock_monotonic_ms(), least = LOOP_WAKE_MAX * INT64_C(1000);
+	unsigned item;
 
-	for (unsigned i = 0; i < loop->count && least > 0; i++) {
-		const struct entry *entry = &loop->entries[i];
-		int64_t wait = entry->at > now ? entry->at - now : 0;
+	if (!take(loop, &item))
+		return false;
+	if (item > loop->count && !gate_open(loop, item - loop->count - 1, &item))
+		return true;
+	put_back(loop, item, item == loop->count ? retire(loop) : perform(loop, &loop->entries[item]));
+	return true;
+}
 
-		wait = wait < LOOP_WAKE_MAX ? wait * 1000 : LOOP_WAKE_MAX * INT64_C(1000);
-		if (entry->pause_until - mono > wait)
-			wait = entry->pause_until - mono;
-		least = wait < least ? wait : least;
+static bool turn(void *ctx)
+{
+	return loop_turn(ctx);
+}
+
+void loop_listen(struct loop *loop, const struct loop_ear *ear)
+{
+	loop->ear = *ear;
+	loop->renewal_ear = (struct renewal_ear){ .ctx = ear->ctx, .event = ear->event };
+	loop->desk->ear = &loop->renewal_ear;
+}
+
+void loop_ask(struct loop *loop, const struct config_certificate *certificate, enum renewal_call call)
+{
+	unsigned item = (unsigned)(certificate - loop->desk->config->certificates);
+	struct entry *entry = &loop->entries[item];
+	int64_t now = clock_monotonic_ms();
+
+	pthread_mutex_lock(&loop->lock);
+	if (!agenda_has(loop->under_way, item) && call > entry->call)
+		entry->call = call;
+	if (entry->is_held && agenda_has(loop->held[entry->authority], item)) {
+		agenda_remove(loop->held[entry->authority], item);
+		entry->is_held = false;
+		agenda_set(loop->waiting, item, now);
+	} else if (agenda_has(loop->waiting, item)) {
+		agenda_set(loop->waiting, item, now);
 	}
-	if (loop->blocked_until > now && least < (loop->blocked_until - now) * 1000)
-		least = (loop->blocked_until - now) * 1000;
-	return least;
+	workers_tell(&loop->workers, now);
+	pthread_mutex_unlock(&loop->lock);
 }
 
-/* What another command did, a revocation or half a renewal, may make anything due; so may a clock that was set back, by which
- * what was planned is years away. */
-static void look_anew(struct loop *loop)
+enum rc loop_run(struct loop *loop, const struct loop_heart *heart, struct err *err)
 {
-	int64_t now = clock_now();
-	bool is_set_back = now + 1 < loop->round_at;
-
-	loop->round_at = now;
-	if (!store_changed_elsewhere(loop->desk->store) && !is_set_back)
-		return;
-	if (is_set_back) {
-		log_event(LOG_WARN, "the clock was set back; everything is planned anew");
-		loop->retire_at = loop->blocked_until = 0;
+	bool is_heard = true;
+	enum rc rc = workers_start(&loop->workers, LOOP_WORKERS, turn, loop, err);
+	if (rc != RC_OK)
+		return rc;
+	while ((is_heard = heart->beat(heart->ctx)) && !workers_are_stopping(&loop->workers) &&
+	       (rc = store_in_place(loop->desk->store, err)) == RC_OK) {
+		loop_look_around(loop);
+		workers_await(&loop->workers, loop_idle_ms(loop));
 	}
-	for (unsigned i = 0; i < loop->count; i++)
-		if (!loop->entries[i].renewal)
-			loop->entries[i].at = 0;
-}
-
-static enum rc rounds(struct loop *loop, const struct loop_heart *heart, const sigset_t *asleep, struct err *err)
-{
-	bool is_heard = heart->beat(heart->ctx);
-
-	while (is_heard && !stopping) {
-		look_anew(loop);
-		is_heard = advance_all(loop, heart);
-		if (!loop->under_way) {
-			retire(loop);
-			work_end(loop);
-		}
-		int64_t ms = idle_ms(loop);
-		ppoll(NULL, 0, &(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, asleep);
-	}
-	return is_heard ? RC_OK : err_set(err, RC_RETRY, "the process that watches over this one is gone");
-}
-
-enum rc loop_run(struct renewal_desk *desk, const struct loop_heart *heart, struct err *err)
-{
-	struct loop loop = { .desk = desk, .count = desk->config->certificate_count };
-	sigset_t asleep;
-
-	loop.entries = calloc(loop.count ? loop.count : 1, sizeof(*loop.entries));
-	if (!loop.entries)
-		return err_set(err, RC_RESOURCE, "out of memory");
-	for (unsigned i = 0; i < loop.count; i++)
-		loop.entries[i].certificate = &desk->config->certificates[i];
-	signals_take(&asleep);
-	enum rc rc = rounds(&loop, heart, &asleep, err);
-	/* What is under way goes on from its record at the next start. */
-	for (unsigned i = 0; i < loop.count; i++)
-		renewal_free(loop.entries[i].renewal);
-	work_end(&loop);
-	free(loop.entries);
-	return rc;
+	workers_stop(&loop->workers);
+	return is_heard ? rc : err_set(err, RC_RETRY, "a process that this one cannot be without is gone");
 }

@@ -1,25 +1,60 @@
 /*
  * loop.h -- the renewal daemon's engine: begins what is due, carries on what waits, sleeps until the next time.
  *
- * Every renewal is carried on step by step, so thousands can wait for their CA at once without a thread each.  The
- * state directory is locked only while something is under way: other commands work beside an idle daemon.
+ * Every renewal is carried on step by step by whichever of a few workers is free, so many can wait for their CA at once
+ * without a thread each, and one that hangs holds up no other.  The state directory is locked only while something is
+ * under way: other commands work beside an idle daemon.
  */
 #ifndef HWA_LOOP_H
 #define HWA_LOOP_H
 
 #include "renewal.h"
 
-#define LOOP_WAKE_MAX  60   /* seconds asleep at the most: a clock that was set is noticed by then */
-#define LOOP_REST      60   /* seconds between two renewals of one certificate, whatever the plan says */
-#define LOOP_BUSY_WAIT 5    /* seconds until the state directory is tried again while another command works in it */
-#define LOOP_RETIRE    3600 /* seconds between two looks for superseded keys, when nothing else happens */
+#define LOOP_WORKERS       8    /* steps performed at once: an exchange, a call to a token, a hook */
+#define LOOP_IN_FLIGHT_MAX 8192 /* renewals under way at once, 2 KiB each while they wait; others that are due wait their turn */
+#define LOOP_WAKE_MAX      60   /* seconds asleep at the most: a clock that was set is noticed by then */
+#define LOOP_REST          60   /* seconds between two renewals of one certificate, whatever the plan says */
+#define LOOP_BUSY_WAIT     5    /* seconds until the state directory is tried again while another command works in it */
+#define LOOP_RETIRE        3600 /* seconds between two looks for superseded keys, when nothing else happens */
 
-/* Until SIGTERM or SIGINT, RC_OK; or until `beat` fails, which is called at each round: RC_RETRY.  desk->authorities is the
- * loop's own business, NULL before and after. */
+struct loop;
+
+/* Who is told of renewals; called in the workers' threads, and must not block. */
+struct loop_ear {
+	void *ctx;
+	void (*event)(void *ctx, const struct config_certificate *certificate, const char *event);
+	/* The renewal is over: RC_OK, or `why` it failed. */
+	void (*done)(void *ctx, const struct config_certificate *certificate, const struct renewal_outcome *outcome, enum rc rc,
+		     const struct err *why);
+};
+
+/* Borrows the desk; the loop fills and empties desk->authorities, which is NULL before and after.  Every certificate is looked at
+ * once at the start. */
+enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *err) HWA_CHECKED;
+/* Renewals that are under way go on from their stored records at the next start. */
+void loop_free(struct loop *loop);
+
+/* Performs the item that comes first, if its time has come; false when there was nothing to do.  From any thread. */
+bool loop_turn(struct loop *loop);
+/* Milliseconds until the next item can be performed; at most LOOP_WAKE_MAX seconds. */
+int64_t loop_idle_ms(struct loop *loop);
+/* To be called now and then: notices what other commands wrote to the store, and a clock that was set. */
+void loop_look_around(struct loop *loop);
+
+/* Who is told of renewals; called before the loop runs, and copied. */
+void loop_listen(struct loop *loop, const struct loop_ear *ear);
+/* Has a certificate renewed now instead of at its time; a renewal of it that is under way just goes on.  The listener's done() is
+ * called in any case.  From any thread. */
+void loop_ask(struct loop *loop, const struct config_certificate *certificate, enum renewal_call call);
+
+/* Runs until SIGTERM or SIGINT (RC_OK), until `beat`, which is called at each round, returns false (RC_RETRY), or until the state
+ * directory was removed or replaced (RC_RESOURCE). */
 struct loop_heart {
 	void *ctx;
 	bool (*beat)(void *ctx);
 };
-enum rc loop_run(struct renewal_desk *desk, const struct loop_heart *heart, struct err *err) HWA_CHECKED;
+enum rc loop_run(struct loop *loop, const struct loop_heart *heart, struct err *err) HWA_CHECKED;
+
+AUTO_DEFINE(loop, struct loop *, loop_free);
 
 #endif /* HWA_LOOP_H */

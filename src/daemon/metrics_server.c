@@ -1,28 +1,32 @@
-/* metrics_server.c -- a small HTTP server in front of the counters and of a database connection of its own. */
+/* metrics_server.c -- a small HTTP server in front of the counters, the status page and a database connection of its own. */
 #include "metrics_server.h"
 
-#include <microhttpd.h>
-#include <signal.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "libmicrohttpd.h"
 #include "listen.h"
 #include "metrics.h"
 #include "renewal.h"
+#include "status_list.h"
+#include "web_server.h"
 
 #define CONNECTIONS_MAX 8
-#define IDLE_SECONDS    10
 
 struct metrics_server {
 	const struct config *config;
-	struct store *store; /* read-only; used in the server's one thread alone */
-	struct MHD_Daemon *daemon;
-	int listening;
+	struct store *store; /* read-only; used in the server's one thread alone, as is the list */
+	struct status_list *list;
+	struct web_server *server;
+	int listening; /* until it is the server's */
 };
 
 /* All lines of one name stand together in the format, so each has a text of its own until the end. */
-enum gauge { NOT_AFTER, NEXT_RENEWAL, STATE, GAUGE_COUNT };
+enum gauge { NOT_AFTER, NEXT_RENEWAL, STATE, FAILURES, SERVICE_FAILURES, GAUGE_COUNT };
 static const char *const GAUGES[GAUGE_COUNT] = {
 	[NOT_AFTER] = "# HELP hwacme_certificate_not_after_seconds When the live certificate expires, unix time.\n"
 		      "# TYPE hwacme_certificate_not_after_seconds gauge\n",
@@ -30,6 +34,10 @@ static const char *const GAUGES[GAUGE_COUNT] = {
 			 "# TYPE hwacme_certificate_next_renewal_seconds gauge\n",
 	[STATE] = "# HELP hwacme_certificate_state 1 for the state that it is in.\n"
 		  "# TYPE hwacme_certificate_state gauge\n",
+	[FAILURES] = "# HELP hwacme_certificate_failures Failures in a row of its renewal.\n"
+		     "# TYPE hwacme_certificate_failures gauge\n",
+	[SERVICE_FAILURES] = "# HELP hwacme_certificate_service_failures Failures in a row of its deploy hook or its probe.\n"
+			     "# TYPE hwacme_certificate_service_failures gauge\n",
 };
 
 static enum rc certificate_print(const struct metrics_server *server, const struct config_certificate *certificate, int64_t now,
@@ -48,6 +56,11 @@ static enum rc certificate_print(const struct metrics_server *server, const stru
 	if (rc == RC_OK)
 		rc = buf_print(&texts[STATE], err, "hwacme_certificate_state{name=\"%s\",state=\"%s\"} 1\n", name,
 			       certificate_state_name(record.state));
+	if (rc == RC_OK)
+		rc = buf_print(&texts[FAILURES], err, "hwacme_certificate_failures{name=\"%s\"} %u\n", name, record.attempts);
+	if (rc == RC_OK)
+		rc = buf_print(&texts[SERVICE_FAILURES], err, "hwacme_certificate_service_failures{name=\"%s\"} %u\n", name,
+			       record.service.attempts);
 	/* What was never issued does not expire. */
 	if (rc == RC_OK && record.generation)
 		rc = buf_print(&texts[NOT_AFTER], err, "hwacme_certificate_not_after_seconds{name=\"%s\"} %lld\n", name,
@@ -57,8 +70,11 @@ static enum rc certificate_print(const struct metrics_server *server, const stru
 
 static enum rc print(const struct metrics_server *server, struct buf *text, struct err *err)
 {
-	struct buf texts[GAUGE_COUNT] = { BUF_MAX(METRICS_BODY_MAX), BUF_MAX(METRICS_BODY_MAX), BUF_MAX(METRICS_BODY_MAX) };
+	struct buf texts[GAUGE_COUNT];
 	int64_t now = clock_now();
+
+	for (int gauge = 0; gauge < GAUGE_COUNT; gauge++)
+		texts[gauge] = BUF_MAX(METRICS_BODY_MAX);
 	enum rc rc = metrics_print(text, err);
 
 	for (int gauge = 0; gauge < GAUGE_COUNT && rc == RC_OK; gauge++)
@@ -73,23 +89,54 @@ static enum rc print(const struct metrics_server *server, struct buf *text, stru
 	return rc;
 }
 
+struct header {
+	const char *name, *value;
+};
+
+/* Nothing here is any other site's business, nor a file of another kind than it says. */
+static const struct header HEADERS[] = {
+	{ MHD_HTTP_HEADER_X_CONTENT_TYPE_OPTIONS, "nosniff" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ MHD_HTTP_HEADER_CACHE_CONTROL, "no-store" },
+	{ MHD_HTTP_HEADER_CONTENT_SECURITY_POLICY, STATUS_PAGE_POLICY },
+};
+
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, struct span body)
 {
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
+		libmicrohttpd.create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
 
 	if (!response)
 		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	enum MHD_Result queued = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+	libmicrohttpd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	for (size_t i = 0; i < sizeof(HEADERS) / sizeof(HEADERS[0]); i++)
+		libmicrohttpd.add_response_header(response, HEADERS[i].name, HEADERS[i].value);
+	enum MHD_Result queued = libmicrohttpd.queue_response(connection, status, response);
+	libmicrohttpd.destroy_response(response);
 	return queued;
+}
+
+/* What the query says; anything else in it means nothing here. */
+static enum rc page_print(const struct metrics_server *server, struct MHD_Connection *connection, struct buf *html,
+			  struct err *err)
+{
+	const char *find = libmicrohttpd.lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "find");
+	const char *page = libmicrohttpd.lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "page");
+	char wanted[STATUS_PAGE_FIND];
+	unsigned long number = page ? strtoul(page, NULL, 10) : 1;
+
+	snprintf(wanted, sizeof(wanted), "%s", find ? find : "");
+	return status_list_print(server->list, wanted, number > UINT32_MAX ? UINT32_MAX : (unsigned)number, clock_now(), html,
+				 err);
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
 				  const char *version, const char *upload, size_t *upload_len, void **state)
 {
-	AUTO(buf) struct buf text = BUF_MAX(METRICS_BODY_MAX);
+	const struct metrics_server *server = ctx;
+	bool is_page = strcmp(url, "/") == 0;
+	AUTO(buf) struct buf text = BUF_MAX(is_page ? STATUS_PAGE_MAX : METRICS_BODY_MAX);
 	struct err err = { 0 };
 
 	(void)version;
@@ -98,23 +145,36 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	*state = ctx;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", span_text("GET only\n"));
-	if (strcmp(url, "/metrics") != 0)
-		return answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", span_text("there is /metrics\n"));
+	if (strcmp(url, "/style.css") == 0)
+		return answer(connection, MHD_HTTP_OK, "text/css; charset=utf-8", span_text(status_style));
+	if (strcmp(url, "/icon.svg") == 0)
+		return answer(connection, MHD_HTTP_OK, "image/svg+xml", span_text(status_icon));
+	if (!is_page && strcmp(url, "/metrics") != 0)
+		return answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", span_text("there is /, a page, and /metrics\n"));
 	/* Half of the numbers would look like all of them. */
-	if (print(ctx, &text, &err) != RC_OK)
-		return answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", span_text(err.text));
-	return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_span(&text));
+	if ((is_page ? page_print(server, connection, &text, &err) : print(server, &text, &err)) != RC_OK)
+		return answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", span_text(err.text));
+	return answer(connection, MHD_HTTP_OK, is_page ? "text/html; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
+		      buf_span(&text));
 }
 
 enum rc metrics_server_open(const struct config *config, struct metrics_server **ret_server, struct err *err)
 {
 	AUTO(metrics_server) struct metrics_server *server = calloc(1, sizeof(*server));
+	char host[HOST_NAME_MAX + 1] = "";
 
 	if (!server)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	server->config = config;
 	server->listening = -1;
+	/* Whose page it is, for who looks after many. */
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		snprintf(host, sizeof(host), "this host");
 	enum rc rc = store_open_readonly(config->state, &server->store, err);
+	if (rc == RC_OK)
+		rc = status_list_new(config, server->store, host, &server->list, err);
+	if (rc == RC_OK)
+		rc = libmicrohttpd_load(err);
 	if (rc == RC_OK)
 		rc = listen_open("metrics", config->metrics_listen, &server->listening, err);
 	if (rc == RC_OK)
@@ -124,30 +184,20 @@ enum rc metrics_server_open(const struct config *config, struct metrics_server *
 
 enum rc metrics_server_start(struct metrics_server *server, struct err *err)
 {
-	sigset_t all, before;
+	enum rc rc = web_server_start(server->listening, CONNECTIONS_MAX, on_request, server, &server->server, err);
 
-	/* Its thread takes no signal: they are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, server,
-					  MHD_OPTION_LISTEN_SOCKET, server->listening, MHD_OPTION_CONNECTION_LIMIT,
-					  (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-					  MHD_OPTION_END);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!server->daemon)
-		return err_set(err, RC_RESOURCE, "metrics: the server cannot be started: out of memory or threads");
-	server->listening = -1; /* its own now */
-	return RC_OK;
+	server->listening = -1;
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "metrics");
 }
 
 void metrics_server_stop(struct metrics_server *server)
 {
 	if (!server)
 		return;
-	if (server->daemon)
-		MHD_stop_daemon(server->daemon);
+	web_server_stop(server->server);
 	if (server->listening >= 0)
 		close(server->listening);
+	status_list_free(server->list);
 	store_close(server->store);
 	free(server);
 }

@@ -1,4 +1,5 @@
-/* metrics_server.h -- GET /metrics for Prometheus: what was counted, and each certificate as the store has it; read-only. */
+/* metrics_server.h -- GET /metrics for Prometheus: what was counted, and each certificate as the store has it; GET / the same for
+ * people (status_page.h).  Read-only. */
 #ifndef HWA_METRICS_SERVER_H
 #define HWA_METRICS_SERVER_H
 

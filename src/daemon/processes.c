@@ -2,6 +2,7 @@
 #include "processes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -9,7 +10,9 @@
 
 #include "clock.h"
 #include "listen.h"
+#include "log.h"
 #include "spawner.h"
+#include "spki.h"
 #include "wire.h"
 
 #define HOOK_GRACE_MS 5000 /* beyond the hook's own timeout: to start, to be killed, to answer */
@@ -121,6 +124,7 @@ enum rc processes_start(const struct config *config, struct processes **ret_proc
 	*processes = (struct processes){ .config = config, .fd = -1 };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "socketpair: %s", strerror(errno));
+	spki_prepare();
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
@@ -153,6 +157,17 @@ void processes_stop(struct processes *processes)
 	while (processes->spawner && waitpid(processes->spawner, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(processes);
+}
+
+bool processes_are_there(struct processes *processes)
+{
+	int status;
+
+	if (!processes->spawner || waitpid(processes->spawner, &status, WNOHANG) == 0)
+		return processes->spawner != 0;
+	processes->spawner = 0;
+	log_event(LOG_ERROR, "the process that starts keyd and hooks has ended");
+	return false;
 }
 
 struct remote_link *processes_keyd(struct processes *processes)
@@ -192,12 +207,29 @@ static enum rc hook_await(struct processes *processes, const struct spawner_mess
 	return rc;
 }
 
-enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate, struct err *err)
+static enum rc program_await(struct processes *processes, enum spawner_request request,
+			     const struct config_certificate *certificate, int64_t timeout, char *ret_words, struct err *err)
 {
-	struct spawner_message message = { .request = SPAWNER_DEPLOY,
+	struct spawner_message message = { .request = request,
 					   .certificate = (uint32_t)(certificate - processes->config->certificates) };
+	AUTO(buf) struct buf words = BUF_MAX(PROGRAM_OUTPUT_MAX);
+	enum rc rc = hook_await(processes, &message, timeout, &words, err);
 
-	return hook_await(processes, &message, certificate->deploy_timeout, NULL, err);
+	if (rc == RC_OK && ret_words)
+		snprintf(ret_words, PROGRAM_OUTPUT_MAX + 1, "%s", buf_text(&words));
+	return rc;
+}
+
+enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate,
+			 char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err)
+{
+	return program_await(processes, SPAWNER_DEPLOY, certificate, certificate->deploy_timeout, ret_words, err);
+}
+
+enum rc processes_probe(struct processes *processes, const struct config_certificate *certificate,
+			char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err)
+{
+	return program_await(processes, SPAWNER_PROBE, certificate, certificate->probe.timeout, ret_words, err);
 }
 
 enum rc processes_challenge(struct processes *processes, const struct config_certificate *certificate,

@@ -9,6 +9,7 @@
 #include "challenge.h"
 #include "config.h"
 #include "err.h"
+#include "program.h"
 #include "remote.h"
 #include "scope.h"
 
@@ -21,10 +22,16 @@ enum rc processes_start(const struct config *config, struct processes **ret_proc
 /* Waits until keyd has closed its tokens, or was killed for not doing so. */
 void processes_stop(struct processes *processes);
 
+/* False: the spawner has ended, and no key and no hook is to be had any more; it is told once. */
+bool processes_are_there(struct processes *processes);
+
 /* keyd, which is started by the first call; stays the processes'. */
 struct remote_link *processes_keyd(struct processes *processes);
-/* deploy_run() of a certificate of the configuration, outside the sandbox. */
-enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate, struct err *err) HWA_CHECKED;
+/* deploy_run() and deploy_probe() of a certificate of the configuration, outside the sandbox. */
+enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate,
+			 char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err) HWA_CHECKED;
+enum rc processes_probe(struct processes *processes, const struct config_certificate *certificate,
+			char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err) HWA_CHECKED;
 /* challenge_hook_run() of a challenge of the configuration, outside the sandbox. */
 enum rc processes_challenge(struct processes *processes, const struct config_certificate *certificate,
 			    const struct config_challenge *challenge, const struct challenge_call *call, struct buf *ret_output,

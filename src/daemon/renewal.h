@@ -16,6 +16,12 @@
 
 #define RENEWAL_PATIENCE 600 /* seconds one call waits for the CA in all, before it leaves the order for later */
 
+/* Who wants to hear what goes into a certificate's journal. */
+struct renewal_ear {
+	void *ctx;
+	void (*event)(void *ctx, const struct config_certificate *certificate, const char *event);
+};
+
 /* What a renewal works with; all borrowed. */
 struct renewal_desk {
 	const struct config *config;
@@ -23,6 +29,7 @@ struct renewal_desk {
 	struct store *store;
 	struct keyring *keyring;
 	struct authorities *authorities;
+	const struct renewal_ear *ear; /* NULL: nobody */
 };
 
 /* Whose failure it was; decides the exit status. */
@@ -33,28 +40,40 @@ const char *renewal_result_name(enum renewal_result result); /* "not due", "enro
 struct renewal_outcome {
 	enum renewal_result result;
 	enum renewal_blame blame;        /* when the call failed */
+	bool is_live;                    /* it failed when the certificate was live: its hook, its probe, what it left to clear */
 	struct plan plan;                /* why it was done, or when it will be */
 	struct store_certificate record; /* as stored at the end */
 };
 
-/* One renewal under way, carried on step by step; whoever holds it decides how to wait. */
+/* The label `result` of hwacme_renewals_total under which it is counted; NULL: it is not counted. */
+const char *renewal_counted_as(const struct renewal_outcome *outcome, enum rc rc);
+
+/* One renewal under way, carried on step by step; its owner decides how to wait.  While it waits it is small, because what is stored is
+ * not kept in memory. */
 struct renewal;
 struct renewal_wait {
 	bool is_over;      /* nothing is left to do, or it failed */
-	int64_t until;     /* unix time; 0: now.  Stored, so that a restart waits no less */
-	unsigned pause_ms; /* under a second */
+	int64_t until;     /* unix time of the next step; 0: now.  It is stored: a restart does not shorten the wait */
+	unsigned pause_ms; /* beside it, milliseconds, under a second */
 };
-/* Decides what is to be done; nothing is done yet.  Borrows both. */
-enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+/* Who wants it.  PLANNED: the daemon, which waits for the back-off and for an authority that takes orders.  ASKED: the operator, who
+ * waits only where the CA said so (Retry-After).  FORCED: the operator, although it is not due. */
+enum renewal_call { RENEWAL_PLANNED, RENEWAL_ASKED, RENEWAL_FORCED };
+/* Decides what is to be done, and does nothing yet.  Borrows desk and certificate. */
+enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
 		      struct renewal **ret_renewal, struct err *err) HWA_CHECKED;
-/* One step; a failure is in the record and its journal, and ends it. */
+/* True: it is due, but its authority takes no order before *ret_until (unix time), and nothing has been done.  *ret_authority is the
+ * number of that authority in the configuration. */
+bool renewal_is_held(const struct renewal *renewal, int64_t *ret_until, unsigned *ret_authority);
+/* Performs one step.  A failure ends the renewal, and is in the record and its journal. */
 enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err) HWA_CHECKED;
-const struct renewal_outcome *renewal_outcome(struct renewal *renewal); /* good until renewal_free() */
+/* What has come of it so far, with the record as it is stored. */
+void renewal_outcome(const struct renewal *renewal, struct renewal_outcome *ret_outcome);
 void renewal_free(struct renewal *renewal);
 AUTO_DEFINE(renewal, struct renewal *, renewal_free);
 
-/* All steps and waits of it.  *ret_outcome is filled on failure too; the failure is in the record and its journal. */
-enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, bool forced,
+/* Performs all steps, and waits between them.  *ret_outcome is filled on failure too; the failure is in the record and its journal. */
+enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
 		    struct renewal_outcome *ret_outcome, struct err *err) HWA_CHECKED;
 
 /* What plan_next() would say of this certificate; `record` is NULL when the store has none. */
@@ -65,13 +84,18 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 struct plan renewal_plan_after(const struct config *config, const struct config_certificate *certificate, int64_t at,
 			       int64_t life);
 
-/* When a renewal of it that is begun then has something to do: an order, a question to the CA, a hook that is owed.  Our own
- * back-off counts here, which renewal_begin() does not know. */
+/* The next time (unix time) at which there is something to do for it: an order, a question to the CA, a deploy hook that has not
+ * succeeded, a probe, something to clear away.  Back-offs are respected. */
 int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
 			const struct store_certificate *record, int64_t now);
 
-/* Erases the keys whose time has come; one that cannot be erased now is tried again next time.
- * The number erased; the last failure in *err. */
+/* Erases superseded keys whose time has come and whose successor is in service; one that cannot be erased now is tried again next
+ * time.  Returns how many were erased; *err has the last failure, if there was one. */
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);
+
+#define RENEWAL_OVERDUE 7200 /* seconds that a key may be there after its time: the daemon looks once an hour */
+
+/* Keys that should be gone and are not: their token refuses to erase them, or nobody has tried.  The number written to `ret`. */
+unsigned renewal_overdue(const struct config *config, struct store *store, int64_t now, struct store_retired *ret, unsigned max);
 
 #endif /* HWA_RENEWAL_H */

@@ -5,16 +5,23 @@
 #include <string.h>
 #include <strings.h>
 
+#include "availability.h"
 #include "clock.h"
 #include "renewal_info.h"
 #include "renewal_record.h"
+
+int64_t renewal_ari_asks_at(const struct renewal_info *info, int64_t now)
+{
+	/* No answer makes it later than that: the clock has been set back since. */
+	return info->check_at > now && info->check_at - now <= RENEWAL_INFO_CHECK_MOST + 1 ? info->check_at : now;
+}
 
 bool renewal_ari_is_due(const struct config_policy *policy, const struct config_certificate *certificate,
 			const struct store_certificate *record, int64_t now)
 {
 	const struct renewal_info *info = &record->renewal_info;
 
-	if (!policy->ari || !record->generation || !info->id[0] || info->check_at > now)
+	if (!policy->ari || !record->generation || !info->id[0] || renewal_ari_asks_at(info, now) > now)
 		return false;
 	/* RFC 9773, 4.3: MUST NOT after it expired, nor after it is considered to be replaced; nor is a renewal under way asked about. */
 	return now < record->not_after && !info->is_replaced && !record->revoked_at && !renewal_is_keyed(&record->next_key) &&
@@ -37,18 +44,30 @@ void renewal_ari_ask(const struct renewal_desk *desk, struct store_certificate *
 	struct renewal_info before = *info;
 	struct client *client;
 	struct err err = { 0 };
-	enum rc rc = authorities_reader(desk->authorities, record->authority, &client, &err);
+	int64_t quiet_until = 0;
 
 	event[0] = '\0';
+	if (availability_quiet_until(desk->store, record->authority, now, &quiet_until, NULL) == RC_OK && quiet_until > now) {
+		info->check_at = quiet_until;
+		return;
+	}
+	enum rc rc = authorities_reader(desk->authorities, record->authority, &client, &err);
 	if (rc == RC_OK)
 		rc = renewal_info_ask(client, now, info, &err);
 	else
 		info->check_at = now + RENEWAL_INFO_CHECK_USUAL;
 	if (rc == RC_OK) {
+		(void)!availability_note_question(desk->store, record->authority, AVAILABILITY_HEARD, now, NULL);
 		if (before.start != info->start || before.end != info->end || strcmp(before.explanation, info->explanation) != 0)
 			describe(info, event, room);
 		return;
 	}
+	/* RFC 9773, 4.3.3: Retry-After is obeyed, and what it says while it is out of order is said to all. */
+	if (err.origin == ERR_CURL)
+		(void)!availability_note_question(desk->store, record->authority,
+						  before.failures ? AVAILABILITY_LOST_AGAIN : AVAILABILITY_LOST, now, NULL);
+	else if (err.retry_at)
+		(void)!availability_note(desk->store, record->authority, &err, now, NULL);
 	/* A server without it is nothing to speak of; of the others the first failure in a row is told. */
 	if (rc != RC_ABSENT && before.failures == 0)
 		snprintf(event, room, "renewal information: %s", err.text);

@@ -4,6 +4,8 @@
 
 #include "renewal.h"
 
+/* When it may be asked about: not before now. */
+int64_t renewal_ari_asks_at(const struct renewal_info *info, int64_t now);
 /* Is it time to ask the CA about the live certificate?  Never after its expiry or replacement (4.3). */
 bool renewal_ari_is_due(const struct config_policy *policy, const struct config_certificate *certificate,
 			const struct store_certificate *record, int64_t now);

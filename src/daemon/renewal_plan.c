@@ -1,4 +1,5 @@
 /* renewal_plan.c -- makes the facts that plan_next() decides on, of a record and the configuration. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -6,6 +7,7 @@
 #include "certificate_profile.h"
 #include "renewal_ari.h"
 #include "renewal_record.h"
+#include "service_plan.h"
 
 static int by_text(const void *left, const void *right)
 {
@@ -54,18 +56,37 @@ int64_t renewal_least_not_after(const struct config *config, const struct config
 	return record->not_after;
 }
 
+/* The certificate as it is configured at the authority that issued it.  A fallback's is as good as the first one's: it is renewed
+ * in its time, and the first is asked then. */
+static struct config_certificate as_issued(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	struct config_certificate issued = *certificate;
+
+	for (unsigned i = 0; i < certificate->fallback_count; i++)
+		if (strcmp(certificate->fallback[i], record->authority) == 0)
+			issued.authority = certificate->fallback[i];
+	return issued;
+}
+
 static bool config_changed(const struct config *config, const struct config_certificate *certificate,
 			   const struct store_certificate *record)
 {
 	char names[sizeof(record->names)], asked[CERTIFICATE_PROFILE_TEXT_MAX];
-	struct csr_request request =
-		certificate_profile_request(certificate, config_authority_get(config, certificate->authority));
+	const struct config_certificate issued = as_issued(certificate, record);
+	struct csr_request request = certificate_profile_request(certificate, config_authority_get(config, issued.authority));
 
 	certificate_profile_print(&request, asked);
 	renewal_names_print(certificate, names, sizeof(names));
 	return strcasecmp(names, record->names) != 0 || strcmp(asked, record->asked) != 0 ||
-	       profile_changed(config, certificate, record) || strcmp(certificate->authority, record->authority) != 0 ||
+	       profile_changed(config, &issued, record) || strcmp(issued.authority, record->authority) != 0 ||
 	       !renewal_key_matches(&record->live_key, &certificate->key);
+}
+
+/* A failure that is yet to happen was noted by a clock that has been set back since: nobody knows how long ago it was, and a wait that
+ * is counted from there could outlast the certificate. */
+static int64_t retry_at(const struct store_certificate *record, int64_t now)
+{
+	return record->failed_at > now ? 0 : record->retry_at;
 }
 
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
@@ -77,11 +98,14 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.issued = record->generation != 0;
 		facts.not_before = record->not_before;
 		facts.not_after = record->not_after;
-		facts.issued_at = record->issued_at;
+		facts.issued_at = record->issued_at <= now ? record->issued_at : record->not_before;
+		facts.authorized_until = record->authorized_until;
+		/* No two certificates have one. */
+		(void)sscanf(record->fingerprint, "%16" SCNx64, &facts.seed);
 		facts.revoked = record->revoked_at != 0;
 		facts.config_changed = facts.issued && config_changed(config, certificate, record);
 		facts.under_way = renewal_is_keyed(&record->next_key);
-		facts.retry_at = record->retry_at;
+		facts.retry_at = retry_at(record, now);
 		facts.attempts = record->attempts;
 		facts.suggested_start = record->renewal_info.start;
 		facts.suggested_end = record->renewal_info.end;
@@ -108,11 +132,12 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
 
 	if (!record)
 		return at;
-	if (record->state == CERT_INSTALLED && certificate->deploy_run_count && record->retry_at < at)
-		at = record->retry_at;
-	int64_t asks_at = record->renewal_info.check_at > now ? record->renewal_info.check_at : now;
+	struct service_plan service = service_next(certificate, record);
+	if (service.when < at)
+		at = service.when;
+	int64_t asks_at = renewal_ari_asks_at(&record->renewal_info, now);
 	/* After a failure nothing is asked before the back-off is over. */
-	if (record->retry_at <= now && asks_at < at && renewal_ari_is_due(policy, certificate, record, asks_at))
+	if (retry_at(record, now) <= now && asks_at < at && renewal_ari_is_due(policy, certificate, record, asks_at))
 		at = asks_at;
 	return at;
 }

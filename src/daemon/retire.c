@@ -1,23 +1,65 @@
-/* retire.c -- erases superseded keys when their time has come. */
+/* retire.c -- erases superseded keys when their time has come, and what took their place is in service. */
+#include "config.h"
 #include "renewal.h"
+#include "service_plan.h"
 
-#define RETIRED_AT_ONCE 32 /* keys erased in one go */
+#define RETIRED_AT_ONCE 32 /* keys looked at in one go */
+
+/* Is it more than time that it waits for?  What cannot be told is kept. */
+static bool is_needed(const struct config *config, struct store *store, const struct store_retired *retired, int64_t now)
+{
+	const struct config_certificate *certificate =
+		retired->certificate[0] ? config_certificate_get(config, retired->certificate) : NULL;
+	struct store_certificate record;
+
+	/* An account's, one that was never live, one of a certificate that is configured no more, one with nothing valid left. */
+	if (!certificate || !retired->generation || retired->not_after <= now)
+		return false;
+	if (store_certificate_load(store, retired->certificate, &record, NULL) != RC_OK)
+		return true;
+	/* The live one is the first of those that are kept, and the last one retired the second. */
+	return !service_is_proven(certificate, &record) ||
+	       retired->newer + 2 <= config_policy_get(config, certificate->policy)->keep;
+}
+
+/* An absent token says nothing about its keys: the record waits until it is back. */
+static bool erase(const struct renewal_desk *desk, const struct store_retired *retired, bool *ret_was_there, struct err *err)
+{
+	return keyring_erase(desk->keyring, &retired->key, ret_was_there, err) == RC_OK &&
+	       store_retired_drop(desk->store, &retired->key.name, err) == RC_OK;
+}
 
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err)
 {
 	struct store_retired retired[RETIRED_AT_ONCE];
-	unsigned count = 0, erased = 0;
+	unsigned count = RETIRED_AT_ONCE, erased = 0, kept = 0;
 
-	if (store_retired_due(desk->store, now, retired, RETIRED_AT_ONCE, &count, err) != RC_OK)
-		return 0;
-	for (unsigned i = 0; i < count; i++) {
-		bool was_there = false;
+	while (count == RETIRED_AT_ONCE) {
+		if (store_retired_page(desk->store, now, kept, retired, RETIRED_AT_ONCE, &count, err) != RC_OK)
+			break;
+		for (unsigned i = 0; i < count; i++) {
+			bool was_there = false;
 
-		/* An absent token says nothing about its keys: the record waits until it is back. */
-		if (keyring_erase(desk->keyring, &retired[i].key, &was_there, err) != RC_OK)
-			continue;
-		if (store_retired_drop(desk->store, &retired[i].key.name, err) == RC_OK && was_there)
-			erased++;
+			if (is_needed(desk->config, desk->store, &retired[i], now) || !erase(desk, &retired[i], &was_there, err))
+				kept++;
+			erased += was_there;
+		}
 	}
 	return erased;
+}
+
+unsigned renewal_overdue(const struct config *config, struct store *store, int64_t now, struct store_retired *ret, unsigned max)
+{
+	struct store_retired retired[RETIRED_AT_ONCE];
+	unsigned count = RETIRED_AT_ONCE, looked_at = 0, found = 0;
+
+	while (count == RETIRED_AT_ONCE && found < max) {
+		if (store_retired_page(store, now - RENEWAL_OVERDUE, looked_at, retired, RETIRED_AT_ONCE, &count, NULL) != RC_OK)
+			break;
+		looked_at += count;
+		for (unsigned i = 0; i < count && found < max; i++)
+			if (!is_needed(config, store, &retired[i], now))
+				ret[found++] = retired[i];
+	}
+	return found;
 }

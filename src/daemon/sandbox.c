@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "challenge.h"
+#include "http.h"
 #include "sandbox_files.h"
 
 /* What both need: memory, threads, clocks, files already open and files by name. */
@@ -67,6 +69,7 @@ static const char *const COMMON[] = {
 	"chmod",
 	"fchmod",
 	"fchmodat",
+	"fchown",
 	"umask",
 	"dup",
 	"dup2",
@@ -177,7 +180,6 @@ static const char *const KEYD_ONLY[] = {
 	"semctl",
 	"msync",
 	"chown",
-	"fchown",
 	"fchownat",
 	"lchown",
 	"utimensat",
@@ -301,12 +303,32 @@ enum rc sandbox_keyd(const struct config *config, struct err *err)
 	return filter_load(filter, complete, err);
 }
 
+/* Behind it nothing can be. */
+static enum rc load_libraries(const struct config *config, struct err *err)
+{
+	enum rc rc = http_load(err);
+
+	for (unsigned i = 0; i < config->certificate_count && rc == RC_OK; i++) {
+		const struct config_certificate *certificate = &config->certificates[i];
+
+		for (unsigned at = 0; at < certificate->challenge_count && rc == RC_OK; at++) {
+			const struct challenge_ops *ops = challenge_get(certificate->challenges[at].type);
+
+			if (ops && ops->load)
+				rc = ops->load(&certificate->challenges[at], err);
+		}
+	}
+	return rc;
+}
+
 enum rc sandbox_engine(const struct config *config, struct err *err)
 {
 	static const int families[] = { AF_INET, AF_INET6, AF_NETLINK };
 
 	prctl(PR_SET_DUMPABLE, 0);
-	enum rc rc = sandbox_files(config, err);
+	enum rc rc = load_libraries(config, err);
+	if (rc == RC_OK)
+		rc = sandbox_files(config, err);
 	if (rc != RC_OK)
 		return rc;
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));

@@ -23,7 +23,8 @@ enum rc sandbox_keyd(const struct config *config, struct err *err) HWA_CHECKED;
 /*
  * The engine: no program is run, no memory made executable (so no module can be mapped), no AF_UNIX socket.  Of files it
  * reads what resolving names and TLS need, and writes the database, archive/ and live/.  It cannot read a PIN, and
- * cannot touch STATE/keys.  To be entered when the store is open and before the network is.
+ * cannot touch STATE/keys.  The libraries that it may come to use are loaded here first.  To be entered when the store is
+ * open and before the network is.
  */
 enum rc sandbox_engine(const struct config *config, struct err *err) HWA_CHECKED;
 

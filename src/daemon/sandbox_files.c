@@ -169,7 +169,8 @@ static bool allow_challenges(const struct fence *fence, const struct config *con
 		const struct config_challenge *challenge = &certificate->challenges[i];
 
 		ok = (!challenge->webroot || allow_webroot(fence, config, challenge->webroot)) &&
-		     allow_replaced(fence, config, challenge->token_file) && allow_replaced(fence, config, challenge->trust);
+		     allow_replaced(fence, config, challenge->token_file) && allow_replaced(fence, config, challenge->trust) &&
+		     allow_replaced(fence, config, challenge->client.file);
 	}
 	return ok;
 }
@@ -182,6 +183,7 @@ static bool allow_all(const struct fence *fence, const struct config *config)
 	} below_state[] = {
 		/* Listing STATE itself is what SQLite's fsync of a directory needs. */
 		{ "", LANDLOCK_ACCESS_FS_READ_DIR },  { "/hwacme.db", FILE_WRITE },
+		{ "/hwacme.db-wal", FILE_WRITE },     { "/hwacme.db-shm", FILE_WRITE },
 		{ "/hwacme.db-journal", FILE_WRITE }, { "/lock", FILE_WRITE },
 		{ "/archive", TREE_WRITE },           { "/live", TREE_WRITE },
 	};
@@ -196,7 +198,8 @@ static bool allow_all(const struct fence *fence, const struct config *config)
 		ok = allow_replaced(fence, config, SYSTEM_FILES[i]);
 	for (unsigned i = 0; i < config->authority_count && ok; i++)
 		ok = allow_replaced(fence, config, config->authorities[i].trust) &&
-		     allow_replaced(fence, config, config->authorities[i].roots);
+		     allow_replaced(fence, config, config->authorities[i].roots) &&
+		     allow_replaced(fence, config, config->authorities[i].client.file);
 	for (unsigned i = 0; i < config->certificate_count && ok; i++)
 		ok = allow_challenges(fence, config, &config->certificates[i]);
 #ifdef __SANITIZE_ADDRESS__

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 #define HOUR INT64_C(3600)
 
 static enum rc item_add(struct schedule *schedule, const struct schedule_item *item, struct err *err)
@@ -67,20 +69,62 @@ void schedule_sort(struct schedule *schedule)
 		qsort(schedule->items, schedule->count, sizeof(*schedule->items), by_time);
 }
 
-size_t schedule_busiest_hour(const struct schedule *schedule, int64_t *ret_at)
+static bool is_of(const struct schedule_item *item, const char *authority)
 {
-	size_t most = 0, first = 0;
+	return !authority || strcmp(item->certificate->authority, authority) == 0;
+}
+
+size_t schedule_busiest_hour(const struct schedule *schedule, const char *authority, int64_t *ret_at)
+{
+	size_t most = 0, first = 0, within = 0;
 
 	*ret_at = 0;
 	for (size_t last = 0; last < schedule->count; last++) {
-		while (schedule->items[last].at - schedule->items[first].at >= HOUR)
-			first++;
-		if (last - first + 1 > most) {
-			most = last - first + 1;
+		if (!is_of(&schedule->items[last], authority))
+			continue;
+		within++;
+		for (; schedule->items[last].at - schedule->items[first].at >= HOUR || !is_of(&schedule->items[first], authority);
+		     first++)
+			within -= is_of(&schedule->items[first], authority);
+		if (within > most) {
+			most = within;
 			*ret_at = schedule->items[first].at;
 		}
 	}
 	return most;
+}
+
+/* Is it maintenance windows that have them fall together? */
+static bool has_windows(const struct schedule *schedule, const struct config *config, const char *authority, int64_t from)
+{
+	for (size_t i = 0; i < schedule->count; i++) {
+		const struct schedule_item *item = &schedule->items[i];
+
+		if (item->at >= from && item->at < from + HOUR && is_of(item, authority) &&
+		    config_policy_get(config, item->certificate->policy)->window_count)
+			return true;
+	}
+	return false;
+}
+
+bool schedule_overload(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
+		       char *text, size_t room)
+{
+	char at[CLOCK_TEXT_MAX];
+	int64_t from;
+	size_t most = schedule_busiest_hour(schedule, authority->name, &from);
+
+	if (!authority->orders_per_hour || most <= authority->orders_per_hour)
+		return false;
+	bool by_windows = has_windows(schedule, config, authority->name, from);
+	snprintf(text, room,
+		 "authority \"%s\" takes %u orders an hour, but %zu renewals fall into the hour from %s; the last of them waits "
+		 "%zu h%s",
+		 authority->name, authority->orders_per_hour, most, clock_print(from, at),
+		 (most - 1) / authority->orders_per_hour,
+		 by_windows ? ", and a maintenance window cannot hold them: widen `windows`, or give certificates other ones"
+			    : ": raise `jitter`, or give certificates other policies");
+	return true;
 }
 
 void schedule_clear(struct schedule *schedule)

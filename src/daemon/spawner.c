@@ -17,15 +17,20 @@
 #include "challenge_hook.h"
 #include "clock.h"
 #include "deploy.h"
+#include "family.h"
 #include "keyd.h"
 #include "log.h"
 #include "sandbox.h"
 #include "wire.h"
 
+#define HOOKS_MAX 64 /* at once; the engine has fewer workers */
+
 struct spawner {
 	const struct config *config;
 	int engine;
 	pid_t keyd; /* 0: none */
+	/* Those that wait for a hook each; 0: a free place. */
+	pid_t waiting[HOOKS_MAX];
 };
 
 struct request {
@@ -117,23 +122,11 @@ static int keyd_main(const struct spawner *spawner, const struct request *reques
 	return rc == RC_OK ? 0 : 1;
 }
 
-/* Signals as a program expects to find them. */
-static void signals_default(void)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		signal(numbers[i], SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static enum rc hook_run(const struct spawner *spawner, const struct spawner_message *message, struct buf *ret_output,
 			struct err *err)
 {
 	const struct config_certificate *certificate = &spawner->config->certificates[message->certificate];
-	char live[4096];
+	char live[4096], words[PROGRAM_OUTPUT_MAX + 1] = "";
 
 	if (message->request == SPAWNER_CHALLENGE)
 		return challenge_hook_run(certificate, &certificate->challenges[message->challenge], &message->call, ret_output,
@@ -141,7 +134,9 @@ static enum rc hook_run(const struct spawner *spawner, const struct spawner_mess
 	int len = snprintf(live, sizeof(live), "%s/live/%s", spawner->config->state, certificate->name);
 	if (len < 0 || (size_t)len >= sizeof(live))
 		return err_set(err, RC_INPUT, "state: the path is too long: %s", spawner->config->state);
-	return deploy_run(certificate, live, err);
+	enum rc rc = message->request == SPAWNER_DEPLOY ? deploy_run(certificate, live, words, err)
+							: deploy_probe(certificate, live, words, err);
+	return rc == RC_OK ? buf_append(ret_output, span_text(words), err) : rc;
 }
 
 static void hook_main(const struct spawner *spawner, const struct request *request)
@@ -150,12 +145,12 @@ static void hook_main(const struct spawner *spawner, const struct request *reque
 	AUTO(buf) struct buf output = BUF_MAX(SPAWNER_OUTPUT_MAX);
 	struct err err = { 0 };
 
-	signals_default();
+	program_set_caller(request->fds[0]);
 	enum rc rc = hook_run(spawner, &request->message, &output, &err);
 	wire_clear(&wire);
 	wire_put_bytes(&wire, buf_span(&output));
 	wire_put_err(&wire, rc, &err);
-	/* The engine may be gone by now; the hook has run all the same. */
+	/* The engine may be gone by now. */
 	(void)!wire_send(&wire, request->fds[0], NULL);
 }
 
@@ -188,18 +183,47 @@ static bool is_configured(const struct config *config, const struct spawner_mess
 	const struct config_certificate *certificate = &config->certificates[message->certificate];
 	if (message->request == SPAWNER_DEPLOY)
 		return certificate->deploy_run_count > 0;
+	if (message->request == SPAWNER_PROBE)
+		return certificate->probe.run_count > 0;
 	return message->challenge < certificate->challenge_count && certificate->challenges[message->challenge].run_count > 0;
+}
+
+static pid_t *waiting_place(struct spawner *spawner, pid_t pid)
+{
+	for (unsigned i = 0; i < HOOKS_MAX; i++)
+		if (spawner->waiting[i] == pid)
+			return &spawner->waiting[i];
+	return NULL;
 }
 
 static void hook_start(struct spawner *spawner, const struct request *request)
 {
-	if (request->fd_count != 1 || !is_configured(spawner->config, &request->message))
+	pid_t *place = waiting_place(spawner, 0);
+
+	if (!place || request->fd_count != 1 || !is_configured(spawner->config, &request->message))
 		return;
-	if (fork() == 0) {
+	pid_t pid = fork();
+	*place = pid > 0 ? pid : 0;
+	if (pid == 0) {
 		close(spawner->engine);
 		hook_main(spawner, request);
 		_exit(0);
 	}
+}
+
+/* Whoever waited for a hook has ended what it started, unless it was killed itself: then that has come to us. */
+static void waiting_ended(struct spawner *spawner, pid_t pid, int status)
+{
+	pid_t kept[HOOKS_MAX + 1] = { spawner->keyd };
+	pid_t *place = waiting_place(spawner, pid);
+
+	if (!place)
+		return;
+	*place = 0;
+	if (!WIFSIGNALED(status))
+		return;
+	memcpy(kept + 1, spawner->waiting, sizeof(spawner->waiting));
+	family_end_strays(kept, HOOKS_MAX + 1);
 }
 
 /* Why keyd ended is worth a line: it is what an operator tells the vendor of a module. */
@@ -209,6 +233,7 @@ static void children_reap(struct spawner *spawner)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		waiting_ended(spawner, pid, status);
 		if (pid != spawner->keyd)
 			continue;
 		spawner->keyd = 0;
@@ -234,6 +259,7 @@ static void perform(struct spawner *spawner, const struct request *request)
 	case SPAWNER_START_KEYD: keyd_start(spawner, request); break;
 	case SPAWNER_KILL_KEYD: keyd_kill(spawner); break;
 	case SPAWNER_DEPLOY:
+	case SPAWNER_PROBE:
 	case SPAWNER_CHALLENGE: hook_start(spawner, request); break;
 	default: break;
 	}
@@ -260,6 +286,7 @@ int spawner_serve(const struct config *config, int fd)
 	struct signalfd_siginfo unread;
 
 	prctl(PR_SET_NAME, "hwacme-spawner");
+	(void)!family_adopt();
 	for (;;) {
 		struct request request;
 

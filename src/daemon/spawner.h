@@ -2,7 +2,7 @@
  * spawner.h -- a small process that starts the others: keyd, and deploy hooks.
  *
  * It is forked before anything else and stays outside the engine's sandbox, which its
- * children would inherit.  It takes four requests and runs only what its own copy of the configuration says; of a request
+ * children would inherit.  It takes five requests and runs only what its own copy of the configuration says; of a request
  * it believes numbers, and what challenge_call_check() lets into a hook's environment.
  */
 #ifndef HWA_SPAWNER_H
@@ -13,14 +13,16 @@
 #include "challenge.h"
 #include "config.h"
 
-#define SPAWNER_FDS_MAX      4u
-#define SPAWNER_OUTPUT_MAX   CHALLENGE_TOKEN_MAX
-#define SPAWNER_KEYD_STOP_MS 5000 /* keyd closes its tokens when the engine is gone; then it is killed */
+#define SPAWNER_FDS_MAX    4u
+#define SPAWNER_OUTPUT_MAX CHALLENGE_TOKEN_MAX
+#define SPAWNER_KEYD_STOP_MS \
+	1000 /* keyd closes its tokens when the engine is gone; then it is killed: with the engine's time all end within five seconds */
 
 enum spawner_request {
 	SPAWNER_START_KEYD, /* with the sockets it shall serve */
 	SPAWNER_KILL_KEYD,
 	SPAWNER_DEPLOY,    /* with a socket on which the end is answered: output (wire_put_bytes()), result (wire_put_err()) */
+	SPAWNER_PROBE,     /* the same, for a program that probes */
 	SPAWNER_CHALLENGE, /* the same, for a program of a challenge */
 };
 

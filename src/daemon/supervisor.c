@@ -25,6 +25,7 @@ struct supervisor {
 	bool was_at_work; /* ever */
 	bool is_stopping, is_reloading, owes_ready;
 	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
+	int64_t heard_at;                      /* when the engine last was */
 	int64_t told_at;                       /* when the service manager last heard of us */
 	unsigned pause;                        /* seconds */
 };
@@ -70,7 +71,7 @@ static void engine_start(struct supervisor *supervisor)
 	int ends[2];
 
 	supervisor->start_at = 0;
-	supervisor->started_at = clock_monotonic_ms();
+	supervisor->started_at = supervisor->heard_at = clock_monotonic_ms();
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
 		supervisor->engine = fork();
 		if (supervisor->engine == 0) {
@@ -105,7 +106,7 @@ static void on_heart(struct supervisor *supervisor)
 		return;
 	/* The last words of an engine that was told to end are not the new one's. */
 	bool is_ready = supervisor->owes_ready && !supervisor->kill_at;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = supervisor->heard_at = clock_monotonic_ms();
 	/* A busy engine beats with each step; a second is often enough for a watchdog. */
 	if (is_ready || now - supervisor->told_at >= 1000) {
 		notify_send(is_ready ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
@@ -128,7 +129,8 @@ static void on_signal(struct supervisor *supervisor)
 		}
 		log_event(LOG_INFO, "the configuration is read again");
 		notify_reloading();
-		supervisor->is_reloading = supervisor->owes_ready = true;
+		supervisor->owes_ready = true;
+		supervisor->is_reloading = supervisor->engine != 0;
 		engine_end(supervisor);
 		if (!supervisor->engine)
 			supervisor->start_at = clock_monotonic_ms();
@@ -164,7 +166,8 @@ static bool engine_gone(struct supervisor *supervisor, int *ret_status)
 {
 	int status = 0;
 
-	if (!supervisor->engine || waitpid(supervisor->engine, &status, WNOHANG) != supervisor->engine)
+	/* One of whom waitpid(2) knows nothing is gone too. */
+	if (!supervisor->engine || waitpid(supervisor->engine, &status, WNOHANG) == 0)
 		return false;
 	supervisor->engine = 0;
 	supervisor->kill_at = 0;
@@ -172,7 +175,7 @@ static bool engine_gone(struct supervisor *supervisor, int *ret_status)
 	supervisor->heart = -1;
 	if (supervisor->is_stopping)
 		return true;
-	if (!supervisor->was_at_work) {
+	if (!supervisor->was_at_work && !supervisor->is_reloading) {
 		*ret_status = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 		return true;
 	}
@@ -180,11 +183,48 @@ static bool engine_gone(struct supervisor *supervisor, int *ret_status)
 	return false;
 }
 
-static int wait_ms(const struct supervisor *supervisor)
+/* Which of these comes first: there is always one, so nothing that got lost has us sleep for ever. */
+static int64_t look_at(const struct supervisor *supervisor)
 {
-	int64_t at = supervisor->kill_at ? supervisor->kill_at : supervisor->start_at, now = clock_monotonic_ms();
+	return supervisor->kill_at  ? supervisor->kill_at
+	       : supervisor->engine ? supervisor->heard_at + supervisor->terms->silence_ms
+				    : supervisor->start_at;
+}
 
-	return !at ? -1 : at <= now ? 0 : (int)(at - now);
+/* Until a message, or that time. */
+static void hear(struct supervisor *supervisor)
+{
+	int64_t until = look_at(supervisor), left = until - clock_monotonic_ms();
+	struct pollfd heard[] = { { .fd = supervisor->signals, .events = POLLIN },
+				  { .fd = supervisor->heart, .events = POLLIN } };
+
+	if (poll(heard, 2, left > 0 ? (int)left : 0) > 0) {
+		if (heard[1].revents & POLLIN)
+			on_heart(supervisor);
+		if (heard[0].revents)
+			on_signal(supervisor);
+	}
+	/* We were stopped ourselves, as all of a container is that is frozen: then the engine was too. */
+	if (clock_monotonic_ms() > until + SUPERVISOR_LATE_MS)
+		supervisor->heard_at = clock_monotonic_ms();
+}
+
+/* Politely first, then not. */
+static void engine_judge(struct supervisor *supervisor)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!supervisor->engine)
+		return;
+	if (!supervisor->kill_at && supervisor->heard_at + supervisor->terms->silence_ms <= now) {
+		log_event(LOG_ERROR, "the engine has not been heard for %lld s; it is ended",
+			  (long long)(now - supervisor->heard_at) / 1000);
+		engine_end(supervisor);
+	} else if (supervisor->kill_at && supervisor->kill_at <= now) {
+		log_event(LOG_WARN, "the engine does not end when it is told to; it is killed");
+		kill(supervisor->engine, SIGKILL);
+		supervisor->kill_at = now + SUPERVISOR_PAUSE_LAST * INT64_C(1000);
+	}
 }
 
 static int supervise(struct supervisor *supervisor)
@@ -192,23 +232,11 @@ static int supervise(struct supervisor *supervisor)
 	int status = 0;
 
 	for (;;) {
-		struct pollfd heard[] = { { .fd = supervisor->signals, .events = POLLIN },
-					  { .fd = supervisor->heart, .events = POLLIN } };
-
-		if (poll(heard, 2, wait_ms(supervisor)) > 0) {
-			if (heard[1].revents & POLLIN)
-				on_heart(supervisor);
-			if (heard[0].revents)
-				on_signal(supervisor);
-		}
-		int64_t now = clock_monotonic_ms();
-		if (supervisor->kill_at && supervisor->kill_at <= now) {
-			kill(supervisor->engine, SIGKILL);
-			supervisor->kill_at = now + SUPERVISOR_STOP_MS;
-		}
+		hear(supervisor);
+		engine_judge(supervisor);
 		if (engine_gone(supervisor, &status) || (supervisor->is_stopping && !supervisor->engine))
 			return status;
-		if (supervisor->start_at && supervisor->start_at <= now && !supervisor->engine)
+		if (!supervisor->engine && supervisor->start_at <= clock_monotonic_ms())
 			engine_start(supervisor);
 	}
 }
@@ -224,6 +252,9 @@ int supervisor_run(const struct supervisor_terms *terms)
 	sigaddset(&ours, SIGHUP);
 	sigaddset(&ours, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &ours, &supervisor.before);
+	sigdelset(&supervisor.before, SIGHUP); /* held back since before the configuration was read */
+	/* Where they are ignored, as one may have been started, the kernel tells nobody of ended children. */
+	signal(SIGCHLD, SIG_DFL);
 	supervisor.signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (supervisor.signals < 0) {
 		log_event(LOG_ERROR, "signalfd: %s", strerror(errno));

@@ -1,0 +1,256 @@
+/* availability.c -- counts failures and orders of each authority; all decisions are functions of its record and the time. */
+#include "availability.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "problem.h"
+
+#define HOUR_MS INT64_C(3600000)
+
+/* A clock that was set back leaves times that nobody can have meant: no Retry-After is longer than CLOCK_RETRY_MAX. */
+static void believe(struct store_availability *availability, int64_t now)
+{
+	if (availability->down_since > now)
+		availability->down_since = now;
+	if (availability->retry_at > now + CLOCK_RETRY_MAX + 1)
+		availability->retry_at = 0;
+	if (availability->probing_until > now + AVAILABILITY_PROBE)
+		availability->probing_until = 0;
+}
+
+static bool is_down_for_long(const struct store_availability *availability, int64_t patience, int64_t now)
+{
+	return availability->down_since && now - availability->down_since >= patience;
+}
+
+static int64_t asked_again_at(const struct store_availability *availability)
+{
+	return availability->retry_at > availability->probing_until ? availability->retry_at : availability->probing_until;
+}
+
+/* Half of what is left to live is kept for the others. */
+static int64_t patience_of(const struct config_policy *policy, int64_t not_after, int64_t now)
+{
+	int64_t left = not_after > now ? (not_after - now) / 2 : 0;
+
+	return not_after && left < policy->fallback_after ? left : policy->fallback_after;
+}
+
+static const char *name_at(const struct config_certificate *certificate, unsigned index)
+{
+	return index ? certificate->fallback[index - 1] : certificate->authority;
+}
+
+enum rc availability_choose(struct store *store, const struct config *config, const struct config_certificate *certificate,
+			    const char *ordered, int64_t not_after, int64_t now, const struct config_authority **ret_authority,
+			    struct err *err)
+{
+	int64_t patience = patience_of(config_policy_get(config, certificate->policy), not_after, now), soonest = INT64_MAX;
+	unsigned count = certificate->fallback_count + 1;
+
+	*ret_authority = config_authority_get(config, certificate->authority);
+	if (certificate->fallback_count == 0)
+		return RC_OK;
+	for (unsigned i = ordered ? 0 : 1; i <= count; i++) {
+		const char *name = i ? name_at(certificate, i - 1) : ordered;
+		struct store_availability availability;
+		enum rc rc = store_availability_load(store, name, &availability, err);
+
+		if (rc != RC_OK)
+			return rc;
+		believe(&availability, now);
+		bool is_usable = !is_down_for_long(&availability, patience, now) || asked_again_at(&availability) <= now;
+		if (!is_usable && asked_again_at(&availability) >= soonest)
+			continue;
+		soonest = asked_again_at(&availability);
+		*ret_authority = config_authority_get(config, name);
+		if (is_usable)
+			return RC_OK;
+	}
+	return RC_OK;
+}
+
+struct admission {
+	const struct config_authority *authority;
+	bool orders;
+	int64_t now, at;
+};
+
+/* A twentieth of an hour's orders may come at once; the others are spread so that no hour has more than it takes. */
+static int64_t order_every(const struct config_authority *authority)
+{
+	return HOUR_MS / (authority->orders_per_hour - authority->orders_per_hour / 20);
+}
+
+/* When it takes the next one (unix milliseconds), and until when those so far are paid for. */
+static int64_t order_next_at(const struct config_authority *authority, const struct store_availability *availability, int64_t now,
+			     int64_t *ret_paid)
+{
+	unsigned burst = authority->orders_per_hour / 20;
+	int64_t every = order_every(authority);
+
+	*ret_paid = availability->order_at_ms > now ? availability->order_at_ms : now;
+	/* A clock that was set back would have us wait for the time it had. */
+	if (*ret_paid > now + HOUR_MS + every)
+		*ret_paid = now;
+	int64_t at = *ret_paid - (burst ? every * (burst - 1) : 0);
+	return at > now ? at : now;
+}
+
+static bool order_counts(struct admission *admission, struct store_availability *availability)
+{
+	int64_t paid, now = admission->now * 1000, at = order_next_at(admission->authority, availability, now, &paid);
+
+	if (at > now) {
+		admission->at = (at + 999) / 1000;
+		return false;
+	}
+	availability->order_at_ms = paid + order_every(admission->authority);
+	return true;
+}
+
+struct availability_view availability_look(const struct config_authority *authority,
+					   const struct store_availability *availability, int64_t now)
+{
+	struct store_availability known = *availability;
+	int64_t paid;
+
+	believe(&known, now);
+	struct availability_view view = { .down_since = known.down_since,
+					  .failures = known.failures,
+					  .is_probed = known.probing_until > now && known.probing_until >= known.retry_at,
+					  .order_at = now };
+	if (asked_again_at(&known) > now)
+		view.asked_at = asked_again_at(&known);
+	if (authority->orders_per_hour)
+		view.order_at = (order_next_at(authority, &known, now * 1000, &paid) + 999) / 1000;
+	return view;
+}
+
+static bool admit(void *ctx, struct store_availability *availability)
+{
+	struct admission *admission = ctx;
+
+	admission->at = admission->now;
+	believe(availability, admission->now);
+	if (asked_again_at(availability) > admission->now) {
+		admission->at = asked_again_at(availability);
+		return false;
+	}
+	bool is_limited = admission->orders && admission->authority->orders_per_hour;
+	if (is_limited && !order_counts(admission, availability))
+		return false;
+	if (availability->retry_at)
+		availability->probing_until = admission->now + AVAILABILITY_PROBE;
+	return is_limited || availability->retry_at;
+}
+
+enum rc availability_admit(struct store *store, const struct config_authority *authority, bool orders, int64_t now,
+			   int64_t *ret_at, struct err *err)
+{
+	struct admission admission = { .authority = authority, .orders = orders, .now = now };
+	enum rc rc = store_availability_change(store, authority->name, admit, &admission, err);
+
+	if (rc == RC_OK)
+		*ret_at = admission.at;
+	return rc;
+}
+
+enum rc availability_quiet_until(struct store *store, const char *authority, int64_t now, int64_t *ret_at, struct err *err)
+{
+	struct store_availability availability;
+	enum rc rc = store_availability_load(store, authority, &availability, err);
+
+	if (rc != RC_OK)
+		return rc;
+	believe(&availability, now);
+	*ret_at = availability.retry_at;
+	return RC_OK;
+}
+
+/* It cannot be reached, is not who it should be, or says itself that it is out of order. */
+static bool is_authoritys_own(const struct err *failure)
+{
+	switch (failure->origin) {
+	case ERR_CURL: return failure->rc == RC_RETRY || failure->rc == RC_DENIED;
+	case ERR_HTTP: return failure->code >= 500;
+	case ERR_ACME: return failure->problem == PROBLEM_SERVER_INTERNAL || failure->code >= 500;
+	default: return false;
+	}
+}
+
+struct outcome {
+	const struct err *failure;
+	int64_t now;
+};
+
+static bool note(void *ctx, struct store_availability *availability)
+{
+	const struct outcome *outcome = ctx;
+
+	believe(availability, outcome->now);
+	if (!outcome->failure || !is_authoritys_own(outcome->failure)) {
+		if (!availability->down_since && !availability->retry_at)
+			return false;
+		*availability = (struct store_availability){ .order_at_ms = availability->order_at_ms };
+		return true;
+	}
+	/* Several found out at once: that is one failure. */
+	if (availability->retry_at > outcome->now)
+		return false;
+	int64_t pause = AVAILABILITY_RETRY_FIRST;
+	for (unsigned i = 2; i <= availability->failures && pause < AVAILABILITY_RETRY_LAST; i++)
+		pause *= 2;
+	pause = pause < AVAILABILITY_RETRY_LAST ? pause : AVAILABILITY_RETRY_LAST;
+	if (!availability->down_since)
+		availability->down_since = outcome->now;
+	if (availability->failures < UINT32_MAX)
+		availability->failures++;
+	availability->probing_until = 0;
+	/* One answer that was lost holds nobody up; two in a row do. */
+	availability->retry_at = availability->failures > 1 ? outcome->now + pause : 0;
+	if (outcome->failure->retry_at > availability->retry_at)
+		availability->retry_at = outcome->failure->retry_at;
+	return true;
+}
+
+enum rc availability_note(struct store *store, const char *authority, const struct err *failure, int64_t now, struct err *err)
+{
+	struct outcome outcome = { failure, now };
+
+	return store_availability_change(store, authority, note, &outcome, err);
+}
+
+struct question {
+	enum availability_question what;
+	int64_t now;
+};
+
+/* The second time in a row it is long: nothing that would be known sooner is worth that all ask. */
+static bool note_question(void *ctx, struct store_availability *availability)
+{
+	const struct question *question = ctx;
+	int64_t now = question->now;
+
+	believe(availability, now);
+	if (question->what == AVAILABILITY_HEARD) {
+		bool was_lost = availability->retry_at && !availability->down_since;
+
+		availability->retry_at = was_lost ? 0 : availability->retry_at;
+		return was_lost;
+	}
+	if (availability->retry_at > now || (!availability->retry_at && question->what == AVAILABILITY_LOST))
+		return false;
+	availability->retry_at = now + (availability->retry_at ? AVAILABILITY_RETRY_LAST : AVAILABILITY_RETRY_FIRST);
+	return true;
+}
+
+enum rc availability_note_question(struct store *store, const char *authority, enum availability_question what, int64_t now,
+				   struct err *err)
+{
+	struct question question = { what, now };
+
+	return store_availability_change(store, authority, note_question, &question, err);
+}

@@ -1,0 +1,41 @@
+/* renewal_tell.c -- puts a record into words. */
+#include "renewal_tell.h"
+
+bool renewal_needs_attention(const struct store_certificate *record, int64_t now)
+{
+	return !record || record->generation == 0 || record->not_after <= now || record->not_before - PLAN_CLOCK_BEHIND > now ||
+	       record->attempts > 0 || record->service.attempts > 0 || record->state == CERT_INSTALLED ||
+	       record->state == CERT_NOT_IN_SERVICE;
+}
+
+/* What order_resume() comes to, for each phase it may be found in. */
+static const char *next_of_order(enum order_phase phase)
+{
+	switch (phase) {
+	case ORDER_START:
+	case ORDER_FAILED: return "a new order is sent, with the same key";
+	case ORDER_AUTHORIZE:
+	case ORDER_VALIDATE:
+	case ORDER_POLL: return "the CA is asked how far the order is, then what it still wants is done";
+	case ORDER_FINALIZE: return "the CSR is sent, unless the CA has it already";
+	case ORDER_FETCH:
+	case ORDER_DONE: return "the certificate is downloaded and judged";
+	case ORDER_PHASE_COUNT: break;
+	}
+	return "";
+}
+
+const char *renewal_next_step(const struct store_certificate *record)
+{
+	switch (record->state) {
+	case CERT_KEYED: return "the key is made or found in its token, and an order is sent";
+	case CERT_ORDERED: return next_of_order(record->order.phase);
+	case CERT_ISSUED: return "the live link is switched to the new certificate";
+	case CERT_INSTALLED: return record->service.deployed_at ? "the service is probed" : "the deploy hook is run";
+	case CERT_NOT_IN_SERVICE: return "the deploy hook is run again, and the service probed";
+	case CERT_NEW:
+	case CERT_IN_SERVICE:
+	case CERTIFICATE_STATE_COUNT: break;
+	}
+	return "";
+}

@@ -1,0 +1,14 @@
+/* renewal_tell.h -- what people are told of a certificate beside its plan: does it need them, and what is done next. */
+#ifndef HWA_RENEWAL_TELL_H
+#define HWA_RENEWAL_TELL_H
+
+#include "renewal.h"
+
+/* Something an operator should look at: nothing live, expired, failing, a hook that is owed, a service that presents something else.  `record` is NULL when the store
+ * has none. */
+bool renewal_needs_attention(const struct store_certificate *record, int64_t now);
+
+/* The step that comes next of what is under way, as a sentence without its end: "the CSR is sent"; "" when nothing is. */
+const char *renewal_next_step(const struct store_certificate *record);
+
+#endif /* HWA_RENEWAL_TELL_H */

@@ -1,0 +1,85 @@
+/* service_plan.c -- the earliest of what a live certificate still wants. */
+#include "service_plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BACK_OFF_FIRST INT64_C(60)
+#define BACK_OFF_LAST  INT64_C(3600)
+
+void service_objects(const struct config_certificate *certificate, char ret_text[STORE_OBJECTS_MAX])
+{
+	const struct config_objects *objects = &certificate->objects;
+
+	snprintf(ret_text, STORE_OBJECTS_MAX, "%s%s%s%s%s", objects->certificate ? "certificate" : "",
+		 objects->chain ? ", chain" : "", objects->certificate && objects->label ? ", " : "",
+		 objects->label ? "label " : "", objects->label ? objects->label : "");
+}
+
+static bool owes_objects(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	char wanted[STORE_OBJECTS_MAX];
+
+	service_objects(certificate, wanted);
+	return strcmp(wanted, record->service.published) != 0;
+}
+
+static bool owes_hook(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	return certificate->deploy_run_count && !record->service.deployed_at;
+}
+
+static bool owes_probe(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	const struct store_service *service = &record->service;
+
+	return config_has_probe(certificate) && (!service->probed_at || service->attempts || service->grace_from);
+}
+
+bool service_is_proven(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	return !owes_objects(certificate, record) && !owes_hook(certificate, record) && !owes_probe(certificate, record);
+}
+
+static void take_earlier(struct service_plan *plan, enum service_what what, int64_t when)
+{
+	if (when < plan->when)
+		*plan = (struct service_plan){ what, when };
+}
+
+struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	const struct store_service *service = &record->service;
+	struct service_plan plan = { SERVICE_NOTHING, INT64_MAX };
+
+	if (!record->generation)
+		return plan;
+	/* Before the hook: the service that it reloads looks for them. */
+	if (owes_objects(certificate, record))
+		return (struct service_plan){ SERVICE_PUBLISH, service->retry_at };
+	/* Then the hook: what it has not yet told the service, no probe will see. */
+	if (owes_hook(certificate, record))
+		return (struct service_plan){ SERVICE_DEPLOY, service->retry_at };
+	if (owes_probe(certificate, record))
+		return (struct service_plan){ SERVICE_PROBE, service->retry_at };
+	/* A hook or a probe that failed is in the configuration no more. */
+	if (record->state == CERT_INSTALLED || record->state == CERT_NOT_IN_SERVICE || service->attempts)
+		return (struct service_plan){ SERVICE_SETTLE, 0 };
+	if (config_has_probe(certificate) && certificate->probe.every)
+		take_earlier(&plan, SERVICE_PROBE, service->probed_at + certificate->probe.every);
+	/* What was replaced goes when its successor is proven, and not before. */
+	if (service->revoke_at)
+		take_earlier(&plan, SERVICE_REVOKE, service->revoke_at);
+	if (service->prune_at)
+		take_earlier(&plan, SERVICE_PRUNE, service->prune_at);
+	return plan;
+}
+
+int64_t service_back_off(unsigned attempts, int64_t now)
+{
+	int64_t pause = BACK_OFF_FIRST;
+
+	for (unsigned i = 1; i < attempts && pause < BACK_OFF_LAST; i++)
+		pause *= 2;
+	return now + (pause < BACK_OFF_LAST ? pause : BACK_OFF_LAST);
+}
