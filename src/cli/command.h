@@ -13,7 +13,7 @@
 #include "err.h"
 #include "renewal.h"
 
-/* FIXED (DESIGN, "Command line"). */
+/* Scripts rely on these (hwacme(1), "EXIT STATUS"). */
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
@@ -30,6 +30,7 @@ struct command_line {
 	const char *days;   /* plan --days */
 	bool with_certificate_key;
 	bool try_it, yes; /* token audit --try; token gc --yes */
+	bool probe;       /* status --probe */
 	char **words;     /* what follows the command's name */
 	int word_count;
 };
@@ -48,8 +49,8 @@ enum exit_status command_version(const struct command_line *line);
 /* The whole program: parses the arguments and runs one command. */
 int cli_main(int argc, char **argv);
 
-/* Loads the configuration or says why not; false: answer EXIT_USAGE. */
-bool command_config(const struct command_line *line, struct config **ret_config);
+/* Loads the configuration or says why not: EXIT_USAGE, or EXIT_FAILED where that is not the configuration's fault. */
+enum exit_status command_config(const struct command_line *line, struct config **ret_config);
 /* Every word must be a certificate of the configuration; false after saying which is not. */
 bool command_names_known(const struct command_line *line, const struct config *config);
 bool command_names(const struct command_line *line, const char *name); /* was it named, or none at all? */

@@ -32,7 +32,9 @@ static enum rc authorize(struct desk *desk, const struct config_certificate *cer
 {
 	AUTO(message_order) struct message_order order = { 0 };
 	struct authorizations_state state = { 0 };
-	struct challenge_bench bench = { .processes = desk->processes, .store = desk->store };
+	struct challenge_bench bench = {
+		.config = desk->config, .processes = desk->processes, .keyring = desk->keyring, .store = desk->store
+	};
 	struct challenge_desk challenges = challenge_desk_make(&bench);
 	AUTO(authorizations) struct authorizations *authorizations = NULL;
 	struct client *client;

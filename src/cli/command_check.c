@@ -1,5 +1,6 @@
 /* command_check.c -- `hwacme check`: tries everything a renewal will need, and changes nothing. */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -7,10 +8,13 @@
 
 #include "certificate_profile.h"
 #include "client.h"
+#include "clock.h"
 #include "command.h"
+#include "connection.h"
 #include "dnspersist01.h"
 #include "log.h"
 #include "output.h"
+#include "program_path.h"
 #include "sandbox.h"
 
 #define DISK_LOW (16u * 1024u * 1024u) /* bytes: a few thousand generations */
@@ -97,16 +101,28 @@ static enum rc check_ordered_profiles(const struct check *check, const struct co
 	return rc;
 }
 
+static struct connection_desk connections(const struct check *check)
+{
+	return (struct connection_desk){ check->config, check->store, check->keyring };
+}
+
+/* What cannot even be shown to it is not the authority's failure. */
+static enum exit_status connection_failure(const struct err *err)
+{
+	return err_is_token(err) ? EXIT_TOKEN : err->rc == RC_INPUT && err->origin != ERR_CURL ? EXIT_USAGE : EXIT_AUTHORITY;
+}
+
 static void check_authorities(struct check *check)
 {
 	for (unsigned i = 0; i < check->config->authority_count; i++) {
 		const struct config_authority *authority = &check->config->authorities[i];
 		AUTO(http) struct http *http = NULL;
 		AUTO(client) struct client *client = NULL;
+		const struct connection_desk desk = connections(check);
 		const char *url = "", *unused;
-		char text[HTTP_URL_MAX + 512], profiles[384] = "";
+		char text[HTTP_URL_MAX + 1024], profiles[384] = "", shown[HTTP_CREDENTIAL_NAME_MAX + 64];
 		struct err err = { 0 };
-		enum rc rc = http_open(authority->trust, &http, &err);
+		enum rc rc = connection_open(&desk, authority->trust, &authority->client, &http, &err);
 
 		/* The directory is read without a signature: no account key is needed. */
 		if (rc == RC_OK)
@@ -116,9 +132,10 @@ static void check_authorities(struct check *check)
 		if (rc == RC_OK)
 			client_profiles_print(client, profiles, sizeof(profiles));
 		bool has_ari = rc == RC_OK && client_url(client, CLIENT_RENEWAL_INFO, &unused, NULL) == RC_OK;
-		snprintf(text, sizeof(text), "%s%s%s%s", url, has_ari ? "; renewal information" : "",
-			 profiles[0] ? "; profiles: " : "", profiles);
-		report(check, "authority", authority->name, EXIT_AUTHORITY, rc == RC_OK ? NULL : &err, text);
+		connection_describe(&desk, &authority->client, shown, sizeof(shown));
+		snprintf(text, sizeof(text), "%s%s%s%s%s%s", url, has_ari ? "; renewal information" : "",
+			 profiles[0] ? "; profiles: " : "", profiles, shown[0] ? "; " : "", shown);
+		report(check, "authority", authority->name, connection_failure(&err), rc == RC_OK ? NULL : &err, text);
 		if (rc == RC_OK && check_ordered_profiles(check, authority, client, &err) != RC_OK)
 			report(check, "authority", authority->name, EXIT_USAGE, &err, "");
 	}
@@ -191,11 +208,80 @@ static void check_name(struct check *check, const struct config_certificate *cer
 		report(check, "challenge", certificate->name, EXIT_USAGE, NULL, text);
 }
 
+/* What a Token Authority would be shown; it is not asked for anything. */
+static void check_client(struct check *check, const char *name, const struct config_challenge *challenge)
+{
+	AUTO(http) struct http *http = NULL;
+	const struct connection_desk desk = connections(check);
+	char shown[HTTP_CREDENTIAL_NAME_MAX + 64], text[sizeof(shown) + 64];
+	struct err err = { 0 };
+
+	connection_describe(&desk, &challenge->client, shown, sizeof(shown));
+	if (!shown[0])
+		return;
+	enum rc rc = connection_open(&desk, challenge->trust, &challenge->client, &http, &err);
+	snprintf(text, sizeof(text), "for the Token Authority: %s", shown);
+	report(check, "challenge", name, connection_failure(&err), rc == RC_OK ? NULL : &err, text);
+}
+
 static void check_challenges(struct check *check)
 {
-	for (unsigned i = 0; i < check->config->certificate_count; i++)
-		for (unsigned at = 0; at < check->config->certificates[i].name_count; at++)
-			check_name(check, &check->config->certificates[i], check->config->certificates[i].names[at]);
+	for (unsigned i = 0; i < check->config->certificate_count; i++) {
+		const struct config_certificate *certificate = &check->config->certificates[i];
+
+		for (unsigned at = 0; at < certificate->name_count; at++)
+			check_name(check, certificate, certificate->names[at]);
+		for (unsigned at = 0; at < certificate->challenge_count; at++)
+			check_client(check, certificate->name, &certificate->challenges[at]);
+	}
+}
+
+static void check_user(struct check *check, const char *name, const char *user)
+{
+	struct err err = { 0 };
+
+	if (user && !getpwnam(user))
+		report(check, "user", name, EXIT_USAGE,
+		       (err_set(&err, RC_INPUT, "there is no user \"%s\" on this machine", user), &err), "");
+}
+
+/* What would fail when the certificate is live already, and what others could have run in our name. */
+static void check_program(struct check *check, const char *name, char *const *argv, const char *user)
+{
+	char path[PATH_MAX];
+	struct err err = { 0 };
+
+	if (!argv || !argv[0])
+		return;
+	enum rc rc = program_find(argv[0], path, &err);
+	if (rc == RC_OK)
+		rc = program_trust(path, user, &err);
+	if (rc != RC_OK)
+		err_wrap(&err, rc, "\"%s\"", argv[0]);
+	report(check, "program", name, EXIT_USAGE, rc == RC_OK ? NULL : &err, path);
+}
+
+/* Looked up before the sandbox is entered: it has no list of users, and no programs. */
+static void check_programs(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->certificate_count; i++) {
+		const struct config_certificate *certificate = &check->config->certificates[i];
+
+		check_program(check, certificate->name, certificate->deploy_run, certificate->deploy_user);
+		check_program(check, certificate->name, certificate->probe.run, certificate->probe.user);
+		for (unsigned at = 0; at < certificate->challenge_count; at++)
+			check_program(check, certificate->name, certificate->challenges[at].run, NULL);
+	}
+}
+
+static void check_users(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->certificate_count; i++) {
+		const struct config_certificate *certificate = &check->config->certificates[i];
+
+		check_user(check, certificate->name, certificate->deploy_user);
+		check_user(check, certificate->name, certificate->probe.user);
+	}
 }
 
 static void check_disk(struct check *check)
@@ -214,6 +300,33 @@ static void check_disk(struct check *check)
 	}
 	report(check, "disk", check->config->state, EXIT_FAILED, rc == RC_OK ? NULL : &err,
 	       check->store ? "writable, with room" : "nothing stored yet");
+	if (!check->store)
+		return;
+	rc = store_sound(check->store, &err);
+	report(check, "database", check->config->state, EXIT_FAILED, rc == RC_OK ? NULL : &err, "read whole");
+}
+
+/* How far it is ahead only others know; a certificate that is yet to begin says that it is behind. */
+static void check_clock(struct check *check)
+{
+	int64_t now = clock_now();
+	char text[CLOCK_TEXT_MAX], from[CLOCK_TEXT_MAX], good[CLOCK_TEXT_MAX + 32];
+	struct err err = { 0 };
+
+	snprintf(good, sizeof(good), "it is %s", clock_print(now, text));
+	for (unsigned i = 0; check->store && i < check->config->certificate_count; i++) {
+		const char *name = check->config->certificates[i].name;
+		struct store_certificate record;
+
+		if (store_certificate_load(check->store, name, &record, NULL) != RC_OK ||
+		    record.not_before - PLAN_CLOCK_BEHIND <= now)
+			continue;
+		(void)!err_set(&err, RC_INPUT,
+			       "it says %s, but \"%s\" is valid only from %s: set it, or nothing is renewed in time", text, name,
+			       clock_print(record.not_before, from));
+		break;
+	}
+	report(check, "clock", "this machine", EXIT_FAILED, err.rc != RC_OK ? &err : NULL, good);
 }
 
 enum exit_status command_check(const struct command_line *line)
@@ -225,8 +338,9 @@ enum exit_status command_check(const struct command_line *line)
 	AUTO(json) json_t *rows = json_array();
 	struct err err = { 0 };
 
-	if (!command_config(line, &config))
-		return EXIT_USAGE;
+	enum exit_status status = command_config(line, &config);
+	if (status != EXIT_DONE)
+		return status;
 	enum rc rc = processes_start(config, &processes, &err);
 	if (rc == RC_OK)
 		rc = store_open_readonly(config->state, &store, &err);
@@ -234,18 +348,22 @@ enum exit_status command_check(const struct command_line *line)
 		rc = RC_OK;
 	if (rc == RC_OK)
 		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
-	if (rc == RC_OK)
+	struct check check = { .line = line, .config = config, .keyring = keyring, .store = store, .rows = rows };
+	if (rc == RC_OK) {
+		report(&check, "config", config->path, EXIT_USAGE, NULL, "understood");
+		check_users(&check);
+		check_programs(&check);
 		rc = sandbox_engine(config, &err);
+	}
 	if (rc != RC_OK) {
 		log_failure("check", &err);
 		return EXIT_FAILED;
 	}
-	struct check check = { .line = line, .config = config, .keyring = keyring, .store = store, .rows = rows };
-	report(&check, "config", config->path, EXIT_USAGE, NULL, "understood");
 	report(&check, "sandbox", "engine", EXIT_FAILED, NULL,
 	       sandbox_has_landlock() ? "seccomp and Landlock"
 				      : "seccomp; this kernel has no Landlock, so files are not confined");
 	check_profiles(&check);
+	check_clock(&check);
 	check_disk(&check);
 	check_tokens(&check);
 	check_custody(&check);

@@ -17,6 +17,7 @@
 #define DAYS_DEFAULT 30
 #define DAY          INT64_C(86400)
 #define BAR_MAX      50 /* columns */
+#define WARNING_MAX  400
 
 static bool days_parse(const char *text, unsigned *ret_days)
 {
@@ -84,11 +85,13 @@ static void histogram_text(const unsigned *counts, int64_t first, unsigned days)
 	}
 }
 
-static void print_text(const struct schedule *schedule, const unsigned *counts, int64_t first, unsigned days, int64_t now)
+static void print_text(const struct schedule *schedule, const struct config *config, const unsigned *counts, int64_t first,
+		       unsigned days, int64_t now)
 {
 	char at[CLOCK_TEXT_MAX];
 	int64_t busiest;
-	size_t most = schedule_busiest_hour(schedule, &busiest);
+	size_t most = schedule_busiest_hour(schedule, NULL, &busiest);
+	char warning[WARNING_MAX];
 
 	items_text(schedule, now);
 	printf("%srenewals a day, %u day%s, UTC:\n", schedule->count ? "\n" : "", days, days == 1 ? "" : "s");
@@ -97,14 +100,19 @@ static void print_text(const struct schedule *schedule, const unsigned *counts, 
 		printf("%zu within one hour at the most, from %s\n", most, clock_print(busiest, at));
 	if (schedule->later)
 		printf("%u certificate%s later\n", schedule->later, schedule->later == 1 ? " is due" : "s are due");
+	for (unsigned i = 0; i < config->authority_count; i++)
+		if (schedule_overload(schedule, config, &config->authorities[i], warning, sizeof(warning)))
+			printf("warning: %s\n", warning);
 }
 
-static void print_json(const struct schedule *schedule, const unsigned *counts, int64_t first, unsigned days)
+static void print_json(const struct schedule *schedule, const struct config *config, const unsigned *counts, int64_t first,
+		       unsigned days)
 {
-	json_t *rows = json_array(), *load = json_array();
+	json_t *rows = json_array(), *load = json_array(), *warnings = json_array();
+	char warning[WARNING_MAX];
 	char date[CLOCK_TEXT_MAX];
 	int64_t busiest;
-	size_t most = schedule_busiest_hour(schedule, &busiest);
+	size_t most = schedule_busiest_hour(schedule, NULL, &busiest);
 
 	for (size_t i = 0; i < schedule->count; i++) {
 		const struct schedule_item *item = &schedule->items[i];
@@ -116,9 +124,12 @@ static void print_json(const struct schedule *schedule, const unsigned *counts, 
 	for (unsigned day = 0; day <= days; day++)
 		json_array_append_new(
 			load, json_pack("{s:s, s:i}", "date", date_print(first + day * DAY, date), "renewals", (int)counts[day]));
-	output_json(json_pack("{s:i, s:o, s:o, s:{s:i, s:o}, s:i}", "days", (int)days, "renewals", rows, "load", load,
-			      "busiest_hour", "renewals", (int)most, "from", output_time(busiest), "later",
-			      (int)schedule->later));
+	for (unsigned i = 0; i < config->authority_count; i++)
+		if (schedule_overload(schedule, config, &config->authorities[i], warning, sizeof(warning)))
+			json_array_append_new(warnings, json_string(warning));
+	output_json(json_pack("{s:i, s:o, s:o, s:{s:i, s:o}, s:i, s:o}", "days", (int)days, "renewals", rows, "load", load,
+			      "busiest_hour", "renewals", (int)most, "from", output_time(busiest), "later", (int)schedule->later,
+			      "warnings", warnings));
 }
 
 static enum rc fill(struct schedule *schedule, const struct config *config, struct store *store, int64_t now, int64_t until,
@@ -148,12 +159,11 @@ enum exit_status command_plan(const struct command_line *line)
 	unsigned days, counts[SCHEDULE_DAYS_MAX + 1] = { 0 };
 	int64_t now = clock_now(), first = now - now % DAY;
 
-	if (line->word_count) {
-		fputs("hwacme: plan takes no names; it is about what falls together\n", stderr);
+	if (!days_parse(line->days, &days))
 		return EXIT_USAGE;
-	}
-	if (!days_parse(line->days, &days) || !command_config(line, &config))
-		return EXIT_USAGE;
+	enum exit_status status = command_config(line, &config);
+	if (status != EXIT_DONE)
+		return status;
 	enum rc rc = store_open_readonly(config->state, &store, &err);
 	/* No database yet is an answer, not a failure: nothing was ever issued. */
 	if (rc == RC_ABSENT)
@@ -166,8 +176,8 @@ enum exit_status command_plan(const struct command_line *line)
 	}
 	count_days(&schedule, first, days, counts);
 	if (line->json)
-		print_json(&schedule, counts, first, days);
+		print_json(&schedule, config, counts, first, days);
 	else
-		print_text(&schedule, counts, first, days, now);
+		print_text(&schedule, config, counts, first, days, now);
 	return EXIT_DONE;
 }

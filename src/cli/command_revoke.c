@@ -6,8 +6,8 @@
 
 #include "certificate.h"
 #include "clock.h"
+#include "connection.h"
 #include "desk.h"
-#include "http.h"
 #include "log.h"
 #include "output.h"
 #include "revocation.h"
@@ -41,12 +41,13 @@ static enum rc with_certificate_key(struct desk *desk, const struct store_certif
 	AUTO(token_key) struct token_key *key = NULL;
 	AUTO(http) struct http *http = NULL;
 	AUTO(client) struct client *client = NULL;
+	const struct connection_desk connections = { desk->config, desk->store, desk->keyring };
 
 	if (!authority)
 		return err_set(err, RC_INPUT, "authority \"%s\", which issued it, is not configured any more", record->authority);
 	enum rc rc = keyring_find(desk->keyring, &record->live_key, &key, err);
 	if (rc == RC_OK)
-		rc = http_open(authority->trust, &http, err);
+		rc = connection_open(&connections, authority->trust, &authority->client, &http, err);
 	if (rc == RC_OK)
 		rc = client_new(http, key, authority->directory, &client, err);
 	return rc == RC_OK ? revocation_request(client, der, reason, err) : rc;

@@ -1,4 +1,5 @@
 /* command_run.c -- `hwacme run`: the renewal daemon, in the foreground, until SIGTERM. */
+#include <signal.h>
 #include <stdio.h>
 
 #include "desk.h"
@@ -6,22 +7,48 @@
 #include "loop.h"
 #include "supervisor.h"
 
-static bool is_sound(void *ctx)
+/* The configuration that is in force.  Each engine gets it as it was read, whatever became of the file since. */
+struct kept {
+	const struct command_line *line;
+	struct config *config;
+};
+
+static enum exit_status kept_read(struct kept *kept)
 {
 	AUTO(config) struct config *config = NULL;
+	enum exit_status status = command_config(kept->line, &config);
 
-	return command_config(ctx, &config);
+	if (status != EXIT_DONE)
+		return status;
+	config_free(kept->config);
+	kept->config = TAKE(config);
+	return EXIT_DONE;
 }
+
+static bool is_sound(void *ctx)
+{
+	return kept_read(ctx) == EXIT_DONE;
+}
+
+/* Without the supervisor, or without keyd and hooks, there is nothing to go on for: another engine is started with all of it. */
+struct heart {
+	int fd;
+	struct processes *processes;
+};
 
 static bool beat(void *ctx)
 {
-	return supervisor_beat(*(int *)ctx);
+	const struct heart *heart = ctx;
+
+	return supervisor_beat(heart->fd) && processes_are_there(heart->processes);
 }
 
-static int engine(void *ctx, int heart)
+static int engine(void *ctx, int fd)
 {
-	AUTO(desk) struct desk desk = { 0 };
-	enum exit_status status = desk_open(ctx, DESK_DAEMON, &desk);
+	struct kept *kept = ctx;
+	/* It is this process's own: the supervisor has its memory, and we a copy of it. */
+	AUTO(desk) struct desk desk = { .config = TAKE(kept->config) };
+	enum exit_status status = desk_open(kept->line, DESK_DAEMON, &desk);
 	struct err err = { 0 };
 
 	if (status != EXIT_DONE)
@@ -29,9 +56,16 @@ static int engine(void *ctx, int heart)
 	struct renewal_desk work = {
 		.config = desk.config, .processes = desk.processes, .store = desk.store, .keyring = desk.keyring
 	};
+	AUTO(loop) struct loop *loop = NULL;
 	enum rc rc = desk.metrics ? metrics_server_start(desk.metrics, &err) : RC_OK;
 	if (rc == RC_OK)
-		rc = loop_run(&work, &(struct loop_heart){ .ctx = &heart, .beat = beat }, &err);
+		rc = loop_new(&work, &loop, &err);
+	if (rc == RC_OK)
+		rc = control_start(desk.control, loop, &err);
+	if (rc == RC_OK)
+		rc = loop_run(loop, &(struct loop_heart){ .ctx = &(struct heart){ fd, desk.processes }, .beat = beat }, &err);
+	/* It asks the loop, which ends before the desk does. */
+	control_stop(TAKE(desk.control));
 	if (rc == RC_OK)
 		return EXIT_DONE;
 	log_failure("run", &err);
@@ -40,16 +74,24 @@ static int engine(void *ctx, int heart)
 
 enum exit_status command_run(const struct command_line *line)
 {
-	struct command_line kept = *line;
+	struct kept kept = { .line = line };
 
-	if (line->word_count || line->json) {
-		fputs("hwacme: run takes no names, and writes no document; all certificates of the configuration are renewed\n",
+	if (line->json) {
+		fputs("hwacme: run writes no document; \"log: { format: json }\" in the configuration is what it can do\n",
 		      stderr);
 		return EXIT_USAGE;
 	}
+	/* Who wants a changed configuration read while we still read the first waits; it would end us. */
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hangup, NULL);
 	/* Here, so that a mistake in it is told at once and by its exit status. */
-	if (!is_sound(&kept))
-		return EXIT_USAGE;
-	return (enum exit_status)supervisor_run(
-		&(struct supervisor_terms){ .ctx = &kept, .is_sound = is_sound, .engine = engine });
+	enum exit_status status = kept_read(&kept);
+	if (status != EXIT_DONE)
+		return status;
+	status = (enum exit_status)supervisor_run(&(struct supervisor_terms){
+		.ctx = &kept, .silence_ms = SUPERVISOR_SILENCE_MS, .is_sound = is_sound, .engine = engine });
+	config_free(kept.config);
+	return status;
 }

@@ -1,46 +1,79 @@
 /*
  * command_status.c -- `hwacme status`: what is held, until when, what comes next and what is wrong.
  *
- * Reads the store only: it sends nothing to a CA and no PIN to a token, so it may be run as often as one likes.
+ * Reads the store only: it sends nothing to a CA and no PIN to a token, so it may be run as often as one likes.  With --probe
+ * it asks the services too, and changes nothing of what is known of them.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "archive.h"
 #include "clock.h"
 #include "command.h"
+#include "deploy.h"
 #include "log.h"
 #include "output.h"
+#include "probe.h"
+#include "renewal_tell.h"
 
-#define JOURNAL_SHOWN 10
+#define OVERDUE_MAX 32 /* of all certificates; more are seen when these are gone */
 
 struct row {
 	const struct config_certificate *certificate;
 	struct store_certificate record;
 	struct plan plan;
-	char live[4096]; /* "" when nothing is live */
+	char live[4096];                     /* "" when nothing is live */
+	struct err live_error;               /* "": it is as it is to be */
+	const struct store_retired *overdue; /* a key of it that should be gone; NULL: none */
+	bool is_probed, has_passed;          /* now */
+	char probe_words[512];
 };
 
-static void row_fill(struct row *row, const struct config *config, struct store *store,
-		     const struct config_certificate *certificate, int64_t now)
+/* live/NAME, as a service finds it; one that was just switched is not in the record yet. */
+static void row_look(struct row *row, const struct config *config)
 {
-	bool known = store && store_certificate_load(store, certificate->name, &row->record, NULL) == RC_OK;
+	const struct store_certificate *record = &row->record;
 
-	if (!known) {
+	snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, record->name);
+	if (archive_check(config->state, record->name, record->generation, &row->live_error) != RC_OK &&
+	    record->next_generation && archive_check(config->state, record->name, record->next_generation, NULL) == RC_OK)
+		row->live_error.text[0] = '\0';
+}
+
+static enum rc row_fill(struct row *row, const struct config *config, struct store *store,
+			const struct config_certificate *certificate, int64_t now, struct err *err)
+{
+	enum rc rc = store ? store_certificate_load(store, certificate->name, &row->record, err) : RC_ABSENT;
+
+	/* What cannot be read is not "new". */
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return rc;
+	if (rc == RC_ABSENT) {
 		row->record = (struct store_certificate){ .state = CERT_NEW };
 		snprintf(row->record.name, sizeof(row->record.name), "%s", certificate->name);
 	}
 	row->certificate = certificate;
-	row->live[0] = '\0';
+	row->is_probed = row->has_passed = false;
+	row->live[0] = row->live_error.text[0] = '\0';
 	if (row->record.generation)
-		snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, certificate->name);
-	row->plan = renewal_plan(config, certificate, known ? &row->record : NULL, false, now);
+		row_look(row, config);
+	row->plan = renewal_plan(config, certificate, rc == RC_OK ? &row->record : NULL, false, now);
+	return RC_OK;
 }
 
-/* Something an operator should look at: nothing live, expired, failing, or a hook that is owed. */
-static bool needs_attention(const struct row *row, int64_t now)
+static void row_probe(struct row *row)
 {
-	return row->record.generation == 0 || row->record.not_after <= now || row->record.attempts > 0 ||
-	       row->record.state == CERT_INSTALLED;
+	const struct config_certificate *certificate = row->certificate;
+	char words[PROGRAM_OUTPUT_MAX + 1] = "";
+	struct err err = { 0 };
+
+	if (!row->record.generation || !config_has_probe(certificate))
+		return;
+	enum rc rc = certificate->probe.connect ? probe_connect(&certificate->probe, &row->record, &err)
+						: deploy_probe(certificate, row->live, words, &err);
+	row->is_probed = true;
+	row->has_passed = rc == RC_OK;
+	snprintf(row->probe_words, sizeof(row->probe_words), "%s", rc == RC_OK ? words : err.text);
 }
 
 static const struct store_key *row_key(const struct row *row)
@@ -67,7 +100,22 @@ static json_t *suggestion_json(const struct renewal_info *info)
 			 output_text(info->explanation));
 }
 
-/* FIXED keys (DESIGN, "status --json"). */
+/* What became of it once it was live; of a probe now, when that was asked for. */
+static json_t *service_json(const struct row *row)
+{
+	const struct store_service *service = &row->record.service;
+	json_t *object = json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "token_objects", output_text(service->published),
+				   "deployed_at", output_time(service->deployed_at), "probed_at", output_time(service->probed_at),
+				   "attempts", (int)service->attempts, "retry_at", output_time(service->retry_at), "last_error",
+				   output_text(service->last_error), "probe", json_null());
+
+	if (object && row->is_probed)
+		json_object_set_new(object, "probe",
+				    json_pack("{s:b, s:o}", "passed", row->has_passed, "words", output_text(row->probe_words)));
+	return object;
+}
+
+/* Scripts rely on these keys: they are added to and not changed. */
 static json_t *row_json(const struct row *row)
 {
 	const struct store_certificate *record = &row->record;
@@ -76,18 +124,24 @@ static json_t *row_json(const struct row *row)
 		"{s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name", record->name, "state",
 		certificate_state_name(record->state), "token", key->token[0] ? key->token : row->certificate->key.token, "key",
 		output_text(key->name.label), "key_type", key_type_name(key->token[0] ? key->type : row->certificate->key.type),
-		"custody", output_text(record->custody), "authority", row->certificate->authority, "serial",
-		output_text(record->serial), "fingerprint", output_text(record->fingerprint), "not_before",
-		output_time(record->not_before), "not_after", output_time(record->not_after), "names", names_json(row));
+		"custody", output_text(record->custody), "authority",
+		record->authority[0] ? record->authority : row->certificate->authority, "serial", output_text(record->serial),
+		"fingerprint", output_text(record->fingerprint), "not_before", output_time(record->not_before), "not_after",
+		output_time(record->not_after), "names", names_json(row));
 
 	json_object_set_new(row_object, "next_at", output_time(row->plan.when));
 	json_object_set_new(row_object, "next_why", json_string(row->plan.why));
 	json_object_set_new(row_object, "last_error", output_text(record->last_error));
+	json_object_set_new(row_object, "failed_at", output_time(record->last_error[0] ? record->failed_at : 0));
 	json_object_set_new(row_object, "attempts", json_integer(record->attempts));
+	json_object_set_new(row_object, "next_step", output_text(renewal_next_step(record)));
 	json_object_set_new(row_object, "order_url", output_text(record->order.url));
 	json_object_set_new(row_object, "profile", output_text(record->profile));
 	json_object_set_new(row_object, "suggested", suggestion_json(&record->renewal_info));
+	json_object_set_new(row_object, "service", service_json(row));
 	json_object_set_new(row_object, "live", output_text(row->live));
+	json_object_set_new(row_object, "overdue_key", output_text(row->overdue ? row->overdue->key.name.label : ""));
+	json_object_set_new(row_object, "live_error", output_text(row->live_error.text));
 	return row_object;
 }
 
@@ -102,6 +156,24 @@ static void suggestion_text(const struct renewal_info *info)
 		printf("    explained %s\n", info->explanation);
 }
 
+static void service_text(const struct row *row)
+{
+	const struct store_service *service = &row->record.service;
+	char last[CLOCK_TEXT_MAX], next[CLOCK_TEXT_MAX];
+
+	if (service->attempts)
+		printf("    service   failed %u in a row, last %s, again %s: %s\n", service->attempts,
+		       clock_print(service->failed_at, last), clock_print(service->retry_at, next), service->last_error);
+	else if (service->probed_at)
+		printf("    service   probe passed %s\n", clock_print(service->probed_at, last));
+	if (service->revoke_failures)
+		printf("    revoke    of what it replaced failed %u in a row, again %s; the journal tells why\n",
+		       service->revoke_failures, clock_print(service->revoke_at, next));
+	if (row->is_probed)
+		printf("    probe     %s%s%s\n", row->has_passed ? "passed now" : "failed now", row->probe_words[0] ? ": " : "",
+		       row->probe_words);
+}
+
 static void row_text(const struct row *row, int64_t now)
 {
 	const struct store_certificate *record = &row->record;
@@ -114,9 +186,20 @@ static void row_text(const struct row *row, int64_t now)
 		       record->authority);
 		printf("    key       %s \"%s\" in token \"%s\": %s\n", key_type_name(record->live_key.type),
 		       record->live_key.name.label, record->live_key.token, record->custody);
-		printf("    live      %s\n", row->live);
+		if (record->service.published[0])
+			printf("    objects   %s\n", record->service.published);
+		printf("    live      %s\n", row->live_error.text[0] ? row->live_error.text : row->live);
 	}
+	service_text(row);
+	if (row->overdue)
+		printf("    erase     key \"%s\" in token \"%s\", superseded, should be gone since %s; `hwacme renew %s` tries "
+		       "again and "
+		       "tells why it fails\n",
+		       row->overdue->key.name.label, row->overdue->key.token, clock_print(row->overdue->erase_at, until),
+		       record->name);
 	printf("    plan      %s\n", next);
+	if (*renewal_next_step(record))
+		printf("    then      %s\n", renewal_next_step(record));
 	suggestion_text(&record->renewal_info);
 	if (record->order.url[0])
 		printf("    order     %s (%s)\n", record->order.url, order_phase_name(record->order.phase));
@@ -125,17 +208,56 @@ static void row_text(const struct row *row, int64_t now)
 		       record->last_error);
 }
 
+/* All that is kept: what was tried, what the CA said to it, what was done. */
+static const struct store_journal_line *journal(struct store *store, const char *name, unsigned *ret_count)
+{
+	static struct store_journal_line lines[STORE_JOURNAL_KEPT];
+	struct err err = { 0 };
+
+	*ret_count = 0;
+	if (store && store_journal(store, name, lines, STORE_JOURNAL_KEPT, ret_count, &err) != RC_OK) {
+		log_failure("journal", &err);
+		*ret_count = 0;
+	}
+	return lines;
+}
+
 static void journal_text(struct store *store, const char *name)
 {
-	static struct store_journal_line lines[JOURNAL_SHOWN];
-	unsigned count = 0;
 	char when[CLOCK_TEXT_MAX];
+	unsigned count;
+	const struct store_journal_line *lines = journal(store, name, &count);
 
-	if (!store || store_journal(store, name, lines, JOURNAL_SHOWN, &count, NULL) != RC_OK)
-		return;
-	printf("    journal, newest first:\n");
+	if (count)
+		printf("    journal, newest first:\n");
 	for (unsigned i = 0; i < count; i++)
 		printf("      %s  %s\n", clock_print(lines[i].at, when), lines[i].text);
+}
+
+static json_t *journal_json(struct store *store, const char *name)
+{
+	json_t *array = json_array();
+	unsigned count;
+	const struct store_journal_line *lines = journal(store, name, &count);
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(
+			array, json_pack("{s:o, s:o}", "at", output_time(lines[i].at), "text", output_text(lines[i].text)));
+	return array;
+}
+
+static const struct store_retired *overdue_of(const struct store_retired *overdue, unsigned count, const char *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(overdue[i].certificate, name) == 0)
+			return &overdue[i];
+	return NULL;
+}
+
+static bool row_needs_attention(const struct row *row, int64_t now)
+{
+	return renewal_needs_attention(&row->record, now) || row->live_error.text[0] || row->overdue ||
+	       (row->is_probed && !row->has_passed);
 }
 
 static enum exit_status status_each(const struct command_line *line, const struct config *config, struct store *store)
@@ -143,17 +265,31 @@ static enum exit_status status_each(const struct command_line *line, const struc
 	AUTO(json) json_t *rows = json_array();
 	enum exit_status status = EXIT_DONE;
 	int64_t now = clock_now();
+	struct store_retired overdue[OVERDUE_MAX];
+	unsigned overdue_count = store ? renewal_overdue(config, store, now, overdue, OVERDUE_MAX) : 0;
 
 	for (unsigned i = 0; i < config->certificate_count; i++) {
 		struct row row;
+		struct err err = { 0 };
 
 		if (!command_names(line, config->certificates[i].name))
 			continue;
-		row_fill(&row, config, store, &config->certificates[i], now);
-		if (needs_attention(&row, now))
+		if (row_fill(&row, config, store, &config->certificates[i], now, &err) != RC_OK) {
+			log_failure("status", &err);
+			return EXIT_FAILED;
+		}
+		if (line->probe)
+			row_probe(&row);
+		row.overdue = overdue_of(overdue, overdue_count, config->certificates[i].name);
+		if (row_needs_attention(&row, now))
 			status = EXIT_ATTENTION;
 		if (line->json) {
-			json_array_append_new(rows, row_json(&row));
+			json_t *row_object = row_json(&row);
+
+			/* Of those that were named: of all together it is more than anybody reads. */
+			if (line->word_count)
+				json_object_set_new(row_object, "journal", journal_json(store, row.record.name));
+			json_array_append_new(rows, row_object);
 			continue;
 		}
 		row_text(&row, now);
@@ -171,8 +307,9 @@ enum exit_status command_status(const struct command_line *line)
 	AUTO(store) struct store *store = NULL;
 	struct err err = { 0 };
 
-	if (!command_config(line, &config) || !command_names_known(line, config))
-		return EXIT_USAGE;
+	enum exit_status status = command_config(line, &config);
+	if (status != EXIT_DONE || !command_names_known(line, config))
+		return exit_first(status, EXIT_USAGE);
 	enum rc rc = store_open_readonly(config->state, &store, &err);
 	/* No database yet is an answer, not a failure: nothing was ever issued. */
 	if (rc != RC_OK && rc != RC_ABSENT) {

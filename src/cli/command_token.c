@@ -98,11 +98,12 @@ enum exit_status command_token(const struct command_line *line)
 	       (line->word_count != 1 || strcmp(line->words[0], VERBS[verb].name) != 0))
 		verb++;
 	if (verb == sizeof(VERBS) / sizeof(VERBS[0])) {
-		fputs("usage: hwacme token list|keys|audit [--try]|gc [--yes]\n", stderr);
+		fputs("usage: hwacme token list | keys | audit [--try] | gc [--yes]\n", stderr);
 		return EXIT_USAGE;
 	}
-	if (!command_config(line, &config))
-		return EXIT_USAGE;
+	enum exit_status status = command_config(line, &config);
+	if (status != EXIT_DONE)
+		return status;
 	enum rc rc = processes_start(config, &processes, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);

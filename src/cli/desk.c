@@ -4,21 +4,32 @@
 #include "log.h"
 #include "sandbox.h"
 
+/* The only daemon here, and what others reach it by. */
+static enum rc open_for_daemon(struct desk *desk, struct err *err)
+{
+	enum rc rc = store_lock_daemon(desk->store, err);
+
+	if (rc == RC_OK && desk->config->metrics_listen)
+		rc = metrics_server_open(desk->config, &desk->metrics, err);
+	if (rc == RC_OK)
+		rc = control_open(desk->config, &desk->control, err);
+	return rc;
+}
+
 enum exit_status desk_open(const struct command_line *line, enum desk_use use, struct desk *ret_desk)
 {
-	AUTO(desk) struct desk desk = { 0 };
+	AUTO(desk) struct desk desk = { .config = TAKE(ret_desk->config) };
 	struct err err = { 0 };
 
-	if (!command_config(line, &desk.config) || (use == DESK_NAMES && !command_names_known(line, desk.config)))
-		return EXIT_USAGE;
+	enum exit_status status = desk.config ? EXIT_DONE : command_config(line, &desk.config);
+	if (status != EXIT_DONE || (use == DESK_NAMES && !command_names_known(line, desk.config)))
+		return exit_first(status, EXIT_USAGE);
 	/* Forks: nothing may be open yet. */
 	enum rc rc = processes_start(desk.config, &desk.processes, &err);
 	if (rc == RC_OK)
 		rc = store_open(desk.config->state, &desk.store, &err);
 	if (rc == RC_OK)
-		rc = use == DESK_DAEMON ? store_lock_daemon(desk.store, &err) : store_lock(desk.store, &err);
-	if (rc == RC_OK && use == DESK_DAEMON && desk.config->metrics_listen)
-		rc = metrics_server_open(desk.config, &desk.metrics, &err);
+		rc = use == DESK_DAEMON ? open_for_daemon(&desk, &err) : store_lock(desk.store, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(desk.config, processes_keyd(desk.processes), &desk.keyring, &err);
 	if (rc == RC_OK)
@@ -37,6 +48,7 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 void desk_close(struct desk *desk)
 {
 	metrics_server_stop(desk->metrics);
+	control_stop(desk->control);
 	authorities_free(desk->authorities);
 	keyring_free(desk->keyring);
 	store_close(desk->store);

@@ -3,6 +3,7 @@
 #define HWA_DESK_H
 
 #include "command.h"
+#include "control.h"
 #include "metrics_server.h"
 #include "processes.h"
 
@@ -13,11 +14,12 @@ struct desk {
 	struct keyring *keyring;
 	struct authorities *authorities;
 	struct metrics_server *metrics; /* the daemon's, where it is configured */
+	struct control *control;        /* the daemon's */
 };
 
 /* Every word is a certificate, or the words are the command's own; the daemon takes lock and sessions when it has work. */
 enum desk_use { DESK_NAMES, DESK_WORDS, DESK_DAEMON };
-/* EXIT_DONE, or the exit status after saying why. */
+/* EXIT_DONE, or the exit status after saying why.  *ret_desk is empty, or has the configuration that was loaded already. */
 enum exit_status desk_open(const struct command_line *line, enum desk_use use, struct desk *ret_desk);
 void desk_close(struct desk *desk);
 /* The exit status of a failure, and the line that tells it. */

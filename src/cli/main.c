@@ -11,24 +11,34 @@
 #include "log.h"
 
 #define CONFIG_DEFAULT "/etc/hwacme/hwacme.yaml"
+#define HELP_COLUMN    26 /* where a command's sentence begins, behind two spaces */
+#define HELP_INDENT    "                            "
 
 struct command {
 	const char *name, *arguments, *does;
 	enum exit_status (*run)(const struct command_line *line);
+	bool takes_words; /* else it is about all that is configured */
 };
 
 static const struct command COMMANDS[] = {
-	{ "run", "", "the renewal daemon, in the foreground (Type=notify); SIGHUP reads the configuration again", command_run },
-	{ "renew", "[NAME...] [--force]", "bring certificates up to date now; those never issued are enrolled", command_renew },
-	{ "status", "[NAME]", "what is held, in which token, until when; next renewal and why; last error", command_status },
-	{ "plan", "[--days N]", "what will be renewed when, and the load of each day", command_plan },
-	{ "check", "", "configuration, token login, custody, CA, disk; changes nothing", command_check },
-	{ "token", "list|keys|audit|gc", "tokens and what they can do; keys, custody, owners; keys nobody owns", command_token },
-	{ "account", "show|register|rollover|deactivate", "the account at an authority, and its key", command_account },
-	{ "authorize", "NAME", "pre-authorise ahead of an order, where the server offers it", command_authorize },
-	{ "revoke", "NAME [--reason R]", "with the account key or, --with-certificate-key, with the certificate's",
-	  command_revoke },
-	{ "version", "", "this program's version", command_version },
+	{ "run", "", "the renewal daemon, in the foreground; SIGHUP reads the configuration again", command_run, false },
+	{ "renew", "[NAME...] [--force]", "brings certificates up to date and ends; those never issued are enrolled",
+	  command_renew, true },
+	{ "status", "[NAME] [--probe]", "what is held, where, until when; next renewal and why; last error; journal of NAME",
+	  command_status, true },
+	{ "plan", "[--days N]", "what will be renewed when and why, and how many each day", command_plan, false },
+	{ "check", "", "tries configuration, token login, custody of keys, CA and disk; changes nothing", command_check, false },
+	{ "token", "list|keys|audit|gc",
+	  "list: what tokens are and can do; keys: whose, how old, how kept;\n" HELP_INDENT
+	  "audit: whether each key of ours is held; gc: erases those that nobody owns",
+	  command_token, true },
+	{ "account", "show|register|rollover|deactivate [AUTHORITY]",
+	  "the account at an authority; rollover replaces its key, deactivate is for good", command_account, true },
+	{ "authorize", "NAME", "has its names authorised ahead of an order, where the CA offers it (newAuthz)", command_authorize,
+	  true },
+	{ "revoke", "NAME [--reason R]", "revokes the live certificate; the next renewal makes another with a new key",
+	  command_revoke, true },
+	{ "version", "", "this program's version", command_version, false },
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
@@ -39,22 +49,27 @@ static void help(FILE *out)
 	      out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		char usage[64];
+		int len = snprintf(usage, sizeof(usage), "%s %s", COMMANDS[i].name, COMMANDS[i].arguments);
 
-		snprintf(usage, sizeof(usage), "%s %s", COMMANDS[i].name, COMMANDS[i].arguments);
-		fprintf(out, "  %-26s %s\n", usage, COMMANDS[i].does);
+		fprintf(out, "  %-*s%s%s\n", HELP_COLUMN, usage, len < HELP_COLUMN ? "" : "\n" HELP_INDENT, COMMANDS[i].does);
 	}
 	fputs("\n"
-	      "  -c, --config FILE   the configuration (default " CONFIG_DEFAULT ")\n"
-	      "      --json          one JSON document on standard output\n"
-	      "      --force         renew: now, although not due\n"
-	      "      --days N        plan: so many days ahead (30)\n"
-	      "      --try           token audit: attempts to wrap each key, which must be refused\n"
-	      "      --yes           token gc, account deactivate: does it without asking\n"
-	      "      --reason R      revoke: keyCompromise, superseded, cessationOfOperation ...\n"
-	      "  -v, --verbose       more on standard error\n"
-	      "  -h, --help          this text\n\n"
+	      "  -c, --config FILE         the configuration (default " CONFIG_DEFAULT ")\n"
+	      "      --json                one JSON document on standard output; not with run\n"
+	      "  -v, --verbose             more on standard error\n"
+	      "  -h, --help                this text\n"
+	      "      --force               renew: now, although not due\n"
+	      "      --probe               status: asks the services now which certificate they present\n"
+	      "      --days N              plan: so many days ahead, 1 to 366 (30)\n"
+	      "      --try                 token audit: tries to get each key out by wrapping it, which must be refused\n"
+	      "      --yes                 token gc, account deactivate: does it without asking\n"
+	      "      --reason R            revoke: unspecified, keyCompromise, affiliationChanged, superseded,\n"
+	      "                            cessationOfOperation or privilegeWithdrawn\n"
+	      "      --with-certificate-key\n"
+	      "                            revoke: signed with the certificate's key instead of the account's\n\n"
 	      "exit status: 0 done; 1 something failed; 2 usage or configuration; 3 token unavailable or PIN\n"
-	      "refused; 4 authority unreachable or refusing; 5 (status) a certificate needs attention\n",
+	      "refused; 4 authority unreachable or refusing; 5 (status) a certificate needs attention\n\n"
+	      "hwacme(1) tells more of each command, hwacme.yaml(5) of the configuration.\n",
 	      out);
 }
 
@@ -70,7 +85,7 @@ static bool options_fit(const struct command_line *line, const struct command *c
 {
 	return (!line->force || command->run == command_renew) && (!line->try_it || command->run == command_token) &&
 	       (!line->yes || command->run == command_token || command->run == command_account) &&
-	       (!line->days || command->run == command_plan) &&
+	       (!line->probe || command->run == command_status) && (!line->days || command->run == command_plan) &&
 	       ((!line->reason && !line->with_certificate_key) || command->run == command_revoke);
 }
 
@@ -88,17 +103,12 @@ static void harden_process(void)
 int cli_main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "try", no_argument, NULL, 't' },
-		{ "yes", no_argument, NULL, 'y' },
-		{ "reason", required_argument, NULL, 'r' },
-		{ "with-certificate-key", no_argument, NULL, 'k' },
-		{ "days", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
+		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
+		{ "try", no_argument, NULL, 't' },          { "yes", no_argument, NULL, 'y' },
+		{ "reason", required_argument, NULL, 'r' }, { "with-certificate-key", no_argument, NULL, 'k' },
+		{ "probe", no_argument, NULL, 'p' },        { "days", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;
@@ -113,6 +123,7 @@ int cli_main(int argc, char **argv)
 		case 'y': line.yes = true; break;
 		case 'r': line.reason = optarg; break;
 		case 'k': line.with_certificate_key = true; break;
+		case 'p': line.probe = true; break;
 		case 'd': line.days = optarg; break;
 		case 'v': line.verbose = true; break;
 		case 'h': help(stdout); return EXIT_DONE;
@@ -129,13 +140,20 @@ int cli_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (!options_fit(&line, command)) {
-		fputs("hwacme: --force goes with renew, --days with plan, --try with token audit, --yes with token gc and\n"
-		      "        account deactivate, --reason and --with-certificate-key with revoke\n",
+		fputs("hwacme: --force goes with renew, --probe with status, --days with plan, --try with token audit, --yes "
+		      "with\n"
+		      "        token gc and account deactivate, --reason and --with-certificate-key with revoke\n",
 		      stderr);
 		return EXIT_USAGE;
 	}
 	line.words = argv + optind + 1;
 	line.word_count = argc - optind - 1;
+	if (line.word_count && !command->takes_words) {
+		fprintf(stderr, "hwacme: %s takes no names, and was given \"%s\"; it is about all of the configuration\n",
+			command->name, line.words[0]);
+		return EXIT_USAGE;
+	}
+	log_open();
 	log_set_level(line.verbose ? LOG_DEBUG : LOG_INFO);
 	enum exit_status status = command->run(&line);
 	/* A result that could not be written is not a success. */

@@ -2,11 +2,15 @@
 #include "output.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "command.h"
 #include "log.h"
+#include "utf8.h"
+
+#define NAMES_TOLD_MAX 20 /* a line that is still read */
 
 void output_json(json_t *document)
 {
@@ -23,9 +27,30 @@ json_t *output_time(int64_t at)
 	return at ? json_string(clock_print(at, text)) : json_null();
 }
 
+/* jansson takes nothing but UTF-8, and a member that it does not take would be missing: each byte that is none becomes a mark. */
+static json_t *marked(const char *text)
+{
+	static const char MARK[] = "\xef\xbf\xbd"; /* U+FFFD */
+	char *whole = malloc(strlen(text) * strlen(MARK) + 1), *to = whole;
+
+	if (!whole)
+		return NULL;
+	for (size_t len; *text; text += len ? len : 1) {
+		len = utf8_printable(text);
+		memcpy(to, len ? text : MARK, len ? len : strlen(MARK));
+		to += len ? len : strlen(MARK);
+	}
+	*to = '\0';
+	json_t *string = json_string(whole);
+	free(whole);
+	return string;
+}
+
 json_t *output_text(const char *text)
 {
-	return text && *text ? json_string(text) : json_null();
+	json_t *string = text && *text ? json_string(text) : json_null();
+
+	return string ? string : marked(text);
 }
 
 void output_plan(const struct plan *plan, int64_t now, char *text, size_t room)
@@ -39,14 +64,31 @@ void output_plan(const struct plan *plan, int64_t now, char *text, size_t room)
 			 clock_print_duration(plan->when > now ? plan->when - now : 0, away), plan->why);
 }
 
-bool command_config(const struct command_line *line, struct config **ret_config)
+enum exit_status command_config(const struct command_line *line, struct config **ret_config)
 {
 	struct err err = { 0 };
+	enum rc rc = config_load(line->config_path, ret_config, &err);
 
-	if (config_load(line->config_path, ret_config, &err) == RC_OK)
-		return true;
+	if (rc == RC_OK) {
+		log_set_format((*ret_config)->log_format);
+		return EXIT_DONE;
+	}
 	log_failure("configuration", &err);
-	return false;
+	/* A service manager does not start us again after EXIT_USAGE; memory there may be again. */
+	return rc == RC_RESOURCE ? EXIT_FAILED : EXIT_USAGE;
+}
+
+/* What there is, but not 100,000 names. */
+static void names_told(const char *word, const struct config *config)
+{
+	unsigned shown = config->certificate_count < NAMES_TOLD_MAX ? config->certificate_count : NAMES_TOLD_MAX;
+
+	fprintf(stderr, "hwacme: no certificate \"%s\" in %s; it has:", word, config->path);
+	for (unsigned i = 0; i < shown; i++)
+		fprintf(stderr, " %s", config->certificates[i].name);
+	if (shown < config->certificate_count)
+		fprintf(stderr, " and %u others", config->certificate_count - shown);
+	fputc('\n', stderr);
 }
 
 bool command_names_known(const struct command_line *line, const struct config *config)
@@ -54,10 +96,7 @@ bool command_names_known(const struct command_line *line, const struct config *c
 	for (int i = 0; i < line->word_count; i++) {
 		if (config_certificate_get(config, line->words[i]))
 			continue;
-		fprintf(stderr, "hwacme: no certificate \"%s\" in %s; it has:", line->words[i], config->path);
-		for (unsigned at = 0; at < config->certificate_count; at++)
-			fprintf(stderr, " %s", config->certificates[at].name);
-		fputc('\n', stderr);
+		names_told(line->words[i], config);
 		return false;
 	}
 	return true;

@@ -12,7 +12,7 @@
 void output_json(json_t *document);
 /* "2026-11-24T12:00:00Z", or null for 0. */
 json_t *output_time(int64_t at);
-/* The string, or null for "". */
+/* The string, or null for ""; what is no UTF-8 in it is U+FFFD. */
 json_t *output_text(const char *text);
 /* "next renewal 2026-... : 66% of its lifetime" */
 void output_plan(const struct plan *plan, int64_t now, char *text, size_t room);
