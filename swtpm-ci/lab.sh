@@ -240,6 +240,7 @@ lab_config() {
 	  - name: sba
 	    renew-after: 66%
 	    retire-after: ${LAB_RETIRE_AFTER:-24h}
+	    boot-spread: 0s
 	certificates:
 	  - name: amf
 	    authority: operator-ra
@@ -264,7 +265,7 @@ lab_config() {
 	chmod 755 "$LAB/reload"
 }
 
-# nginx loads the TPM key through this; libcrypto's own algorithms come first (see conf/consumers in README).
+# nginx loads the TPM key through this; libcrypto's own algorithms come first (conf/consumers/README.md).
 lab_openssl_conf() {
 	cat >"$LAB/openssl-tpm.cnf" <<-CNF
 	openssl_conf = init
