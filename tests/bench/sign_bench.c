@@ -1,9 +1,10 @@
 /*
  * sign_bench.c -- P-256 signatures a second of one key: the module driven directly, and the same token through keyd.
  *
- *	sign_bench direct MODULE LABEL PIN CALLERS SECONDS	C_SignInit and C_Sign, a session a thread
- *	sign_bench backend|keyd|checked CONFIG TOKEN CALLERS SECONDS
+ *	sign_bench [-g] direct MODULE LABEL PIN CALLERS SECONDS	C_SignInit and C_Sign, a session a thread
+ *	sign_bench [-g] backend|keyd|checked CONFIG TOKEN CALLERS SECONDS
  *		backend: the backend of token.h in this process; keyd: through keyd; checked: and each signature verified by us
+ *		-g	keys a second instead: each is generated, signs once and is erased, as a renewal does
  *
  * Prints one line: signatures a second, and the CPU microseconds of each in this process and its children.
  */
@@ -34,7 +35,8 @@ struct caller {
 	CK_FUNCTION_LIST *call; /* direct */
 	CK_SLOT_ID slot;
 	CK_OBJECT_HANDLE object;
-	struct token_key *key; /* through token.h */
+	struct token *token; /* through token.h */
+	struct token_key *key;
 	bool is_checked;
 };
 
@@ -67,6 +69,64 @@ static void *sign_by_token(void *ctx)
 				     : caller->key->ops->sign(caller->key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, NULL);
 
 		caller->failed = rc != RC_OK;
+		caller->count++;
+	}
+	return NULL;
+}
+
+static CK_OBJECT_HANDLE key_make(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_public)
+{
+	static CK_BYTE p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_key[] = { { CKA_EC_PARAMS, p256, sizeof(p256) }, { CKA_TOKEN, &yes, 1 } };
+	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 },
+				       { CKA_PRIVATE, &yes, 1 },
+				       { CKA_SENSITIVE, &yes, 1 },
+				       { CKA_EXTRACTABLE, &no, 1 },
+				       { CKA_SIGN, &yes, 1 } };
+	CK_OBJECT_HANDLE object = 0;
+
+	call->C_GenerateKeyPair(session, &mechanism, public_key, 2, private_key, 5, ret_public, &object);
+	return object;
+}
+
+/* A key of its own each time. */
+static void *renew_directly(void *ctx)
+{
+	struct caller *caller = ctx;
+	CK_MECHANISM mechanism = { CKM_ECDSA, NULL, 0 };
+	CK_SESSION_HANDLE session;
+
+	caller->failed =
+		caller->call->C_OpenSession(caller->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session) != CKR_OK;
+	while (!is_over && !caller->failed) {
+		CK_BYTE sig[128];
+		CK_ULONG len = sizeof(sig);
+		CK_OBJECT_HANDLE public_object = 0, object = key_make(caller->call, session, &public_object);
+
+		caller->failed = !object || caller->call->C_SignInit(session, &mechanism, object) != CKR_OK ||
+				 caller->call->C_Sign(session, digest, sizeof(digest), sig, &len) != CKR_OK ||
+				 caller->call->C_DestroyObject(session, object) != CKR_OK ||
+				 caller->call->C_DestroyObject(session, public_object) != CKR_OK;
+		caller->count++;
+	}
+	return NULL;
+}
+
+static void *renew_by_token(void *ctx)
+{
+	struct caller *caller = ctx;
+
+	while (!is_over && !caller->failed) {
+		AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+		struct token_key_name name;
+		struct token_key *key = NULL;
+
+		caller->failed = token_key_name_make("bench", 0, &name, NULL) != RC_OK ||
+				 token_generate(caller->token, &name, KEY_EC_P256, &key, NULL) != RC_OK ||
+				 token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, NULL) != RC_OK ||
+				 token_erase(key, NULL) != RC_OK;
 		caller->count++;
 	}
 	return NULL;
@@ -120,24 +180,7 @@ static bool slot_find(CK_FUNCTION_LIST *call, const char *label, CK_SLOT_ID *ret
 	return false;
 }
 
-static CK_OBJECT_HANDLE key_make(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session)
-{
-	static CK_BYTE p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
-	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
-	CK_ATTRIBUTE public_key[] = { { CKA_EC_PARAMS, p256, sizeof(p256) }, { CKA_TOKEN, &yes, 1 } };
-	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 },
-				       { CKA_PRIVATE, &yes, 1 },
-				       { CKA_SENSITIVE, &yes, 1 },
-				       { CKA_EXTRACTABLE, &no, 1 },
-				       { CKA_SIGN, &yes, 1 } };
-	CK_OBJECT_HANDLE public_object, object = 0;
-
-	call->C_GenerateKeyPair(session, &mechanism, public_key, 2, private_key, 5, &public_object, &object);
-	return object;
-}
-
-static unsigned long bench_direct(char **argv, unsigned count, unsigned seconds)
+static unsigned long bench_direct(char **argv, bool makes_keys, unsigned count, unsigned seconds)
 {
 	static struct caller callers[CALLERS_MAX];
 	CK_FUNCTION_LIST *call = module_load(argv[2]);
@@ -148,16 +191,17 @@ static unsigned long bench_direct(char **argv, unsigned count, unsigned seconds)
 	    call->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session) != CKR_OK ||
 	    call->C_Login(session, CKU_USER, (CK_BYTE *)argv[4], strlen(argv[4])) != CKR_OK)
 		return 0;
-	CK_OBJECT_HANDLE object = key_make(call, session);
+	CK_OBJECT_HANDLE public_object = 0, object = key_make(call, session, &public_object);
 	for (unsigned i = 0; i < count; i++)
 		callers[i] = (struct caller){ .call = call, .slot = slot, .object = object };
-	unsigned long total = run(callers, count, sign_directly, seconds);
+	unsigned long total = run(callers, count, makes_keys ? renew_directly : sign_directly, seconds);
 	call->C_DestroyObject(session, object);
+	call->C_DestroyObject(session, public_object);
 	call->C_Finalize(NULL);
 	return total;
 }
 
-static unsigned long bench_token(char **argv, unsigned count, unsigned seconds)
+static unsigned long bench_token(char **argv, bool makes_keys, unsigned count, unsigned seconds)
 {
 	static struct caller callers[CALLERS_MAX];
 	AUTO(config) struct config *config = NULL;
@@ -176,7 +220,7 @@ static unsigned long bench_token(char **argv, unsigned count, unsigned seconds)
 	else if (rc == RC_OK && (rc = processes_start(config, &processes, &err)) == RC_OK)
 		rc = remote_open(processes_keyd(processes), argv[3], &token, &err);
 	if (rc == RC_OK)
-		rc = token_key_name_new("bench", &name, &err);
+		rc = token_key_name_make("bench", 0, &name, &err);
 	if (rc == RC_OK)
 		rc = token_generate(token, &name, KEY_EC_P256, &key, &err);
 	if (rc != RC_OK) {
@@ -184,8 +228,8 @@ static unsigned long bench_token(char **argv, unsigned count, unsigned seconds)
 		return 0;
 	}
 	for (unsigned i = 0; i < count; i++)
-		callers[i] = (struct caller){ .key = key, .is_checked = strcmp(argv[1], "checked") == 0 };
-	unsigned long total = run(callers, count, sign_by_token, seconds);
+		callers[i] = (struct caller){ .token = token, .key = key, .is_checked = strcmp(argv[1], "checked") == 0 };
+	unsigned long total = run(callers, count, makes_keys ? renew_by_token : sign_by_token, seconds);
 	return token_erase(key, &err) == RC_OK ? total : 0;
 }
 
@@ -200,6 +244,10 @@ static double cpu_seconds(int who)
 
 int main(int argc, char **argv)
 {
+	bool makes_keys = argc > 1 && strcmp(argv[1], "-g") == 0;
+
+	argv += makes_keys;
+	argc -= makes_keys;
 	bool direct = argc == 7 && strcmp(argv[1], "direct") == 0;
 
 	if (!direct && argc != 6) {
@@ -209,7 +257,8 @@ int main(int argc, char **argv)
 	unsigned count = (unsigned)atoi(argv[argc - 2]), seconds = (unsigned)atoi(argv[argc - 1]);
 	if (count < 1 || count > CALLERS_MAX || seconds < 1)
 		return 2;
-	unsigned long total = direct ? bench_direct(argv, count, seconds) : bench_token(argv, count, seconds);
+	unsigned long total =
+		direct ? bench_direct(argv, makes_keys, count, seconds) : bench_token(argv, makes_keys, count, seconds);
 	if (!total) {
 		fputs("sign_bench: a signature failed\n", stderr);
 		return 1;

@@ -2,15 +2,16 @@
 #include "token_contract.h"
 #include "token_contract.c"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "at_once.h"
 #include "clock.h"
 #include "config.h"
 #include "pkcs11.h"
 
 #define THREADS 4
+#define TURNS   25
 
 /* What a module keeps for itself at its end is not our leak. */
 const char *__lsan_default_suppressions(void);
@@ -34,7 +35,7 @@ static bool can(enum key_type type)
 	return strstr(padded, wanted) != NULL;
 }
 
-static struct token_fixture fixture = { .can = can, .keys_dir = keys_dir };
+static struct token_fixture fixture = { .can = can, .keys_dir = keys_dir, .stable = "contract-tls" };
 
 /* The configuration is the one that the script wrote for the renewal: what is tested here is what is used there. */
 static int start(void **state)
@@ -155,37 +156,70 @@ static void a_daemon_restarted_behind_the_module_is_recovered(void **state)
 	token_close(token);
 }
 
-struct worker {
-	struct token_key *key;
-	unsigned failed;
-	struct err err;
-};
-
-static void *work(void *arg)
+static enum rc count_one(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
 {
-	struct worker *worker = arg;
+	(void)key, (void)custody, (void)err;
+	++*(unsigned *)ctx;
+	return RC_OK;
+}
 
-	for (int i = 0; i < 25 && !worker->failed; i++)
-		worker->failed += try_sign(worker->key, &worker->err) != RC_OK;
-	return NULL;
+static unsigned contract_count(struct token *token)
+{
+	unsigned count = 0;
+	struct err err = { 0 };
+
+	contract_expect(token_list(token, count_one, &count, &err), RC_OK, &err, "list");
+	return count;
 }
 
 static void threads_sign_at_once(void **state)
 {
 	struct token *token = contract_open(*state);
-	struct worker workers[THREADS] = { 0 };
-	pthread_t threads[THREADS];
+	struct at_once workers[THREADS] = { 0 };
 
 	for (size_t i = 0; i < THREADS; i++)
-		workers[i].key = contract_key(*state, token);
+		workers[i] = (struct at_once){ .turn = try_sign, .key = contract_key(*state, token) };
+	at_once(workers, THREADS, TURNS);
 	for (size_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
-	for (size_t i = 0; i < THREADS; i++) {
-		pthread_join(threads[i], NULL);
-		if (workers[i].failed)
-			fail_msg("%s", workers[i].err.text);
 		contract_drop(workers[i].key);
-	}
+	token_close(token);
+}
+
+static enum rc find_again(struct token_key *key, struct err *err)
+{
+	AUTO(token_key) struct token_key *found = NULL;
+
+	return token_find(key->token, &key->name, &found, err);
+}
+
+/* One of the same type. */
+static enum rc make_use_and_erase(struct token_key *like, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	struct token_key_name name;
+	enum rc rc = token_key_name_make("contract", 0, &name, err);
+
+	if (rc == RC_OK)
+		rc = token_generate(like->token, &name, like->type, &key, err);
+	if (rc == RC_OK)
+		rc = try_sign(key, err);
+	return rc == RC_OK ? token_erase(key, err) : rc;
+}
+
+/* NSS, left to itself, never comes back from this. */
+static void threads_make_find_and_use_keys_at_once(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *key = contract_key(*state, token);
+	struct at_once workers[] = { { .turn = make_use_and_erase, .key = key },
+				     { .turn = make_use_and_erase, .key = key },
+				     { .turn = find_again, .key = key },
+				     { .turn = try_sign, .key = key } };
+	unsigned before = contract_count(token);
+
+	at_once(workers, sizeof(workers) / sizeof(workers[0]), TURNS);
+	assert_int_equal(contract_count(token), before);
+	contract_drop(key);
 	token_close(token);
 }
 
@@ -197,6 +231,7 @@ int main(void)
 		cmocka_unit_test(what_the_token_gives_out_is_accepted_by_name_only),
 		cmocka_unit_test(forty_keys_are_made_by_one_process),
 		cmocka_unit_test(threads_sign_at_once),
+		cmocka_unit_test(threads_make_find_and_use_keys_at_once),
 		cmocka_unit_test(a_daemon_restarted_behind_the_module_is_recovered),
 	};
 

@@ -20,7 +20,9 @@ static bool can(enum key_type type)
 	return true; /* SoftHSM makes all of ours */
 }
 
-static struct token_fixture fixture = { .name = "PKCS#11 on SoftHSM", .config = &config, .can = can, .secret = SOFTHSM_PIN };
+static struct token_fixture fixture = {
+	.name = "PKCS#11 on SoftHSM", .config = &config, .can = can, .stable = "contract-tls", .secret = SOFTHSM_PIN
+};
 
 static int start(void **state)
 {
@@ -145,7 +147,7 @@ static void an_exportable_key_is_refused_but_listed(void **state)
 	struct one_custody one = { 0 };
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("loose", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("loose", 0, &name, &err), RC_OK, &err, "name");
 	raw_generate(&name, CK_TRUE);
 	contract_expect(token_find(token, &name, &key, &err), RC_DENIED, &err, "find");
 	assert_null(key);
@@ -183,7 +185,7 @@ static void the_audit_by_attempt_tells_the_key_that_can_be_wrapped_from_the_one_
 	struct one_custody one = { 0 };
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("loose", &audited.loose, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("loose", 0, &audited.loose, &err), RC_OK, &err, "name");
 	raw_generate(&audited.loose, CK_TRUE);
 	contract_expect(token_list(token, audit_listed, &audited, &err), RC_OK, &err, "list");
 	assert_int_equal(audited.rc[0], RC_DENIED);
@@ -204,7 +206,7 @@ static void a_second_key_with_the_same_label_is_refused(void **state)
 	struct token_key_name name;
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("twice", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("twice", 0, &name, &err), RC_OK, &err, "name");
 	memcpy(name.label, key->name.label, sizeof(name.label));
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &other, &err), RC_INPUT, &err, "generate");
 	assert_non_null(strstr(err.text, "label"));
@@ -222,7 +224,7 @@ static void an_ed25519_key_whose_curve_is_given_by_name_is_known(void **state)
 	struct token_key *key = NULL;
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("by-name", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("by-name", 0, &name, &err), RC_OK, &err, "name");
 	raw_generate_on(CKM_EC_EDWARDS_KEY_PAIR_GEN, SPAN(curve), &name, CK_FALSE);
 	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find");
 	assert_int_equal(key->type, KEY_ED25519);

@@ -172,7 +172,7 @@ static void half_a_pair_of_a_cut_off_generation_is_replaced(void **state)
 	struct token_key_name name;
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("half", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("half", 0, &name, &err), RC_OK, &err, "name");
 	leave_public_half(other, &name);
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate");
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);

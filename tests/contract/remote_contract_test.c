@@ -10,10 +10,19 @@
 static struct softhsm softhsm;
 static struct swtpm swtpm;
 static struct config_token tokens[2];
-static struct config config = { .tokens = tokens, .token_count = 2 };
+/* Each wants a client certificate, whose key an operator made in one of the tokens. */
+static struct config_authority authorities[2];
+static char hsm_name[] = "hsm", tpm_name[] = "tpm", stable[] = "contract-tls";
+static struct config_certificate certificates[] = { { .key = { hsm_name, KEY_EC_P256 }, .objects = { .label = stable } } };
+static struct config config = { .tokens = tokens,
+				.token_count = 2,
+				.authorities = authorities,
+				.authority_count = 2,
+				.certificates = certificates,
+				.certificate_count = 1 };
 static struct keyd_process keyd = { .config = &config };
 static struct remote_link *engine_link;
-static char label[] = "remote", hsm_name[] = "hsm", tpm_name[] = "tpm";
+static char label[] = "remote", client_label[] = "oam-client", chain[] = "/nowhere.pem";
 
 /* What both tokens can when driven directly. */
 static bool hsm_can(enum key_type type)
@@ -37,8 +46,10 @@ static enum rc open_tpm(struct token **ret_token, struct err *err)
 	return remote_open(engine_link, tpm_name, ret_token, err);
 }
 
-static struct token_fixture hsm = { .name = "SoftHSM in keyd", .open = open_hsm, .can = hsm_can, .secret = SOFTHSM_PIN };
-static struct token_fixture tpm = { .name = "swtpm in keyd", .open = open_tpm, .can = tpm_can };
+static struct token_fixture hsm = {
+	.name = "SoftHSM in keyd", .open = open_hsm, .can = hsm_can, .stable = stable, .secret = SOFTHSM_PIN
+};
+static struct token_fixture tpm = { .name = "swtpm in keyd", .open = open_tpm, .can = tpm_can, .keeps_no_certificates = true };
 
 static int start_process(void)
 {
@@ -53,6 +64,8 @@ static int start_process(void)
 	tokens[0] = softhsm_config(&softhsm, label);
 	tokens[0].name = hsm_name;
 	tokens[1] = (struct config_token){ .name = tpm_name, .tcti = swtpm.tcti };
+	for (size_t i = 0; i < 2; i++)
+		authorities[i].client = (struct config_client){ .file = chain, .token = tokens[i].name, .label = client_label };
 	engine_link = keyd_process_link(&keyd);
 	return engine_link ? 0 : -1;
 }
@@ -137,6 +150,78 @@ static void a_key_that_is_not_called_as_ours_is_not_touched(void **state)
 	token_close(token);
 }
 
+/* As an operator's tool makes it: a label and an id of its own; for a TPM, a file of its own. */
+static void operators_key_make(struct token *token, const char *id)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "pkcs11-tool --module " SOFTHSM_MODULE " --token-label %s --login --pin " SOFTHSM_PIN
+		 " --keypairgen --key-type EC:prime256v1 --label %s --id %s >/dev/null 2>&1",
+		 label, client_label, id);
+	if (strcmp(token->name, tpm_name) == 0) {
+		struct token_key *key = contract_generate(token, KEY_EC_P256);
+
+		snprintf(command, sizeof(command), "mv %s/keys/%s.pem %s/keys/%s.pem", softhsm.dir, key->name.label, softhsm.dir,
+			 client_label);
+		token_key_free(key);
+	}
+	assert_int_equal(system(command), 0);
+}
+
+/* Nothing of the operator's can be done away with from here. */
+static void expect_kept(struct token_key *key)
+{
+	struct err err = { 0 };
+
+	contract_expect(token_erase(key, &err), RC_DENIED, &err, "erase");
+	contract_expect(key->ops->erase(key, &err), RC_DENIED, &err, "erase, keyd asked");
+	contract_expect(token_erase_unkept(key->token, &key->name, &err), RC_ABSENT, &err, "erase as one that is not kept");
+}
+
+static void the_key_of_a_client_certificate_is_found_by_its_label_signs_and_stays(void **state)
+{
+	static const struct token_key_name unknown = { .label = "oam-other" };
+	struct token *token = contract_open(*state);
+	struct token_key_name name = { 0 };
+	struct token_key *key = NULL;
+	struct err err = { 0 };
+
+	snprintf(name.label, sizeof(name.label), "%s", client_label);
+	contract_expect(token_find(token, &unknown, &key, &err), RC_DENIED, &err, "find what is not configured");
+	contract_expect(token_find(token, &name, &key, &err), RC_ABSENT, &err, "find what is not there");
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_DENIED, &err, "generate");
+	operators_key_make(token, "0a01");
+	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find");
+	assert_int_equal(key->type, KEY_EC_P256);
+	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
+	expect_kept(key);
+	kill(keyd.pid, SIGKILL);
+	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
+	token_key_free(key);
+	if (strcmp(token->name, hsm_name) == 0) {
+		operators_key_make(token, "0a02");
+		contract_expect(token_find(token, &name, &key, &err), RC_DENIED, &err, "find one of two");
+		assert_non_null(strstr(err.text, "more than one key in the token has its label"));
+	}
+	token_close(token);
+}
+
+/* keyd gives no key a label but one of its own configuration, in that token. */
+static void a_label_that_is_not_configured_is_refused(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *key = contract_key(*state, token);
+	bool is_hsm = strcmp(token->name, hsm_name) == 0;
+	struct err err = { 0 };
+
+	contract_expect(token_publish(key, &(struct token_objects){ .label = "oam-client" }, &err), is_hsm ? RC_DENIED : RC_INPUT,
+			&err, "publish");
+	assert_non_null(strstr(err.text, is_hsm ? "no certificate of this token is configured with the label" : "token-objects"));
+	contract_drop(key);
+	token_close(token);
+}
+
 static void an_unknown_token_is_absent(void **state)
 {
 	struct token *token = NULL;
@@ -188,6 +273,8 @@ int main(void)
 		cmocka_unit_test(keyd_killed_between_calls_costs_one_retry),
 		cmocka_unit_test(a_live_key_is_not_erased_whoever_asks),
 		cmocka_unit_test(a_key_that_is_not_called_as_ours_is_not_touched),
+		cmocka_unit_test(the_key_of_a_client_certificate_is_found_by_its_label_signs_and_stays),
+		cmocka_unit_test(a_label_that_is_not_configured_is_refused),
 		cmocka_unit_test(an_unknown_token_is_absent),
 		cmocka_unit_test(odd_requests_are_answered_with_an_error),
 	};

@@ -46,7 +46,7 @@ static struct token_key *contract_generate(struct token *token, enum key_type ty
 	struct token_key *key = NULL;
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("contract", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("contract", 0, &name, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &name, type, &key, &err), RC_OK, &err, key_type_name(type));
 	assert_non_null(key);
 	assert_int_equal(key->type, type);
@@ -269,7 +269,7 @@ static void a_type_the_token_does_not_have_is_refused(void **state)
 
 		if (fixture->can((enum key_type)type))
 			continue;
-		contract_expect(token_key_name_new("contract", &name, &err), RC_OK, &err, "name");
+		contract_expect(token_key_name_make("contract", 0, &name, &err), RC_OK, &err, "name");
 		contract_expect(token_generate(token, &name, (enum key_type)type, &key, &err), RC_INPUT, &err, "generate");
 		assert_null(key);
 		assert_non_null(strstr(err.text, key_type_name((enum key_type)type)));
@@ -366,7 +366,7 @@ static void an_unknown_id_is_absent(void **state)
 	struct token_key_name name;
 	struct err err = { 0 };
 
-	contract_expect(token_key_name_new("nobody", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("nobody", 0, &name, &err), RC_OK, &err, "name");
 	contract_expect(token_find(token, &name, &key, &err), RC_ABSENT, &err, "find");
 	assert_ptr_equal(key, untouched);
 	assert_non_null(strstr(err.text, name.label));
@@ -384,7 +384,7 @@ static void a_label_that_is_no_file_name_is_refused(void **state)
 		struct token_key *const untouched = (struct token_key *)(void *)&token, *key = untouched;
 		struct token_key_name name;
 
-		contract_expect(token_key_name_new("label", &name, &err), RC_OK, &err, "name");
+		contract_expect(token_key_name_make("label", 0, &name, &err), RC_OK, &err, "name");
 		snprintf(name.label, sizeof(name.label), "%s", labels[i]);
 		contract_expect(token_generate(token, &name, contract_type(*state), &key, &err), RC_INPUT, &err, labels[i]);
 		contract_expect(token_find(token, &name, &key, &err), RC_INPUT, &err, labels[i]);
@@ -493,7 +493,7 @@ static void success_leaves_the_error_untouched(void **state)
 
 	memset(&err, 0x5a, sizeof(err));
 	before = err;
-	assert_int_equal(token_key_name_new("quiet", &name, &err), RC_OK);
+	assert_int_equal(token_key_name_make("quiet", 0, &name, &err), RC_OK);
 	assert_int_equal(token_generate(token, &name, contract_type(*state), &key, &err), RC_OK);
 	assert_int_equal(token_public_key(key, &spki, &err), RC_OK);
 	assert_int_equal(token_list(token, contract_see, &seen, &err), RC_OK);
@@ -566,3 +566,5 @@ static void a_child_process_is_refused_and_the_parent_goes_on(void **state)
 	contract_drop(key);
 	token_close(token);
 }
+
+#include "objects_contract.c"

@@ -32,7 +32,9 @@ struct token_fixture {
 	/* How it is opened; NULL: token_open() with the two above. */
 	enum rc (*open)(struct token **ret_token, struct err *err);
 	bool (*can)(enum key_type type); /* what the backend must be able to make here; not asked of it */
-	const char *secret;              /* must never be seen in a reference or an error; NULL: there is none */
+	bool keeps_no_certificates;
+	const char *stable; /* a label that may be given to keys; NULL: none is tried */
+	const char *secret; /* must never be seen in a reference or an error; NULL: there is none */
 };
 
 /* token_contract.c */
@@ -48,6 +50,8 @@ struct token_fixture {
 		cmocka_unit_test(a_second_key_with_the_same_id_is_refused), cmocka_unit_test(freeing_a_handle_erases_nothing), \
 		cmocka_unit_test(an_erased_key_is_gone_and_erasing_it_again_is_fine),                                          \
 		cmocka_unit_test(erasing_one_key_leaves_the_other),                                                            \
+		cmocka_unit_test(certificates_stand_beside_a_key_or_are_refused_plainly),                                      \
+		cmocka_unit_test(a_label_moves_from_key_to_key),                                                               \
 		cmocka_unit_test(a_refused_signature_leaves_the_result_untouched),                                             \
 		cmocka_unit_test(success_leaves_the_error_untouched),                                                          \
 		cmocka_unit_test(a_reference_names_the_key_and_holds_no_secret),                                               \

@@ -153,7 +153,7 @@ static void a_value_no_tpm_takes_is_refused_before_it_is_sent(void **state)
 	(void)state;
 	wrong.auth = secret_file("long", "123456789012345678901234567890123");
 	token = open_it(&wrong);
-	contract_expect(token_key_name_new("long", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("long", 0, &name, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_INPUT, &err, "generate");
 	expect_says(&err, wrong.auth.where);
 	assert_null(key);
@@ -194,7 +194,7 @@ static void the_owner_hierarchy_is_opened_by_its_value_which_nobody_sees(void **
 
 	(void)state;
 	assert_int_equal(tools("tpm2_changeauth -c owner '" OWNER_VALUE "'"), 0);
-	contract_expect(token_key_name_new("owner", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("owner", 0, &name, &err), RC_OK, &err, "name");
 	token = open_it(&wired);
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_DENIED, &err, "without");
 	expect_says(&err, "owner-auth");

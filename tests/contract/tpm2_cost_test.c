@@ -46,6 +46,46 @@ static void a_signature_costs_what_the_documents_say(void **state)
 	free(secret.where);
 }
 
+static unsigned count_now(void)
+{
+	struct wire *wire = wire_of();
+	unsigned count = wire->count;
+
+	wire_free(wire);
+	return count;
+}
+
+/* Made: GetCapability, the parent's ContextLoad, Create, FlushContext; and then found, as tokens/README.md has it. */
+static void a_key_costs_what_the_documents_say(void **state)
+{
+	struct config_token wired = wire_config();
+	struct token *token = open_it(&wired);
+	struct token_key *key, *found = NULL;
+	struct token_custody custody;
+	struct err err = { 0 };
+
+	(void)state;
+	contract_drop(contract_generate(token, KEY_EC_P256)); /* the parent is made with the first */
+	unsigned before = count_now();
+	key = contract_generate(token, KEY_EC_P256);
+	assert_int_equal(count_now() - before, 9);
+	before = count_now();
+	contract_expect(token_find(token, &key->name, &found, &err), RC_OK, &err, "find");
+	assert_int_equal(count_now() - before, 5);
+	before = count_now();
+	contract_expect(found->ops->confirm(found, &err), RC_OK, &err, "confirm");
+	contract_expect(token_custody(found, &custody, &err), RC_OK, &err, "custody");
+	assert_int_equal(count_now() - before, 2 * 3);
+	before = count_now();
+	contract_expect(token_erase_name(token, &key->name, &err), RC_OK, &err, "erase by name");
+	assert_int_equal(count_now() - before, 1);
+	contract_expect(found->ops->confirm(found, &err), RC_ABSENT, &err, "confirm what is gone");
+	contract_expect(token_erase_name(token, &key->name, &err), RC_ABSENT, &err, "erase what is gone");
+	token_key_free(found);
+	token_key_free(key);
+	token_close(token);
+}
+
 /* From a process's first command to its last, as a renewal has it: open, generate, three signatures, find, erase. */
 static void a_whole_life_is_bounded_too(void **state)
 {
@@ -73,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_signature_costs_what_the_documents_say),
+		cmocka_unit_test(a_key_costs_what_the_documents_say),
 		cmocka_unit_test(a_whole_life_is_bounded_too),
 	};
 

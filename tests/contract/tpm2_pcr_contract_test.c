@@ -108,7 +108,7 @@ static void a_bank_that_the_tpm_does_not_have_is_named(void **state)
 	assert_int_equal(swtpm_run(&swtpm), 0);
 	memcpy(other.pcrs.bank, "sha512", 7);
 	struct token *token = open_it(&other);
-	contract_expect(token_key_name_new("bank", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("bank", 0, &name, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_INPUT, &err, "generate");
 	expect_says(&err, "sha512");
 	token_close(token);

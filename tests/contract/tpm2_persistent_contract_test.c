@@ -128,7 +128,7 @@ static void a_parent_with_an_authorisation_value_costs_one_failure_in_a_life(voi
 	assert_int_equal(tools("tpm2_dictionarylockout -s -n 5 -t 3600 -l 3600"), 0);
 	assert_int_equal(provision("0x81000045", STORAGE, "secret"), 0);
 	other.parent = 0x81000045;
-	contract_expect(token_key_name_new("da", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("da", 0, &name, &err), RC_OK, &err, "name");
 	for (int life = 0; life < 4; life++) {
 		struct token *token = open_it(&other);
 		for (int i = 0; i < 2; i++)
@@ -154,7 +154,7 @@ static void the_failure_that_would_lock_the_tpm_is_left_to_the_operator(void **s
 	assert_int_equal(lockout_counter(), 1);
 	other.parent = 0x81000046;
 	struct token *token = open_it(&other);
-	contract_expect(token_key_name_new("da", &name, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("da", 0, &name, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_DENIED, &err, "generate");
 	expect_says(&err, "1 of 2");
 	token_close(token);
@@ -193,7 +193,7 @@ static void a_storage_root_key_that_is_gone_means_another_tpm(void **state)
 	contract_expect(token_find(token, &name, &found, &err), RC_DENIED, &err, "find");
 	expect_says(&err, "another TPM, or it was cleared");
 	expect_says(&err, "enrol anew");
-	contract_expect(token_key_name_new("next", &next, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("next", 0, &next, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &next, KEY_EC_P256, &found, &err), RC_DENIED, &err, "generate");
 	expect_says(&err, ".known-tpm-81000001");
 	token_close(token);

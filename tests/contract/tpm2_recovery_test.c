@@ -90,7 +90,7 @@ static void a_replaced_tpm_is_called_that(void **state)
 	contract_expect(token_find(token, &name, &found, &err), RC_DENIED, &err, "find");
 	expect_says(&err, "this is another TPM, or it was cleared");
 	expect_says(&err, "enrol anew");
-	contract_expect(token_key_name_new("next", &next, &err), RC_OK, &err, "name");
+	contract_expect(token_key_name_make("next", 0, &next, &err), RC_OK, &err, "name");
 	contract_expect(token_generate(token, &next, KEY_EC_P256, &found, &err), RC_DENIED, &err, "generate");
 	expect_says(&err, ".known-tpm-40000001");
 	assert_null(found);
@@ -186,7 +186,7 @@ static void *generate_often(void *ctx)
 		struct token_key *key = NULL;
 		struct err err = { 0 };
 
-		if (token_key_name_new("thread", &name, &err) != RC_OK ||
+		if (token_key_name_make("thread", 0, &name, &err) != RC_OK ||
 		    token_generate(signer->token, &name, KEY_EC_P256, &key, &err) != RC_OK || try_sign(key, &err) != RC_OK ||
 		    token_erase(key, &err) != RC_OK) {
 			fprintf(stderr, "thread: %s\n", err.text);

@@ -35,7 +35,7 @@ static int child_signs(void)
 	enum rc rc = token_open(&config, keys_dir, &token, &err);
 
 	if (rc == RC_OK)
-		rc = token_key_name_new("child", &name, &err);
+		rc = token_key_name_make("child", 0, &name, &err);
 	if (rc == RC_OK)
 		rc = token_generate(token, &name, KEY_EC_P256, &key, &err);
 	for (int i = 0; rc == RC_OK && i < 20; i++)

@@ -30,7 +30,7 @@ hwacme renew --force smf
 [ "$(readlink "$LAB/state/live/smf")" = ../archive/smf/2 ] || fail "live/smf does not point at generation 2"
 hwacme renew --force --json | jq -e '[.certificates[] | .result == "renewed"] | all' >/dev/null || fail "renew --json"
 
-# The keys FIXED in DESIGN, for each certificate.
+# The keys that scripts rely on, for each certificate.
 hwacme status --json | jq -e '.certificates | length == 2 and all(.[]; has("name") and has("state") and has("token") and
 	has("key") and has("key_type") and has("custody") and has("authority") and has("serial") and has("fingerprint") and
 	has("not_before") and has("not_after") and has("names") and has("next_at") and has("next_why") and has("last_error") and

@@ -77,4 +77,8 @@ change 's|renew-after|renew-aftr|'
 check "$LAB/changed.yaml" | grep -q 'changed.yaml:[0-9]*: unknown option "renew-aftr"; write "renew-after"' || fail "no suggestion"
 "$HWACME" -c "$LAB/changed.yaml" renew >/dev/null 2>&1 && fail "wrong option accepted" || [ $? = 2 ] || fail "exit status of a wrong option"
 "$HWACME" -c "$LAB/hwacme.yaml" renew nobody >/dev/null 2>&1 && fail "unknown name" || [ $? = 2 ] || fail "exit status of an unknown name"
+for command in check plan run version; do # what is not looked at was meant for something
+	said=$("$HWACME" -c "$LAB/hwacme.yaml" "$command" web 2>&1) && fail "$command web: accepted" || [ $? = 2 ] || fail "$command web: $said"
+	grep -q "$command takes no names, and was given \"web\"" <<<"$said" || fail "$command web: $said"
+done
 "$HWACME" nonsense >/dev/null 2>&1 && fail "unknown command" || [ $? = 2 ] || fail "exit status of an unknown command"

@@ -41,6 +41,7 @@ wanted=$(hwacme status --json | jq -r '.certificates[] | select(.name == "amf").
 [ "$(value 'hwacme_certificate_not_after_seconds{name="amf"}')" = "$(date -d "$wanted" +%s)" ] || fail "not_after is not status's"
 [ "$(value 'hwacme_certificate_state{name="smf",state="in service"}')" = 1 ] || fail "state"
 [ "$(value 'hwacme_certificate_next_renewal_seconds{name="smf"}')" -gt "$(date +%s)" ] || fail "next renewal"
+[ "$(value 'hwacme_certificate_failures{name="smf"}') $(value 'hwacme_certificate_service_failures{name="smf"}')" = "0 0" ] || fail "failures"
 [ "$(value 'hwacme_renewals_total{result="enrolled"}')" = 2 ] || fail "renewals"
 [ "$(value 'hwacme_acme_requests_total{endpoint="newOrder",code="201"}')" = 2 ] || fail "requests"
 [ "$(value 'hwacme_token_up{token="hsm"}') $(value 'hwacme_token_up{token="tpm"}')" = "1 1" ] || fail "token up"

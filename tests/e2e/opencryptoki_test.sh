@@ -1,4 +1,4 @@
-# The token contract and a whole renewal on opencryptoki (swtpm-ci/token-opencryptoki).
+# The token contract, a whole renewal and many rotations on opencryptoki (swtpm-ci/token-opencryptoki).
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/module.sh"
@@ -6,3 +6,4 @@ set -euo pipefail
 module_up opencryptoki
 module_contract
 module_renewal
+module_rotations

@@ -25,11 +25,11 @@ hwacme renew >/dev/null
 [ "$(profile)" = null ] || fail "a profile was ordered that nobody configured"
 
 sed -i 's|    terms-agreed: true|&\n    profile: nf-tls|' "$LAB/hwacme.yaml"
-hwacme renew | grep -q 'renewed (.*profile' || fail "not renewed although the profile was changed"
+grep -q 'renewed (.*profile' <<<"$(hwacme renew)" || fail "not renewed although the profile was changed"
 [ "$(profile)" = nf-tls ] || fail "the authority's profile was not ordered: $(profile)"
-hwacme renew | grep -q 'not due' || fail "renewed without end"
+grep -q 'not due' <<<"$(hwacme renew)" || fail "renewed without end"
 sed -i 's|    policy: sba|&\n    profile: short|' "$LAB/hwacme.yaml"
-hwacme renew | grep -q 'renewed' || fail "not renewed although the certificate has a profile of its own now"
+grep -q 'renewed' <<<"$(hwacme renew)" || fail "not renewed although the certificate has a profile of its own now"
 [ "$(profile)" = short ] || fail "the certificate's profile was not ordered: $(profile)"
 [ "$(hwacme status --json | jq -r '.certificates[0].profile')" = short ] || fail "status does not show the profile"
 

@@ -23,7 +23,7 @@ hwacme renew >/dev/null
 [ "$(ra_count renewalInfo)" = 0 ] || fail "asked in the breath of the issuance"
 near "$(next_check)" 60 "first look after issuance"
 fresh
-hwacme renew | grep -q 'not due' || fail "due at once"
+grep -q 'not due' <<<"$(hwacme renew)" || fail "due at once"
 [ "$(ra requests | jq '.counts | length')" = 0 ] || fail "not due, nothing to be asked, and yet: $(ra requests | jq -c .counts)"
 
 # Asked when the time has come: one GET, without a nonce, the directory still known; Retry-After is when it is asked again.
@@ -76,6 +76,9 @@ failing "404" 21600
 ra down '{"down": true}' >/dev/null
 failing "the RA is down" 960 # the fifth in a row
 ra down '{"down": false}' >/dev/null
+# It is known to all that the connection fails: none asks before somebody may look again.
+near $(($(stored 'SELECT retry_at FROM availability') - $(date +%s))) 60 "the quiet after a lost question"
+stored 'DELETE FROM availability' >/dev/null
 
 # A window in the past: renewed at once, and the order says which certificate it replaces.
 fresh

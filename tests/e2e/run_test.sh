@@ -30,8 +30,18 @@ got=0
 hwacme run || got=$?
 [ $got = 1 ] && grep -q 'is the renewal daemon of this state directory' "$LAB/hwacme.log" || fail "a second daemon: exit $got, $(tail -n 1 "$LAB/hwacme.log")"
 live=$(lab_live_serial smf)
-lab_wait 20 "a renewal beside the daemon" hwacme renew --force smf
+# A renewal that is asked for is the daemon's, also while it works, and is followed on the terminal.
+hwacme renew --force smf >"$LAB/renewed" || fail "renew beside the daemon: $(tail -n 2 "$LAB/hwacme.log")"
 [ "$(lab_live_serial smf)" != "$live" ] || fail "renew beside the daemon renewed nothing"
+grep -q "smf: renewed (the operator asked); serial $(lab_live_serial smf)" "$LAB/renewed" || fail "renew says: $(cat "$LAB/renewed")"
+logged "smf: live is generation 2" || fail "it was not the daemon that renewed"
+grep -q "smf: live is generation 2" "$LAB/hwacme.log" || fail "the steps were not shown"
+[ "$(stat -c %a "$LAB/state/control")" = 600 ] || fail "STATE/control has mode $(stat -c %a "$LAB/state/control")"
+hwacme renew --json | jq -e '[.certificates[] | .result] == ["not due", "not due"]' >/dev/null || fail "nothing was due"
+hwacme renew --force amf >"$LAB/one" & one=$!
+hwacme renew --force >"$LAB/both" || fail "two who ask: $(tail -n 2 "$LAB/hwacme.log")"
+wait $one || fail "two who ask: $(tail -n 2 "$LAB/hwacme.log")"
+[ "$(grep -c renewed "$LAB/both")" = 2 ] && grep -q "amf: renewed" "$LAB/one" || fail "$(cat "$LAB/one" "$LAB/both")"
 hwacme check >/dev/null || fail "check beside the daemon"
 
 # SIGHUP: a broken configuration is refused and changes nothing; a good one is obeyed at once.
@@ -41,6 +51,10 @@ echo "nonsense: true" >>"$LAB/hwacme.yaml"
 kill -HUP "${LAB_PIDS[run]}"
 lab_wait 10 "the refusal of a broken configuration" logged 'changed configuration is not taken'
 [ "$(engine)" = "$before" ] || fail "a broken configuration ended the engine"
+sed 's/name: smf/name: upf/' "$LAB/good.yaml" >"$LAB/hwacme.yaml"
+got=0
+hwacme renew upf || got=$?
+[ $got = 2 ] && grep -q "upf is not in the configuration that the daemon has; reload it" "$LAB/hwacme.log" || fail "exit $got: $(tail -n 1 "$LAB/hwacme.log")"
 sed 's/dns:smf-2\./dns:smf-3./' "$LAB/good.yaml" >"$LAB/hwacme.yaml"
 kill -HUP "${LAB_PIDS[run]}"
 has_name() { openssl x509 -in "$LAB/state/live/smf/cert.pem" -noout -ext subjectAltName | grep -q smf-3; }
@@ -48,12 +62,28 @@ lab_wait 30 "the changed names" has_name
 lab_wait 10 "READY after the reload" has_said READY=1 2
 has_said RELOADING=1 1 || fail "no RELOADING=1"
 
-# An engine that is killed is followed by another; a service manager need not know.
+# An engine that is killed is followed by another, with the configuration that is in force: the file is in the midst of being edited. A
+# service manager need not know.
 before=$(engine)
+echo "half-edited: true" >>"$LAB/hwacme.yaml"
 kill -9 "$before"
 another() { [ -n "$(engine)" ] && [ "$(engine)" != "$before" ]; }
 lab_wait 20 "another engine" another
 logged 'the engine ended by signal 9; another is started' || fail "the end of the engine was not told"
+sed -i '/^half-edited/d' "$LAB/hwacme.yaml"
+hwacme renew --json | jq -e '[.certificates[] | .result] == ["not due", "not due"]' >/dev/null || fail "the engine after the one that was killed: $(tail -n 2 "$LAB/run.log")"
+! logged half-edited || fail "an engine read a file that nobody had told it to read: $(tail -n 3 "$LAB/run.log")"
+
+# Whoever tidies up lock files lets no second daemon in: that a file of its own is gone it notices at its next look, and takes the lock again.
+before=$(engine)
+rm "$LAB/state/lock-daemon"
+kill -CHLD "$before" # its next look is now
+lab_wait 20 "another engine" another
+logged 'run: .*/lock-daemon was removed or replaced by somebody else while it was in use' || fail "$(tail -n 3 "$LAB/run.log")"
+lab_wait 20 "its lock" test -s "$LAB/state/lock-daemon"
+got=0
+hwacme run || got=$?
+[ $got = 1 ] || fail "a second daemon beside one whose lock was removed: exit $got"
 
 # What another command did is noticed within a minute: a revoked certificate is replaced.
 live=$(lab_live_serial amf)
@@ -81,10 +111,12 @@ printf '#!/bin/sh\ntouch "%s/reloaded-$1"\n' "$LAB" >"$LAB/reload"
 run_start
 lab_wait 30 "the hook that was owed" test -e "$LAB/reloaded-smf"
 lab_wait 30 "both certificates" all_in_service 2
+# The keys of all the certificates that were replaced are gone.
+owners() { hwacme token keys --json | jq -r '[.keys[].owner] | sort | join(", ")'; }
+only_the_live() { [ "$(owners)" = "account at operator-ra, certificate amf (live), certificate smf (live)" ]; }
+lab_wait 30 "the end of the superseded keys" only_the_live
 before=$(date +%s%N)
 lab_stop run
 [ $((($(date +%s%N) - before) / 1000000)) -lt 5000 ] || fail "an idle daemon took its time to end"
-# The keys of all the certificates that were replaced are gone.
-keys=$(hwacme token keys --json)
-[ "$(jq '.keys | length' <<<"$keys")" = 3 ] || fail "keys: $(jq -c '[.keys[].owner]' <<<"$keys")"
+only_the_live || fail "keys: $(hwacme token keys --json | jq -c '.keys[]') $(cat "$LAB/run.log")"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/run.log"

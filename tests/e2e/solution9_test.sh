@@ -30,7 +30,7 @@ hwacme renew >/dev/null || fail "enrolment"
 [ "$(challenges)" = 2 ] || fail "enrolment: $(challenges) challenges for two names"
 
 say "step 1: a policy triggers the renewal, and says which: here the pre-authorisation interval less its margin"
-hwacme renew | grep -q 'pre-authorisation interval of 336h less a margin of 1d' || fail "the trigger: $(hwacme renew)"
+grep -q 'pre-authorisation interval of 336h less a margin of 1d' <<<"$(hwacme renew)" || fail "the trigger: $(hwacme renew)"
 
 say "steps 2 and 3: the RA has the NF on its list; the authorisations it shows are valid, and no challenge is asked"
 ra preauthorised '[{"identifier": "amf.5gc.mnc001.mcc001.3gppnetwork.org", "hours": 336, "issued_at": "now"},
@@ -75,6 +75,32 @@ keys=$(next_keys)
 hwacme renew --force >/dev/null || true # finds that the order is gone
 renewed "after the order was dropped"
 [ $(($(next_keys) - keys)) -le 1 ] || fail "$(($(next_keys) - keys)) keys after one dropped order"
+
+say "the configured names change while an order is open: nobody wants what it would bring, and another is placed at once"
+fresh
+ra clock '{"advance": 1213200}' >/dev/null
+ra faults '{"endpoint": "authz", "status": 500, "type": "serverInternal", "times": 3}' >/dev/null
+orders=$(ra orders | jq length)
+not_renewed "the RA is ill again"
+ra faults '{"clear": true}' >/dev/null
+cp "$LAB/hwacme.yaml" "$LAB/two-names.yaml"
+sed -i 's/, *"dns:amf-2[^"]*"//' "$LAB/hwacme.yaml"
+cmp -s "$LAB/hwacme.yaml" "$LAB/two-names.yaml" && fail "no name was taken out"
+renewed "after the names had changed"
+[ $(($(ra orders | jq length) - orders)) = 2 ] || fail "$(($(ra orders | jq length) - orders)) orders for changed names"
+grep -q 'its order is for other names' <<<"$(hwacme status amf)" || fail "the journal: $(hwacme status amf)"
+cp "$LAB/two-names.yaml" "$LAB/hwacme.yaml"
+renewed "with the names of before"
+
+say "the RA makes an order invalid while nobody is there: that is no failure of the next run, which orders again"
+fresh
+ra faults '{"endpoint": "authz", "status": 500, "type": "serverInternal", "times": 3}' >/dev/null
+ra clock '{"advance": 1213200}' >/dev/null
+not_renewed "the RA is ill once more"
+ra faults '{"clear": true}' >/dev/null
+ra clock '{"advance": 3700}' >/dev/null # past its expiry, and not so far that it is dropped
+renewed "after the order had become invalid"
+grep -q 'its order was made invalid meanwhile' <<<"$(hwacme status amf)" || fail "the journal: $(hwacme status amf)"
 
 say "a valid authorisation is never deactivated and never challenged, whatever else fails"
 fresh

@@ -85,7 +85,7 @@ static struct rig rig_open(void)
 	assert_int_equal(remote_link_new(&starter, &rig.link, NULL), RC_OK);
 	if (remote_open(rig.link, tokens[0].name, &rig.token, &err) != RC_OK)
 		fail_msg("%s", err.text);
-	assert_int_equal(token_key_name_new("keyd", &name, NULL), RC_OK);
+	assert_int_equal(token_key_name_make("keyd", 0, &name, NULL), RC_OK);
 	assert_int_equal(token_generate(rig.token, &name, KEY_EC_P256, &rig.key, NULL), RC_OK);
 	return rig;
 }
@@ -163,7 +163,7 @@ static void a_crash_after_the_key_was_made_leaves_one_key_and_finds_it(void **st
 
 	(void)state;
 	rig_restart_with("C_GetAttributeValue 1 crash"); /* custody is read back when the key is there */
-	assert_int_equal(token_key_name_new("keyd", &name, NULL), RC_OK);
+	assert_int_equal(token_key_name_make("keyd", 0, &name, NULL), RC_OK);
 	if (token_generate(rig.token, &name, KEY_EC_P256, &key, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	assert_int_equal(logged(" C_GenerateKeyPair "), 1);

@@ -6,43 +6,16 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "p11_proxy.h"
-#include "softhsm.h"
-#include "stage.h"
-#include "sweep.h"
-
+#include "proxied_softhsm.h"
 #define THREADS    8
 #define SIGNATURES 25
 
-static struct softhsm softhsm;
-static char label[] = "limits", module[] = P11_PROXY;
-static struct world world;
+static char label[] = "limits";
 
 static int start(void **state)
 {
-	struct err err = { 0 };
-
 	(void)state;
-	p11_proxy_script("");
-	if (softhsm_start_in(&softhsm, sweep_directory()) != 0 || softhsm_add(label) != 0)
-		return -1;
-	world = (struct world){ .config = softhsm_config(&softhsm, label), .keys_dir = softhsm.dir, .secret = SOFTHSM_PIN };
-	world.config.module = module;
-	return world_begin(&world, &err) == RC_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	p11_proxy_script("");
-	softhsm_stop(&softhsm);
-	return 0;
-}
-
-static void expect(enum rc rc, enum rc wanted, const struct err *err)
-{
-	if (rc != wanted)
-		fail_msg("%s, not %s: %s", sweep_rc_name(rc), sweep_rc_name(wanted), rc == RC_OK ? "" : err->text);
+	return proxied_start(label);
 }
 
 static void the_kept_key_is_there(void)
@@ -181,5 +154,5 @@ int main(void)
 		cmocka_unit_test(a_new_key_that_could_leave_is_destroyed),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, proxied_stop);
 }

@@ -59,6 +59,7 @@ static const struct phase PHASES[] = {
 	{ "info", stage_open, stage_info, false, false, "" },
 	{ "custody", stage_with_key, stage_custody, false, false, "" },
 	{ "erase", stage_with_new_key, stage_erase, false, true, "" },
+	{ "publish", stage_with_new_key, stage_publish, true, true, "" },
 	{ "close", stage_with_key, stage_close, false, false, "" },
 	{ "recover", stage_with_key, stage_sign, false, false, "C_SignInit 1 return CKR_DEVICE_REMOVED\n" },
 };

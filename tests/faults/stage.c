@@ -1,8 +1,13 @@
 /* stage.c -- the operations of token.h, each as one step that a fault may hit. */
 #include "stage.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <string.h>
 
+#include <cmocka.h>
+
+#include "made_certificate.h"
 #include "sweep.h"
 
 enum rc stage_nothing(struct stage *stage, struct err *err)
@@ -103,10 +108,24 @@ enum rc stage_with_new_key(struct stage *stage, struct err *err)
 	return rc == RC_OK ? stage_generate(stage, err) : rc;
 }
 
+/* With a label that the key does not have, and a certificate as issuer. */
+enum rc stage_publish(struct stage *stage, struct err *err)
+{
+	AUTO(buf) struct buf own = BUF_MAX(TOKEN_MESSAGE_MAX);
+	AUTO(buf) struct buf issuer = BUF_MAX(TOKEN_MESSAGE_MAX);
+
+	made_certificate_of(stage->key, "sweep", 1, &own);
+	made_certificate(span_of(NULL, 0), "issuer", 1, &issuer);
+	struct token_objects objects = {
+		.label = "sweep-tls", .certificate = buf_span(&own), .chain = { buf_span(&issuer) }, .chain_count = 1
+	};
+	return token_publish(stage->key, &objects, err);
+}
+
 void stage_begin(struct stage *stage, const struct world *world)
 {
 	*stage = (struct stage){ .world = world };
-	if (token_key_name_new("sweep", &stage->made, NULL) != RC_OK)
+	if (token_key_name_make("sweep", 0, &stage->made, NULL) != RC_OK)
 		sweep_fail("no random numbers");
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fuzz_seed.h"
 #include "keyd.h"
 #include "keyd_process.h"
 #include "softhsm.h"
@@ -27,29 +28,6 @@ static char label[] = "fuzz", token_name[] = "hsm";
 static struct config_token tokens[1];
 static struct config config = { .tokens = tokens, .token_count = 1 };
 static struct token_key_name live;
-static uint64_t seed;
-
-/* splitmix64: the same inputs for the same seed on every machine. */
-static uint64_t next(void)
-{
-	uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-static unsigned below(unsigned bound)
-{
-	return (unsigned)(next() % bound);
-}
-
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 0) : otherwise;
-}
 
 /* A key that is live: the one thing that must be there at the end. */
 static int make_live_key(struct token *token)
@@ -59,8 +37,8 @@ static int make_live_key(struct token *token)
 	AUTO(buf) struct buf uri = BUF_MAX(TOKEN_REFERENCE_MAX);
 	char path[128];
 
-	if (token_key_name_new("fuzz", &live, NULL) != RC_OK || token_generate(token, &live, KEY_EC_P256, &key, NULL) != RC_OK ||
-	    token_reference(key, &pem, &uri, NULL) != RC_OK)
+	if (token_key_name_make("fuzz", 0, &live, NULL) != RC_OK ||
+	    token_generate(token, &live, KEY_EC_P256, &key, NULL) != RC_OK || token_reference(key, &pem, &uri, NULL) != RC_OK)
 		return -1;
 	snprintf(path, sizeof(path), "%s/live", softhsm.dir);
 	mkdir(path, 0755);
@@ -103,35 +81,35 @@ static void make_hostile(struct wire *wire)
 	uint8_t digest[256];
 
 	for (size_t i = 0; i < sizeof(digest); i++)
-		digest[i] = (uint8_t)next();
-	if (below(8) == 0)
-		name.id[below(TOKEN_ID_LEN)] ^= (uint8_t)next();
-	if (below(8) == 0)
-		name.label[below(TOKEN_LABEL_MAX - 1)] = (char)next();
-	unsigned operation = operations[below(sizeof(operations) / sizeof(operations[0]))];
+		digest[i] = (uint8_t)fuzz_next();
+	if (fuzz_below(8) == 0)
+		name.id[fuzz_below(TOKEN_ID_LEN)] ^= (uint8_t)fuzz_next();
+	if (fuzz_below(8) == 0)
+		name.label[fuzz_below(TOKEN_LABEL_MAX - 1)] = (char)fuzz_next();
+	unsigned operation = operations[fuzz_below(sizeof(operations) / sizeof(operations[0]))];
 	wire_clear(wire);
 	wire_put_number(wire, operation, 1);
-	wire_put_text(wire, names[below(8) ? 0 : below(5)]);
+	wire_put_text(wire, names[fuzz_below(8) ? 0 : fuzz_below(5)]);
 	if (operation == KEYD_OPEN || operation == KEYD_INFO)
 		return;
 	wire_put_text(wire, name.label);
-	wire_put_bytes(wire, span_of(name.id, below(16) ? TOKEN_ID_LEN : below(TOKEN_ID_LEN)));
+	wire_put_bytes(wire, span_of(name.id, fuzz_below(16) ? TOKEN_ID_LEN : fuzz_below(TOKEN_ID_LEN)));
 	if (operation != KEYD_SIGN)
 		return;
-	wire_put_number(wire, below(8) ? TOKEN_ECDSA : next(), 1);
-	wire_put_number(wire, below(8) ? TOKEN_SHA256 : next(), 1);
-	wire_put_bytes(wire, span_of(digest, below(2) ? 32 : below(sizeof(digest))));
+	wire_put_number(wire, fuzz_below(8) ? TOKEN_ECDSA : fuzz_next(), 1);
+	wire_put_number(wire, fuzz_below(8) ? TOKEN_SHA256 : fuzz_next(), 1);
+	wire_put_bytes(wire, span_of(digest, fuzz_below(2) ? 32 : fuzz_below(sizeof(digest))));
 }
 
 static void make_damaged(struct wire *wire)
 {
 	make_hostile(wire);
-	for (unsigned i = below(4) + 1; i; i--)
-		wire->bytes[below((unsigned)wire->len)] = (uint8_t)next();
-	if (below(4) == 0)
-		wire->len = below((unsigned)wire->len) + 1;
-	if (below(4) == 0)
-		wire_put_number(wire, next(), 8);
+	for (unsigned i = fuzz_below(4) + 1; i; i--)
+		wire->bytes[fuzz_below((unsigned)wire->len)] = (uint8_t)fuzz_next();
+	if (fuzz_below(4) == 0)
+		wire->len = fuzz_below((unsigned)wire->len) + 1;
+	if (fuzz_below(4) == 0)
+		wire_put_number(wire, fuzz_next(), 8);
 	if (wire->bytes[0] == KEYD_GENERATE)
 		wire->bytes[0] = KEYD_SIGN;
 }
@@ -139,9 +117,9 @@ static void make_damaged(struct wire *wire)
 static void make_random(struct wire *wire)
 {
 	wire_clear(wire);
-	wire->len = below(below(64) ? 64 : WIRE_MESSAGE_MAX - 1) + 1;
+	wire->len = fuzz_below(fuzz_below(64) ? 64 : WIRE_MESSAGE_MAX - 1) + 1;
 	for (size_t i = 0; i < wire->len; i++)
-		wire->bytes[i] = (uint8_t)next();
+		wire->bytes[i] = (uint8_t)fuzz_next();
 }
 
 /* Every answer is whole and one of ours, and the PIN is in none. */
@@ -169,14 +147,12 @@ static void keyd_survives_a_hostile_engine_and_keeps_the_live_key(void **state)
 {
 	static void (*const makers[])(struct wire * wire) = { make_hostile, make_damaged, make_random };
 	static struct wire wire;
-	uint64_t rounds = from_environment("HWACME_FUZZ_ROUNDS", ROUNDS_DEFAULT);
+	uint64_t rounds = fuzz_begin("keyd", ROUNDS_DEFAULT);
 	pthread_t thread;
 	void *failed;
 	int pair[2];
 
 	(void)state;
-	seed = from_environment("HWACME_FUZZ_SEED", (uint64_t)clock_now());
-	printf("keyd: %llu requests, HWACME_FUZZ_SEED=%llu\n", (unsigned long long)rounds, (unsigned long long)seed);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	assert_int_equal(wire_socket(pair[0], NULL), RC_OK);
 	/* A thread of this process: the sanitizers see both ends. */

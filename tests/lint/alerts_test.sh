@@ -5,7 +5,7 @@ python3 - conf/prometheus/alerts.yaml src/base/metrics.c src/daemon/metrics_serv
 import re, sys
 rules, *sources = (open(name).read() for name in sys.argv[1:])
 known = set(re.findall(r"hwacme_[a-z_]+", "".join(sources)))
-bad = [name for name in re.findall(r"\bhwacme_[a-z_]+", "\n".join(re.findall(r"^\s*expr:.*", rules, re.M))) if name not in known]
+bad = [name for name in re.findall(r"\bhwacme_[a-z_]+", rules) if name not in known]
 alerts = re.split(r"^\s*- alert: ", rules, flags=re.M)[1:]
 bad += [alert.split("\n")[0] for alert in alerts for part in ("expr:", "severity:", "summary:") if part not in alert]
 assert alerts, "no alerts"

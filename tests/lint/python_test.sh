@@ -8,7 +8,7 @@ def say(text):
     global bad
     print(text)
     bad = 1
-for path in sorted(pathlib.Path("tests/support/ra").rglob("*.py")):
+for path in sorted(found for root in ("tests/support/ra", "tests/faults") for found in pathlib.Path(root).rglob("*.py")):
     text = path.read_text()
     lines = text.splitlines()
     name = path.parent.name if path.name == "__init__.py" else path.name

@@ -7,11 +7,13 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 DESTDIR=$work/tree cmake --install "$BUILD" --prefix /usr >"$work/install.log"
 tree=$work/tree/usr
 for file in bin/hwacme lib/systemd/system/hwacme.service lib/systemd/system/hwacme.socket lib/sysusers.d/hwacme.conf lib/tmpfiles.d/hwacme.conf \
-	share/hwacme/hooks/dns-rfc2136 share/doc/hwacme/examples/hwacme.yaml; do
+	share/man/man1/hwacme.1 share/man/man5/hwacme.yaml.5 share/hwacme/hooks/dns-rfc2136 \
+	share/doc/hwacme/examples/hwacme.yaml share/doc/hwacme/examples/alerts.yaml share/doc/hwacme/examples/dashboard.json share/doc/hwacme/examples/ci.yaml share/doc/hwacme/examples/consumers/nginx-tpm.conf share/doc/hwacme/examples/apparmor/hwacme; do
 	[ -s "$tree/$file" ] || fail "$file is not installed: $(cat "$work/install.log")"
 done
 "$tree/bin/hwacme" version >/dev/null || fail "the installed program does not run"
 "$tree/bin/hwacme" --help | grep -q '^  run ' || fail "the installed program has no run"
+grep -q '^ExecStart=/usr/bin/hwacme run$' "$tree/lib/systemd/system/hwacme.service" || fail "the unit starts another program: $(grep ^ExecStart "$tree/lib/systemd/system/hwacme.service")"
 [ -x "$tree/share/hwacme/hooks/dns-rfc2136" ] || fail "the hook cannot be run"
 
 # Judged with the program where it is now: systemd looks whether it is there.
@@ -19,6 +21,8 @@ mkdir "$work/units"
 cp "$tree/lib/systemd/system/hwacme.socket" "$work/units/"
 sed -E "s|^ExecStart=[^ ]+|ExecStart=$tree/bin/hwacme|" "$tree/lib/systemd/system/hwacme.service" >"$work/units/hwacme.service"
 cd "$work/units"
+# With every drop-in, and judged so too: what they add must not cost what the unit has.
+cp -r "$tree/share/doc/hwacme/examples/hwacme.service.d" .
 systemd-analyze verify --man=no --recursive-errors=no ./hwacme.service ./hwacme.socket >"$work/verify" 2>&1 || fail "verify: $(cat "$work/verify")"
 [ ! -s "$work/verify" ] || fail "verify: $(cat "$work/verify")"
 # 15 is 1.5.

@@ -36,12 +36,12 @@ static inline enum rc fixture_run(void *ctx, const struct config_certificate *ce
 	return ret_output && desk->output ? buf_append(ret_output, span_text(desk->output), err) : RC_OK;
 }
 
-static inline enum rc fixture_post(void *ctx, const char *url, const char *trust, struct span json, struct buf *ret_json,
-				   struct err *err)
+static inline enum rc fixture_post(void *ctx, const char *url, const struct config_challenge *challenge, struct span json,
+				   struct buf *ret_json, struct err *err)
 {
 	struct fixture_desk *desk = ctx;
 
-	(void)trust;
+	(void)challenge;
 	desk->posts++;
 	snprintf(desk->url, sizeof(desk->url), "%s", url);
 	snprintf(desk->body, sizeof(desk->body), "%.*s", (int)json.len, (const char *)json.at);

@@ -3,12 +3,14 @@
 # FAULT-FILE holds the name of the fault, read anew for each request; "none" passes everything through.
 import http.client
 import http.server
+import json
 import ssl
 import sys
 
 port, upstream, certificate, key, ca, fault_file = sys.argv[1:]
 trust = ssl.create_default_context(cafile=ca)
 BLOCK = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
+MARKUP = "<script>document.title='taken'</script><img src=http://192.0.2.1/x>\"'&\n{\"level\":\"info\"}\x1b[2J"
 
 
 def is_chain(path):
@@ -37,6 +39,13 @@ FAULTS = {
         400,
         {"Content-Type": "application/problem+json"},
         lambda b: b'{"type":"urn:ietf:params:acme:error:badSignatureAlgorithm","detail":"no","algorithms":["EdDSA","RS256"]}',
+    ),
+    # A refusal in words that would be markup on a page, lines in a log and commands to a terminal.
+    "markup": (
+        lambda p: p == "/order-plz",
+        403,
+        {"Content-Type": "application/problem+json"},
+        lambda b: json.dumps({"type": "urn:ietf:params:acme:error:rejectedIdentifier", "detail": MARKUP}).encode(),
     ),
     "come-back": (lambda p: p == "/order-plz", 503, {"Content-Type": "text/plain", "Retry-After": "3600"}, lambda b: b"busy"),
     "chain-key": (is_chain, None, {}, lambda b: b + BLOCK.format("PRIVATE" + " KEY").encode()),

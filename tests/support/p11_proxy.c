@@ -247,7 +247,8 @@ static void attribute_lie(CK_ATTRIBUTE *attribute, CK_RV *rv)
 		if (strcmp(value, "unknown") == 0) {
 			attribute->ulValueLen = CK_UNAVAILABLE_INFORMATION;
 			*rv = CKR_ATTRIBUTE_TYPE_INVALID;
-		} else if (*rv == CKR_OK && attribute->pValue) {
+		} else if (attribute->pValue && attribute->ulValueLen != CK_UNAVAILABLE_INFORMATION &&
+			   (*rv == CKR_OK || *rv == CKR_ATTRIBUTE_TYPE_INVALID || *rv == CKR_ATTRIBUTE_SENSITIVE)) {
 			memset(attribute->pValue, 0, attribute->ulValueLen);
 			if (attribute->ulValueLen)
 				*(CK_BYTE *)attribute->pValue = (CK_BYTE)strtoul(value, NULL, 0);

@@ -32,7 +32,7 @@ static inline struct token_key *soft_token_key(enum key_type type)
 	struct token_key_name name;
 	struct token_key *key = NULL;
 
-	assert_int_equal(token_key_name_new("unit", &name, NULL), RC_OK);
+	assert_int_equal(token_key_name_make("unit", 0, &name, NULL), RC_OK);
 	assert_int_equal(token_generate(soft_token, &name, type, &key, NULL), RC_OK);
 	return key;
 }

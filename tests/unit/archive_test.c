@@ -6,13 +6,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "archive.h"
+#include "clock.h"
 
 static char dir[] = "/tmp/hwa-archive-XXXXXX";
 
@@ -89,8 +92,125 @@ static void the_key_reference_is_not_for_everyone_and_nginx_gets_its_lines(void 
 	snprintf(path, sizeof(path), "%s/archive/amf/2/key.pem", dir);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0640);
+	text_of("live/amf/haproxy.pem", text);
+	assert_string_equal(text, "fullreference");
 	text_of("live/amf/nginx.conf", text);
 	assert_non_null(strstr(text, "ssl_certificate "));
+}
+
+static bool is_there(unsigned generation)
+{
+	char full[256];
+
+	snprintf(full, sizeof(full), "%s/archive/upf/%u", dir, generation);
+	return access(full, F_OK) == 0;
+}
+
+/* As if it had been made so many seconds before now. */
+static void age(unsigned generation, int64_t now, int64_t seconds)
+{
+	char full[256];
+	struct timespec times[2] = { { .tv_sec = now - seconds }, { .tv_sec = now - seconds } };
+
+	snprintf(full, sizeof(full), "%s/archive/upf/%u", dir, generation);
+	assert_int_equal(utimensat(AT_FDCWD, full, times, 0), 0);
+}
+
+static void superseded_generations_go_when_they_are_old_and_the_live_one_never(void **state)
+{
+	struct archive_set set = set_of("x");
+	int64_t next = 9, now = clock_now();
+	struct archive_prune terms = { .keep = 2, .until = 6, .age = 100, .now = now };
+
+	(void)state;
+	/* 5 is live; 6 is staged; 4 became a predecessor 50 seconds ago, when 5 was made. */
+	for (unsigned i = 1; i <= 6; i++) {
+		assert_int_equal(archive_stage(dir, "upf", i, &set, NULL), RC_OK);
+		age(i, now, i < 5 ? 1000 - 100 * i : 50);
+	}
+	assert_int_equal(archive_switch(dir, "upf", 5, NULL), RC_OK);
+	/* What is to be revoked is not touched. */
+	terms.until = 2;
+	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_OK);
+	assert_true(!is_there(1) && is_there(2) && next == 0);
+	terms.until = 6;
+	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_OK);
+	assert_true(!is_there(2) && !is_there(3) && is_there(4) && is_there(5) && is_there(6));
+	assert_int_equal(next, 0);
+	terms.keep = 1;
+	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_OK);
+	assert_true(is_there(4));
+	assert_int_equal(next, now + 50);
+	terms.now = next;
+	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_OK);
+	assert_true(!is_there(4) && is_there(5) && is_there(6));
+	assert_int_equal(next, 0);
+}
+
+static void what_is_not_ours_in_the_archive_stays(void **state)
+{
+	struct archive_prune terms = { .keep = 1, .until = 9, .age = 0, .now = clock_now() + 1000 };
+	struct archive_set set = set_of("x");
+	char command[300];
+	int64_t next = 0;
+
+	(void)state;
+	/* A link in the place of a generation, a name that only looks like a number, and a folder of the administrator's. */
+	snprintf(command, sizeof(command),
+		 "cd %s/archive/upf && mkdir elsewhere 07 4 4/mine && touch elsewhere/kept && ln -s elsewhere 3", dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(archive_stage(dir, "upf", 8, &set, NULL), RC_OK);
+	assert_int_equal(archive_switch(dir, "upf", 8, NULL), RC_OK);
+	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_RESOURCE);
+	snprintf(command, sizeof(command), "cd %s/archive/upf && test -e elsewhere/kept -a -L 3 -a -d 07 -a -d 4/mine", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void expect_damaged(unsigned generation, const char *command, const char *what)
+{
+	struct err err = { 0 };
+	char whole[300];
+
+	snprintf(whole, sizeof(whole), "cd %s && %s", dir, command);
+	assert_int_equal(system(whole), 0);
+	assert_int_equal(archive_check(dir, "upf", generation, &err), RC_RESOURCE);
+	if (!strstr(err.text, what))
+		fail_msg("after \"%s\" no \"%s\": %s", command, what, err.text);
+}
+
+/* Each with what to do. */
+static void what_became_of_the_live_set_is_told(void **state)
+{
+	char link[300];
+
+	(void)state;
+	assert_int_equal(archive_check(dir, "upf", 8, NULL), RC_OK);
+	snprintf(link, sizeof(link), "`ln -sfT ../archive/upf/8 %s/live/upf`", dir);
+	expect_damaged(8, "mkdir -p archive/upf/7 && ln -sfT ../archive/upf/7 live/upf", link);
+	expect_damaged(8, "ln -sfT /etc live/upf", link);
+	expect_damaged(8, "rm live/upf", "live/upf is gone; `hwacme renew upf`");
+	expect_damaged(8, "ln -s ../archive/upf/8 live/upf && mv archive/upf/8/cert.pem .", "`hwacme renew --force upf`");
+	expect_damaged(8, "mv archive/upf/8 aside", "`hwacme renew --force upf`");
+	expect_damaged(8, "mv archive aside2", "`hwacme renew --force upf`");
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(
+		system("mv aside2 archive && mv aside archive/upf/8 && mv cert.pem archive/upf/8 && rmdir archive/upf/7"), 0);
+	assert_int_equal(archive_check(dir, "upf", 8, NULL), RC_OK);
+}
+
+/* A directory with a number that none of ours will have: the next generation is counted from those that are. */
+static void a_number_beyond_ours_is_stepped_over(void **state)
+{
+	char command[300];
+	unsigned highest = 0;
+
+	(void)state;
+	snprintf(command, sizeof(command), "cd %s/archive/upf && mkdir 4294967295 99999999999", dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(archive_highest(dir, "upf", &highest, NULL), RC_OK);
+	assert_int_equal(highest, 8);
+	snprintf(command, sizeof(command), "cd %s/archive/upf && rmdir 4294967295 99999999999", dir);
+	assert_int_equal(system(command), 0);
 }
 
 static void a_state_directory_that_is_not_there_is_an_error_that_names_it(void **state)
@@ -112,6 +232,10 @@ int main(void)
 		cmocka_unit_test(a_staged_set_is_not_live_before_the_switch),
 		cmocka_unit_test(an_abandoned_stage_is_replaced),
 		cmocka_unit_test(the_key_reference_is_not_for_everyone_and_nginx_gets_its_lines),
+		cmocka_unit_test(superseded_generations_go_when_they_are_old_and_the_live_one_never),
+		cmocka_unit_test(what_is_not_ours_in_the_archive_stays),
+		cmocka_unit_test(what_became_of_the_live_set_is_told),
+		cmocka_unit_test(a_number_beyond_ours_is_stepped_over),
 		cmocka_unit_test(a_state_directory_that_is_not_there_is_an_error_that_names_it),
 	};
 

@@ -82,9 +82,22 @@ static void a_time_that_has_come_is_not_waited_for(void **state)
 	assert_true(clock_monotonic_ms() - before < 10000);
 }
 
+static void a_second_begins_for_all_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int64_t before = clock_now_ms() / 1000;
+
+		while (clock_now_ms() / 1000 == before)
+			;
+		assert_true(clock_now() > before);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_second_begins_for_all_at_once),
 		cmocka_unit_test(rfc3339_with_any_offset_and_fraction),
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day),

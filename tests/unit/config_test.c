@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
-
-static char path[] = "/tmp/hwa-config-XXXXXX";
+#include "config_file.h"
 
 /* Good as it stands; each test changes one line of it. */
 static const char *const LINES[] = {
@@ -44,20 +43,6 @@ static const char *const LINES[] = {
 	"    deploy: { run: [systemctl, reload, nginx] }",
 };
 #define LINE_COUNT (sizeof(LINES) / sizeof(LINES[0]))
-
-static int start(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 || close(fd) != 0 ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
 
 /* Line `number` (from 1) is written as `text`. */
 static enum rc load_with(unsigned number, const char *text, struct config **ret_config, struct err *err)
@@ -171,6 +156,7 @@ static void an_unknown_option_is_told_what_was_meant(void **state)
 {
 	(void)state;
 	expect_refused(15, "    renew-aftr: 66%", "write \"renew-after\"");
+	expect_refused(15, "    wait: 25h", "from 0s to 24h");
 	expect_refused(20, "    ca: ra", "names");
 	expect_refused(1, "stat: /var/lib/hwacme", "write \"state\"");
 }
@@ -245,7 +231,21 @@ static void profiles_and_renewal_information_are_understood(void **state)
 static void an_option_of_a_later_release_is_refused_as_such(void **state)
 {
 	(void)state;
-	expect_refused(25, "    probe: { connect: \"amf:443\" }", "not in this release");
+	expect_refused(24, "    challenge: { device-attest-01: {} }", "not in this release");
+}
+
+static void lines_are_for_people_unless_json_is_asked_for(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	AUTO(config) struct config *json = NULL;
+
+	(void)state;
+	assert_int_equal(load_with(1, "log: { format: text }", &config, NULL), RC_OK);
+	assert_int_equal(config->log_format, LOG_TEXT);
+	assert_int_equal(load_with(1, "log: { format: json }", &json, NULL), RC_OK);
+	assert_int_equal(json->log_format, LOG_JSON);
+	expect_refused(1, "log: { format: xml }", "json");
+	expect_refused(1, "log: json", "log");
 }
 
 static void metrics_are_listened_for_where_it_says(void **state)
@@ -554,6 +554,7 @@ int main(void)
 		cmocka_unit_test(profiles_and_renewal_information_are_understood),
 		cmocka_unit_test(an_option_of_a_later_release_is_refused_as_such),
 		cmocka_unit_test(metrics_are_listened_for_where_it_says),
+		cmocka_unit_test(lines_are_for_people_unless_json_is_asked_for),
 		cmocka_unit_test(maintenance_windows_are_understood),
 		cmocka_unit_test(a_missing_option_is_named),
 		cmocka_unit_test(wrong_values_are_told_what_to_write),
@@ -571,5 +572,5 @@ int main(void)
 		cmocka_unit_test(a_missing_file_says_how_to_name_another),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, config_file_start, config_file_stop);
 }

@@ -56,6 +56,11 @@ static void what_a_peer_says_begins_no_line(void **state)
 	assert_string_equal(err.text, "a?b?[2Jc??\xc3\xa4");
 	assert_int_equal(err_wrap(&err, RC_PROTOCOL, "%s", "\r"), RC_PROTOCOL);
 	assert_string_equal(err.text, "?: a?b?[2Jc??\xc3\xa4");
+	/* A text that was cut off in the middle of a character, and a control character in two bytes. */
+	(void)err_set(&err, RC_PROTOCOL, "%s", "caf\xc3");
+	assert_string_equal(err.text, "caf?");
+	(void)err_set(&err, RC_PROTOCOL, "%s", "\xc2\x9b 2J");
+	assert_string_equal(err.text, "?? 2J");
 }
 
 int main(void)

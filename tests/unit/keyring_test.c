@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "clock.h"
 #include "keyd_process.h"
@@ -123,6 +124,33 @@ static void a_reserved_key_is_made_once_and_found_again(void **state)
 	assert_int_equal(token_erase(found, NULL), RC_OK);
 }
 
+static void a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_place_of_another(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(token_key) struct token_key *found = NULL;
+	AUTO(buf) struct buf first = BUF_MAX(TOKEN_SPKI_MAX);
+	AUTO(buf) struct buf second = BUF_MAX(TOKEN_SPKI_MAX);
+	struct token_key *none = NULL;
+	char token[] = "hsm";
+	const struct config_key wanted = { .token = token, .type = KEY_EC_P256 };
+	AUTO(store) struct store *store = NULL;
+	struct store_key key;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(store, "smf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
+	assert_int_equal(keyring_generate(keyring, &key, &none, NULL), RC_INPUT);
+	assert_null(none);
+	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_OK);
+	assert_int_equal(token_public_key(made, &first, NULL), RC_OK);
+	assert_int_equal(token_public_key(found, &second, NULL), RC_OK);
+	assert_true(span_equal(buf_span(&first), buf_span(&second)));
+	assert_int_equal(token_erase(found, NULL), RC_OK);
+}
+
 /* SoftHSM, killed in C_GenerateKeyPair, leaves an object with our name that it does not call local: as one that was imported. */
 static void leave_half_made(const struct store_key *key)
 {
@@ -188,6 +216,75 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 	assert_int_equal(keyring_erase(keyring, &elsewhere, &was_there, NULL), RC_ABSENT);
 }
 
+static void destroy_behind_its_back(const struct store_key *key)
+{
+	char id[2 * TOKEN_ID_LEN + 1], command[640];
+
+	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
+		snprintf(id + 2 * i, 3, "%02x", key->name.id[i]);
+	snprintf(command, sizeof(command),
+		 "for type in privkey pubkey; do pkcs11-tool --module " SOFTHSM_MODULE
+		 " --token-label %s --login --pin " SOFTHSM_PIN
+		 " --delete-object --type $type --id %s >/dev/null 2>&1 || exit 1; done",
+		 label, id);
+	assert_int_equal(system(command), 0);
+}
+
+/* keyd has its handle still, and asks the token all the same. */
+static void a_key_that_another_program_has_destroyed_is_found_no_more_and_can_be_made_anew(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(token_key) struct token_key *again = NULL;
+	AUTO(store) struct store *store = NULL;
+	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
+	struct token_key *none = NULL;
+	struct store_key key;
+	bool was_there = false;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(store, "nrf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
+	destroy_behind_its_back(&key);
+	assert_int_equal(keyring_find(keyring, &key, &none, NULL), RC_ABSENT);
+	assert_int_equal(keyring_generate(keyring, &key, &again, NULL), RC_OK);
+	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
+	assert_true(was_there);
+}
+
+/* "Not there" would be taken for "erased", and the key forgotten. */
+static void a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_keys(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(store) struct store *store = NULL;
+	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
+	char present[96], away[96];
+	struct store_key key;
+	bool was_there = true;
+
+	(void)state;
+	snprintf(present, sizeof(present), "%s/tokens", softhsm.dir);
+	snprintf(away, sizeof(away), "%s/away", softhsm.dir);
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(store, "udm", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
+	keyd_process_kill(&keyd);
+	assert_int_equal(rename(present, away), 0);
+	assert_int_equal(mkdir(present, 0700), 0); /* a module that starts, and has no token */
+	enum rc rc = keyring_erase(keyring, &key, &was_there, NULL);
+	assert_int_equal(rmdir(present), 0);
+	assert_int_equal(rename(away, present), 0);
+	assert_int_equal(rc, RC_RETRY);
+	assert_false(was_there);
+	keyd_process_kill(&keyd);
+	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
+	assert_true(was_there);
+}
+
 static void a_token_that_is_not_configured_is_named(void **state)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
@@ -208,8 +305,11 @@ int main(void)
 		cmocka_unit_test(a_token_is_opened_once),
 		cmocka_unit_test(a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile),
 		cmocka_unit_test(a_reserved_key_is_made_once_and_found_again),
+		cmocka_unit_test(a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_place_of_another),
 		cmocka_unit_test(a_key_that_was_cut_off_while_it_was_made_is_made_anew),
 		cmocka_unit_test(a_key_is_erased_also_when_it_is_not_kept_as_it_must),
+		cmocka_unit_test(a_key_that_another_program_has_destroyed_is_found_no_more_and_can_be_made_anew),
+		cmocka_unit_test(a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_keys),
 		cmocka_unit_test(a_token_that_is_not_configured_is_named),
 	};
 

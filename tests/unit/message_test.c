@@ -84,8 +84,7 @@ static void odd_orders_are_refused(void **state)
 		ORDER_HEAD ",\"expires\":\"soon\"}",
 		ORDER_HEAD ",\"certificate\":7}",
 		"{\"status\":\"odd\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\"}",
-		"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"b.example\"}],\"finalize\":\"https://ca/"
-		"f\"}",
+		"{\"status\":\"ready\",\"identifiers\":7,\"finalize\":\"https://ca/f\"}",
 		ORDER_HEAD,
 		ORDER_HEAD "}{}",
 	};
@@ -99,6 +98,40 @@ static void odd_orders_are_refused(void **state)
 			fail_msg("taken: %s", wrong[i]);
 		assert_true(err.text[0] != '\0');
 	}
+}
+
+static void an_order_for_other_names_is_told_from_one_that_is_odd(void **state)
+{
+	static const char *const others[] = {
+		"{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"b.example\"}],\"finalize\":\"https://ca/"
+		"f\"}",
+		"{\"status\":\"ready\",\"identifiers\":[],\"finalize\":\"https://ca/f\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		AUTO(message_order) struct message_order order = { 0 };
+		struct err err = { 0 };
+
+		assert_int_equal(parse(others[i], &order, &err), RC_ABSENT);
+		assert_non_null(strstr(err.text, "ordered"));
+	}
+}
+
+static void an_order_that_has_one_name_twice_lacks_another(void **state)
+{
+	static char first[] = "dns:a.example", second[] = "dns:b.example";
+	char *names[] = { first, second };
+	AUTO(message_order) struct message_order order = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+		message_order_parse(span_text("{\"status\":\"ready\",\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example\"},"
+					      "{\"type\":\"dns\",\"value\":\"a.example\"}],\"finalize\":\"https://ca/f\"}"),
+				    names, 2, &order, &err),
+		RC_ABSENT);
+	assert_non_null(strstr(err.text, "dns:b.example"));
 }
 
 /* RFC 8555, 7.1.1 */
@@ -252,6 +285,8 @@ int main(void)
 		cmocka_unit_test(an_order_keeps_urls_and_expiry),
 		cmocka_unit_test(a_uri_is_no_identifier),
 		cmocka_unit_test(odd_orders_are_refused),
+		cmocka_unit_test(an_order_for_other_names_is_told_from_one_that_is_odd),
+		cmocka_unit_test(an_order_that_has_one_name_twice_lacks_another),
 		cmocka_unit_test(a_directory_needs_three_https_urls),
 		cmocka_unit_test(a_directory_tells_of_profiles_and_renewal_information),
 		cmocka_unit_test(an_order_says_what_it_replaces_and_its_profile_when_asked_to),

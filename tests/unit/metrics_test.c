@@ -65,6 +65,27 @@ static void a_tokens_operations_are_timed_and_its_presence_known(void **state)
 	has("hwacme_token_up{token=\"hsm\"} 0\n");
 }
 
+static void a_tokens_health_is_told_apart_from_its_neighbours(void **state)
+{
+	struct metrics_token health = { .operations = 7 };
+
+	(void)state;
+	metrics_token("tpm", &health);
+	assert_false(health.is_known);
+	assert_int_equal(health.operations, 0);
+	metrics_token_operation("tpm", "open", RC_OK, 10);
+	metrics_token_operation("tpm", "sign", RC_OK, 30);
+	metrics_token_operation("tpm", "sign", RC_DENIED, 2);
+	metrics_token_operation("tpm-2", "sign", RC_RETRY, 500);
+	metrics_token("tpm", &health);
+	assert_true(health.is_known && health.is_up);
+	assert_int_equal(health.operations, 3);
+	assert_int_equal(health.denied, 1);
+	assert_int_equal(health.milliseconds, 42);
+	metrics_token("tpm-2", &health);
+	assert_true(health.is_known && !health.is_up);
+}
+
 static void a_name_cannot_break_out_of_its_quotes(void **state)
 {
 	char escaped[32];
@@ -97,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_is_counted_by_its_labels),
 		cmocka_unit_test(a_tokens_operations_are_timed_and_its_presence_known),
+		cmocka_unit_test(a_tokens_health_is_told_apart_from_its_neighbours),
 		cmocka_unit_test(a_name_cannot_break_out_of_its_quotes),
 		cmocka_unit_test(series_are_bounded_and_what_is_too_much_is_counted),
 	};

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -41,6 +42,27 @@ static void two_thirds_of_a_long_life_and_half_of_a_short_one(void **state)
 	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 60 * DAY).what, PLAN_RENEW);
 }
 
+/* What the CA says of its authorisations counts where no challenge is wanted, and not when it would have us renew at once. */
+static void inside_of_what_the_ca_authorised(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+	struct config_policy policy = PLAIN;
+
+	(void)state;
+	facts.authorized_until = BORN + 30 * DAY;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 60 * DAY);
+	policy.preauthorized = 50 * DAY;
+	struct plan plan = plan_of(&policy, &facts, BORN);
+	assert_int_equal(plan.when, BORN + 29 * DAY);
+	assert_non_null(strstr(plan.why, "the CA's authorisation ends 2026-12-18T"));
+	facts.authorized_until = BORN + 2 * DAY;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 49 * DAY);
+	facts.authorized_until = 0;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 49 * DAY);
+	facts.authorized_until = BORN + 60 * DAY;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 49 * DAY);
+}
+
 static void the_earliest_of_the_configured_times_decides(void **state)
 {
 	struct plan_facts facts = facts_of(90);
@@ -68,10 +90,24 @@ static void a_margin_longer_than_the_life_does_not_renew_for_ever(void **state)
 	assert_true(plan.when > BORN + DAY / 4);
 }
 
+/* The other direction is "it expired": whether that is the clock nobody can tell from here. */
+static void a_clock_that_is_far_behind_is_told_of(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+
+	(void)state;
+	assert_null(strstr(plan_of(&PLAIN, &facts, BORN - PLAN_CLOCK_BEHIND).why, "clock"));
+	struct plan plan = plan_of(&PLAIN, &facts, BORN - 5 * 365 * DAY);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_int_equal(plan.when, BORN + 60 * DAY);
+	assert_non_null(strstr(plan.why, "; it is valid only from 2026-11-18T11:06:40Z: the clock of this machine is behind"));
+}
+
 static void jitter_is_stable_for_a_name_and_only_earlier(void **state)
 {
 	struct plan_facts facts = facts_of(90);
 	struct config_policy policy = PLAIN;
+	char text[CLOCK_TEXT_MAX], wanted[128];
 
 	(void)state;
 	policy.jitter_percent = 10;
@@ -80,6 +116,51 @@ static void jitter_is_stable_for_a_name_and_only_earlier(void **state)
 	assert_int_equal(one.when, again.when);
 	assert_int_not_equal(one.when, other.when);
 	assert_true(one.when <= BORN + 60 * DAY && one.when >= BORN + 54 * DAY);
+	/* Who calculates two thirds comes to another time, and is told why. */
+	snprintf(wanted, sizeof(wanted), "two thirds of its lifetime of 90d 0h, less %s of jitter",
+		 clock_print_duration(BORN + 60 * DAY - one.when, text));
+	assert_string_equal(one.why, wanted);
+}
+
+static void one_name_on_many_machines_has_as_many_jitters(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+	struct config_policy policy = PLAIN;
+
+	(void)state;
+	policy.jitter_percent = 10;
+	int64_t before = plan_next(&policy, "amf", &facts, BORN).when;
+	for (facts.seed = 1; facts.seed < 20; facts.seed++) {
+		int64_t when = plan_next(&policy, "amf", &facts, BORN).when;
+
+		assert_int_not_equal(when, before);
+		assert_int_equal(plan_next(&policy, "amf", &facts, BORN + DAY).when, when);
+		assert_true(when <= BORN + 60 * DAY && when >= BORN + 54 * DAY);
+		before = when;
+	}
+}
+
+static void after_boot_each_has_its_turn_and_keeps_most_of_its_life(void **state)
+{
+	struct config_policy policy = PLAIN;
+	unsigned at[600] = { 0 }, most = 0;
+
+	(void)state;
+	assert_int_equal(plan_turn_after_boot(&policy, "amf", 7, 0, BORN), 0);
+	policy.boot_spread = 600;
+	for (uint64_t seed = 0; seed < 10000; seed++) {
+		int64_t turn = plan_turn_after_boot(&policy, "amf", seed, 0, BORN);
+
+		assert_true(turn >= 0 && turn < 600);
+		most = ++at[turn] > most ? at[turn] : most;
+		/* Whenever it is asked, and with whatever is left to live, if that is enough. */
+		assert_int_equal(plan_turn_after_boot(&policy, "amf", seed, BORN + DAY, BORN + 77), turn);
+		/* An hour is left: at most an eighth of it. */
+		assert_true(plan_turn_after_boot(&policy, "amf", seed, BORN + 3600, BORN) < 450);
+	}
+	/* Half a percent of them. */
+	assert_true(most <= 50);
+	assert_int_equal(plan_turn_after_boot(&policy, "amf", 7, BORN + 1, BORN), 0);
 }
 
 /* RFC 9773, 4.2: renewed at the time that was drawn in the window, which jitter does not move. */
@@ -177,6 +258,8 @@ static void back_off_grows_is_bounded_and_obeys_the_peer(void **state)
 	/* an hour left: there is time for several attempts */
 	assert_true(plan_back_off(50, BORN + 3600, 0, 0, BORN) <= BORN + 450);
 	assert_true(plan_back_off(1, BORN + 90 * DAY, 600, 0, BORN) >= BORN + 600);
+	/* The longest wait that can be configured is waited, too. */
+	assert_true(plan_back_off(1, BORN + 90 * DAY, CONFIG_WAIT_MAX, 0, BORN) >= BORN + CONFIG_WAIT_MAX);
 }
 
 /* Every count, every wait and Retry-After there can be, every remaining life: later than now, not before the peer's word, bounded. */
@@ -229,6 +312,7 @@ static void a_maintenance_window_is_waited_for_and_spread_over(void **state)
 	struct config_policy policy = PLAIN;
 	struct plan_facts facts = facts_of(90);
 	int64_t due = BORN + 60 * DAY, opens, closes;
+	char text[CLOCK_TEXT_MAX], wanted[128];
 
 	(void)state;
 	policy.windows = &window;
@@ -239,7 +323,9 @@ static void a_maintenance_window_is_waited_for_and_spread_over(void **state)
 	assert_int_equal(plan.what, PLAN_WAIT);
 	assert_true(plan.when >= opens && plan.when < closes);
 	assert_non_null(strstr(plan.why, "two thirds"));
-	assert_non_null(strstr(plan.why, "in a maintenance window"));
+	snprintf(wanted, sizeof(wanted), "two thirds of its lifetime of 90d 0h, which is %s; put off to a maintenance window",
+		 clock_print(due, text));
+	assert_string_equal(plan.why, wanted);
 	/* It stays at that, also when the window opens; another certificate has another moment. */
 	for (int64_t now = due - 1; now < plan.when; now += 600)
 		assert_int_equal(plan_of(&policy, &facts, now).when, plan.when);
@@ -322,8 +408,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_thirds_of_a_long_life_and_half_of_a_short_one),
 		cmocka_unit_test(the_earliest_of_the_configured_times_decides),
+		cmocka_unit_test(inside_of_what_the_ca_authorised),
 		cmocka_unit_test(a_margin_longer_than_the_life_does_not_renew_for_ever),
+		cmocka_unit_test(a_clock_that_is_far_behind_is_told_of),
 		cmocka_unit_test(jitter_is_stable_for_a_name_and_only_earlier),
+		cmocka_unit_test(one_name_on_many_machines_has_as_many_jitters),
+		cmocka_unit_test(after_boot_each_has_its_turn_and_keeps_most_of_its_life),
 		cmocka_unit_test(a_time_that_the_authority_suggests_counts_like_the_others),
 		cmocka_unit_test(a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_without_end),
 		cmocka_unit_test(never_issued_unfinished_changed_expired_and_asked_for_are_due_now),

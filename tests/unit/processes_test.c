@@ -18,9 +18,11 @@ static struct softhsm softhsm;
 static char label[] = "unit", pin_variable[] = "HWACME_TEST_PIN", shell[] = "/bin/sh", option[] = "-c", script[300];
 static char *run[] = { shell, option, script };
 static struct config_token tokens[1];
-static struct config_certificate certificates[] = {
-	{ .name = (char[]){ "amf" }, .deploy_run = run, .deploy_run_count = 3, .deploy_timeout = 20 }
-};
+static struct config_certificate certificates[] = { { .name = (char[]){ "amf" },
+						      .deploy_run = run,
+						      .deploy_run_count = 3,
+						      .deploy_timeout = 20,
+						      .probe = { .run = run, .run_count = 3, .timeout = 20 } } };
 static struct config config = { .tokens = tokens, .token_count = 1, .certificates = certificates, .certificate_count = 1 };
 
 static int start(void **state)
@@ -80,18 +82,25 @@ static void hooks_run_as_configured_and_tell_how_they_ended(void **state)
 {
 	AUTO(processes) struct processes *processes = NULL;
 	struct err err = { 0 };
+	char words[PROGRAM_OUTPUT_MAX + 1];
 
 	(void)state;
 	snprintf(script, sizeof(script), "test \"$HWACME_NAME\" = amf && test \"$HWACME_LIVE\" = %s/live/amf", softhsm.dir);
 	assert_int_equal(processes_start(&config, &processes, &err), RC_OK);
 	/* What the engine makes of its configuration later is not asked: the spawner has its own. */
-	assert_int_equal(processes_deploy(processes, &certificates[0], &err), RC_OK);
+	assert_int_equal(processes_deploy(processes, &certificates[0], NULL, &err), RC_OK);
 	strcpy(script, "exit 9");
-	assert_int_equal(processes_deploy(processes, &certificates[0], &err), RC_OK);
+	assert_int_equal(processes_deploy(processes, &certificates[0], NULL, &err), RC_OK);
+	processes_stop(TAKE(processes));
+	strcpy(script, "echo told; test $HWACME_HOOK = probe");
+	assert_int_equal(processes_start(&config, &processes, &err), RC_OK);
+	if (processes_probe(processes, &certificates[0], words, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(words, "told");
 	processes_stop(TAKE(processes));
 	strcpy(script, "echo no luck; exit 9");
 	assert_int_equal(processes_start(&config, &processes, &err), RC_OK);
-	assert_int_equal(processes_deploy(processes, &certificates[0], &err), RC_RETRY);
+	assert_int_equal(processes_deploy(processes, &certificates[0], NULL, &err), RC_RETRY);
 	assert_non_null(strstr(err.text, "exited with 9: no luck"));
 }
 
@@ -106,7 +115,7 @@ static void a_hook_finds_the_signals_as_a_program_expects_them(void **state)
 
 		snprintf(script, sizeof(script), "exec grep -E '%s' /proc/self/status", lines[i]);
 		assert_int_equal(processes_start(&config, &processes, &err), RC_OK);
-		assert_int_equal(processes_deploy(processes, &certificates[0], &err), RC_OK);
+		assert_int_equal(processes_deploy(processes, &certificates[0], NULL, &err), RC_OK);
 	}
 }
 

@@ -139,6 +139,38 @@ static void an_attempt_cut_off_twice_is_not_made_a_third_time(void **state)
 	assert_int_equal(end("hsm", "1235", false), RC_OK);
 }
 
+static void the_first_attempt_writes_nothing_of_the_secret_and_one_cut_off_counts_against_the_next(void **state)
+{
+	char first[4096], second[4096];
+
+	(void)state;
+	assert_int_equal(begin_and_die("hsm", "1234"), RC_OK);
+	file_read(first, sizeof(first));
+	assert_non_null(strstr(first, " token begun 1\n"));
+	/* Another token is not held back by it, and neither has to be told from the other. */
+	assert_int_equal(begin("hsm2", "1234", NULL), RC_OK);
+	assert_int_equal(end("hsm2", "1234", false), RC_OK);
+	/* Which secret was cut off is not known: it may have been this one. */
+	assert_int_equal(begin_and_die("hsm", "1235"), RC_OK);
+	file_read(second, sizeof(second));
+	assert_null(strstr(second, " token "));
+	assert_non_null(strstr(second, " begun 2\n"));
+	assert_int_equal(begin("hsm", "1235", NULL), RC_DENIED);
+	assert_int_equal(begin("hsm", "1234", NULL), RC_OK);
+	assert_int_equal(end("hsm", "1234", true), RC_OK);
+	assert_int_equal(begin("hsm", "1234", NULL), RC_DENIED);
+}
+
+static void while_all_goes_well_there_is_no_file(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(begin("hsm", "1234", NULL), RC_OK);
+	assert_int_equal(end("hsm", "1234", false), RC_OK);
+	assert_int_equal(file_read(text, sizeof(text)), 0);
+}
+
 static void an_accepted_secret_forgets_that_it_was_cut_off(void **state)
 {
 	(void)state;
@@ -245,6 +277,7 @@ static void what_cannot_be_written_down_is_not_sent(void **state)
 	(void)state;
 	assert_int_equal(begin("hsm", "1234", NULL), RC_OK);
 	assert_int_equal(end("hsm", "1234", false), RC_OK);
+	file_write("a file where a directory should be");
 	snprintf(keys_dir, sizeof(keys_dir), "%s/state/keys/" REFUSAL_FILE "/keys", dir);
 	assert_int_equal(begin("hsm", "1234", &err), RC_RESOURCE);
 	assert_non_null(strstr(err.text, "cannot"));
@@ -274,6 +307,30 @@ static void the_file_is_bounded_and_keeps_the_newest(void **state)
 	assert_null(refusal_file_find(&read, digest));
 }
 
+/* The lock's mode is ours to set, and waiting for it ours to decide: not where it is a file of somebody else's. */
+static void a_lock_that_is_not_ours_alone_is_refused(void **state)
+{
+	static const char *const plants[] = { "ln ../victim .refused.lock", "ln -s ../victim .refused.lock",
+					      "mkfifo .refused.lock" };
+	char command[512];
+
+	(void)state;
+	assert_int_equal(begin("hsm", "secret", NULL), RC_OK);
+	assert_int_equal(end("hsm", "secret", false), RC_OK);
+	for (size_t i = 0; i < sizeof(plants) / sizeof(plants[0]); i++) {
+		struct err err = { 0 };
+
+		snprintf(command, sizeof(command),
+			 "cd %s && rm -f .refused.lock && echo x >../victim && chmod 640 ../victim && %s", keys_dir, plants[i]);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(begin("hsm", "secret", &err), RC_RESOURCE);
+		assert_non_null(strstr(err.text, "no PIN is sent"));
+		assert_non_null(strstr(err.text, "/.refused.lock "));
+		snprintf(command, sizeof(command), "[ $(stat -c %%a %s/../victim) = 640 ]", keys_dir);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -283,6 +340,8 @@ int main(void)
 		TEST(a_corrected_secret_is_tried_and_the_refused_one_stays_refused),
 		TEST(another_token_may_take_the_same_secret),
 		TEST(an_attempt_cut_off_twice_is_not_made_a_third_time),
+		TEST(the_first_attempt_writes_nothing_of_the_secret_and_one_cut_off_counts_against_the_next),
+		TEST(while_all_goes_well_there_is_no_file),
 		TEST(an_accepted_secret_forgets_that_it_was_cut_off),
 		TEST(what_ended_without_a_beginning_is_our_own_fault),
 		TEST(however_many_start_together_a_wrong_secret_is_sent_once),
@@ -290,6 +349,7 @@ int main(void)
 		TEST(the_file_is_ours_alone_and_holds_neither_secret_nor_name),
 		TEST(a_damaged_file_sends_nothing_and_says_what_to_do),
 		TEST(what_cannot_be_written_down_is_not_sent),
+		TEST(a_lock_that_is_not_ours_alone_is_refused),
 		TEST(the_file_is_bounded_and_keeps_the_newest),
 	};
 

@@ -44,8 +44,9 @@ static struct store_certificate live(void)
 					    .not_before = NOW - 10 * DAY,
 					    .not_after = NOW + 20 * DAY,
 					    .issued_at = NOW - 10 * DAY,
+					    .service = { .deployed_at = NOW - 10 * DAY },
 					    .live_key = { .token = "hsm", .type = KEY_EC_P256 },
-					    .renewal_info = { .id = "a.b", .check_at = NOW + 30 * DAY } };
+					    .renewal_info = { .id = "a.b", .is_replaced = true } };
 	struct csr_request asked = certificate_profile_request(&certificates[0], &authorities[0]);
 
 	renewal_names_print(&certificates[0], record.names, sizeof(record.names));
@@ -80,8 +81,12 @@ static void the_ca_is_asked_when_it_said(void **state)
 	struct store_certificate record = live();
 
 	(void)state;
+	record.renewal_info.is_replaced = false;
 	record.renewal_info.check_at = NOW + 600;
 	assert_int_equal(next(&record), NOW + 600);
+	/* No answer makes it later than a day: a clock that was ahead did. */
+	record.renewal_info.check_at = NOW + 30 * DAY;
+	assert_int_equal(next(&record), NOW);
 	record.renewal_info.check_at = NOW - 600;
 	assert_int_equal(next(&record), NOW);
 	record.renewal_info.is_replaced = true;
@@ -94,18 +99,47 @@ static void a_back_off_is_waited_for_and_an_owed_hook_not_forgotten(void **state
 
 	(void)state;
 	record.state = CERT_INSTALLED;
+	record.service.deployed_at = 0;
 	assert_true(next(&record) <= NOW);
-	record.attempts = 1;
-	record.retry_at = NOW + 60;
+	record.service.attempts = 1;
+	record.service.retry_at = NOW + 60;
 	assert_int_equal(next(&record), NOW + 60);
+	/* A renewal that waits for longer does not hold the hook back, nor the other way round. */
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	record.attempts = 1;
+	record.retry_at = NOW + 600;
+	record.renewal_info.is_replaced = false;
 	record.renewal_info.check_at = NOW;
 	assert_int_equal(next(&record), NOW + 60);
+	record.service.retry_at = NOW + 6000;
+	assert_int_equal(next(&record), NOW + 600);
 	/* Half a renewal goes on when the back-off is over. */
 	record = live();
 	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
 	assert_int_equal(next(&record), NOW);
 	record.retry_at = NOW + 120;
 	assert_int_equal(next(&record), NOW + 120);
+}
+
+static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	record.attempts = 3;
+	record.failed_at = NOW + 300 * DAY;
+	record.retry_at = record.failed_at + 240;
+	assert_int_equal(next(&record), NOW);
+	record.failed_at = NOW - 10;
+	record.retry_at = record.failed_at + 240;
+	assert_int_equal(next(&record), NOW + 230);
+	/* The pre-authorisation interval does not begin in the future either. */
+	record = live();
+	record.issued_at = NOW + 300 * DAY;
+	policies[0].preauthorized = 12 * DAY;
+	assert_int_equal(next(&record), NOW + 2 * DAY);
+	policies[0].preauthorized = 0;
 }
 
 int main(void)
@@ -115,6 +149,7 @@ int main(void)
 		cmocka_unit_test(the_plan_says_when_a_live_one_is_due),
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
+		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@
 #include "store.h"
 
 static struct softhsm box; /* a private directory with a PIN file in it */
-static char state_dir[80], trust[96];
+static char state_dir[80], trust[96], client[96];
 static struct config_token tokens[1];
 static struct config_authority authorities[1];
 static struct config config = { .tokens = tokens, .token_count = 1, .authorities = authorities, .authority_count = 1 };
@@ -44,7 +44,10 @@ static int start(void **state)
 	config.state = state_dir;
 	tokens[0] = softhsm_config(&box, (char[]){ "x" });
 	authorities[0].trust = trust;
-	if (softhsm_write(trust, "roots") != 0 || store_open(state_dir, &store, NULL) != RC_OK)
+	snprintf(client, sizeof(client), "%s/client.pem", box.dir);
+	authorities[0].client.file = client;
+	if (softhsm_write(trust, "roots") != 0 || softhsm_write(client, "a chain") != 0 ||
+	    store_open(state_dir, &store, NULL) != RC_OK)
 		return -1;
 	store_close(store);
 	snprintf(path, sizeof(path), "%s/keys/hwacme-amf.pem", state_dir);
@@ -144,9 +147,10 @@ static void expect_engine_paths(void)
 	bool has_landlock = sandbox_has_landlock();
 
 	expect("read trust", try_open(trust, O_RDONLY), true);
+	expect("read the client's chain", try_open(client, O_RDONLY), true);
 	expect("read resolv.conf", access("/etc/resolv.conf", F_OK) == 0 ? try_open("/etc/resolv.conf", O_RDONLY) : 0, true);
 	expect("write the database", try_below("hwacme.db", O_RDWR), true);
-	expect("write its journal", try_below("hwacme.db-journal", O_RDWR), true);
+	expect("write its log", try_below("hwacme.db-wal", O_RDWR), true);
 	expect("write the lock", try_below("lock", O_RDWR | O_CREAT), !has_landlock || try_below("lock", O_RDWR) == 0);
 	expect("make a file in live", try_below("live/x", O_RDWR | O_CREAT), true);
 	expect("make a file in archive", try_below("archive/x", O_RDWR | O_CREAT), true);
@@ -157,6 +161,7 @@ static void expect_engine_paths(void)
 	expect("write the PIN", try_open(box.pin_file, O_WRONLY), false);
 	expect("truncate the PIN", try_open(box.pin_file, O_WRONLY | O_TRUNC), false);
 	expect("write trust", try_open(trust, O_WRONLY), false);
+	expect("write the client's chain", try_open(client, O_WRONLY), false);
 	expect("read a wrapped key", try_below("keys/hwacme-amf.pem", O_RDONLY), false);
 	expect("write a wrapped key", try_below("keys/hwacme-amf.pem", O_WRONLY), false);
 	expect("erase a wrapped key", try_unlink("keys/hwacme-amf.pem"), false);

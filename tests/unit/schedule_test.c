@@ -116,7 +116,7 @@ static void the_busiest_hour_is_found_wherever_it_begins(void **state)
 	int64_t at = 0;
 
 	(void)state;
-	assert_int_equal(schedule_busiest_hour(&schedule, &at), 0);
+	assert_int_equal(schedule_busiest_hour(&schedule, NULL, &at), 0);
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		/* Half of a life of 20 days, and so one each within 10. */
 		struct store_certificate one = live(NOW - 9 * DAY + offsets[i], 20 * DAY);
@@ -125,8 +125,34 @@ static void the_busiest_hour_is_found_wherever_it_begins(void **state)
 	}
 	schedule_sort(&schedule);
 	assert_int_equal(schedule.count, 6);
-	assert_int_equal(schedule_busiest_hour(&schedule, &at), 3);
+	assert_int_equal(schedule_busiest_hour(&schedule, NULL, &at), 3);
 	assert_int_equal(at, NOW + DAY + 2 * HOUR - 1);
+}
+
+static void more_than_the_authority_takes_is_told(void **state)
+{
+	AUTO(schedule) struct schedule schedule = { 0 };
+	struct config_authority limited = { .name = RA };
+	char text[400] = "";
+
+	(void)state;
+	for (int i = 0; i < 7; i++) {
+		struct store_certificate one = live(NOW - 9 * DAY + i, 20 * DAY);
+
+		add(&schedule, 0, &one, 5);
+	}
+	schedule_sort(&schedule);
+	assert_false(schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text)));
+	limited.orders_per_hour = 7;
+	assert_false(schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text)));
+	limited.orders_per_hour = 3;
+	assert_true(schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text)));
+	assert_non_null(strstr(text, "takes 3 orders an hour, but 7 renewals"));
+	assert_non_null(strstr(text, "the last of them waits 2 h: raise `jitter`"));
+	policies[0].window_count = 1;
+	assert_true(schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text)));
+	policies[0].window_count = 0;
+	assert_non_null(strstr(text, "a maintenance window cannot hold them"));
 }
 
 int main(void)
@@ -136,6 +162,7 @@ int main(void)
 		cmocka_unit_test(what_follows_is_foreseen_from_the_present_lifetime),
 		cmocka_unit_test(a_certificate_of_minutes_does_not_fill_the_memory),
 		cmocka_unit_test(the_busiest_hour_is_found_wherever_it_begins),
+		cmocka_unit_test(more_than_the_authority_takes_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

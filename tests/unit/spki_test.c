@@ -35,7 +35,7 @@ static void expect_same(EVP_PKEY *pkey, struct span spki)
 	OPENSSL_free(der);
 }
 
-/* SEC 1, 2.3.3 */
+/* SEC 1, 2.3.3; RFC 5480, 2 */
 static void an_ec_point_becomes_what_openssl_writes_itself(void **state)
 {
 	static const struct {
@@ -53,6 +53,13 @@ static void an_ec_point_becomes_what_openssl_writes_itself(void **state)
 		assert_int_equal(spki_from_ec(kinds[i].type, span_of(point, len), &spki, NULL), RC_OK);
 		expect_same(pkey, buf_span(&spki));
 		assert_int_equal(spki_key_type(buf_span(&spki)), kinds[i].type);
+		/* One byte more, one less, or a point that is none: no key. */
+		assert_int_equal(spki_key_type(span_of(spki.at, spki.len - 1)), KEY_TYPE_COUNT);
+		assert_int_equal(buf_append(&spki, span_text("x"), NULL), RC_OK);
+		assert_int_equal(spki_key_type(buf_span(&spki)), KEY_TYPE_COUNT);
+		spki.len--;
+		((uint8_t *)spki.at)[spki.len - 1] ^= 1;
+		assert_int_equal(spki_key_type(buf_span(&spki)), KEY_TYPE_COUNT);
 	}
 }
 

@@ -6,11 +6,14 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "database.h"
 
@@ -148,6 +151,108 @@ static void how_it_was_issued_and_what_its_authority_suggests_comes_back(void **
 	assert_string_equal(back.renewal_info.explanation, "https://ca/why");
 }
 
+static void what_became_of_it_in_service_comes_back(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "nrf",
+					    .state = CERT_NOT_IN_SERVICE,
+					    .service = { .published = "certificate",
+							 .deployed_at = 1,
+							 .probed_at = 2,
+							 .grace_from = 3,
+							 .attempts = 4,
+							 .retry_at = 5,
+							 .failed_at = 6,
+							 .last_error = "why",
+							 .prune_at = 7,
+							 .revoke_at = 8,
+							 .revoke_failures = 9 } };
+	struct store_certificate back;
+
+	(void)state;
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+	assert_int_equal(store_certificate_load(store, "nrf", &back, NULL), RC_OK);
+	assert_int_equal(back.state, CERT_NOT_IN_SERVICE);
+	assert_string_equal(certificate_state_name(back.state), "not in service");
+	assert_string_equal(back.service.published, "certificate");
+	assert_int_equal(back.service.deployed_at, 1);
+	assert_int_equal(back.service.probed_at, 2);
+	assert_int_equal(back.service.grace_from, 3);
+	assert_int_equal(back.service.attempts, 4);
+	assert_int_equal(back.service.retry_at, 5);
+	assert_int_equal(back.service.failed_at, 6);
+	assert_string_equal(back.service.last_error, "why");
+	assert_int_equal(back.service.prune_at, 7);
+	assert_int_equal(back.service.revoke_at, 8);
+	assert_int_equal(back.service.revoke_failures, 9);
+}
+
+static void certificates_to_be_revoked_wait_oldest_first_below_the_live_one(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_superseded superseded = { .authority = "ra", .serial = "AB", .not_after = 9 }, back;
+
+	(void)state;
+	for (unsigned i = 3; i > 0; i--) {
+		superseded.generation = i;
+		assert_int_equal(store_superseded_add(store, "nrf", &superseded, NULL), RC_OK);
+	}
+	assert_int_equal(store_superseded_first(store, "nrf", 1, &back, NULL), RC_ABSENT);
+	assert_int_equal(store_superseded_first(store, "nrf", 3, &back, NULL), RC_OK);
+	assert_int_equal(back.generation, 1);
+	assert_string_equal(back.authority, "ra");
+	assert_string_equal(back.serial, "AB");
+	assert_int_equal(back.not_after, 9);
+	assert_int_equal(store_superseded_drop(store, "nrf", 1, NULL), RC_OK);
+	assert_int_equal(store_superseded_first(store, "nrf", 3, &back, NULL), RC_OK);
+	assert_int_equal(back.generation, 2);
+	assert_int_equal(store_superseded_first(store, "amf", 9, &back, NULL), RC_ABSENT);
+}
+
+/* Live with generations 1, 2, 3, then 4: each retired key knows with what it was live, and how many came after it. */
+static void retired_keys_are_told_apart_by_generation(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "ausf" };
+	struct store_retired retired[4];
+	unsigned count = 0;
+	int64_t first_at = 0;
+
+	(void)state;
+	for (uint8_t i = 1; i <= 4; i++) {
+		record.generation = i;
+		record.not_after = 1000 + i;
+		record.live_key = key_of((uint8_t)(100 + i));
+		assert_int_equal(store_certificate_save(store, &record, i, 500 + i, NULL, NULL), RC_OK);
+	}
+	/* One that was reserved and never live may go at once. */
+	record.next_key = key_of(110);
+	assert_int_equal(store_certificate_save(store, &record, 300, 900, NULL, NULL), RC_OK);
+	record.next_key = (struct store_key){ 0 };
+	assert_int_equal(store_certificate_save(store, &record, 300, 900, NULL, NULL), RC_OK);
+	assert_int_equal(store_retired_count(store, "ausf", "hsm", &count, &first_at, NULL), RC_OK);
+	assert_int_equal(count, 4);
+	assert_int_equal(first_at, 300);
+	assert_int_equal(store_retired_count(store, "ausf", "tpm", &count, &first_at, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_retired_page(store, 600, 0, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 4);
+	assert_int_equal(retired[0].generation, 0);
+	for (unsigned i = 1; i < 4; i++) {
+		assert_int_equal(retired[i].generation, i);
+		assert_int_equal(retired[i].not_after, 1000 + i);
+		assert_int_equal(retired[i].newer, 3 - i);
+	}
+	assert_int_equal(store_retired_page(store, 600, 3, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(retired[0].generation, 3);
+	for (uint8_t i = 100; i <= 110; i++) {
+		struct store_key key = key_of(i);
+
+		assert_int_equal(store_retired_drop(store, &key.name, NULL), RC_OK);
+	}
+}
+
 static void the_superseded_key_is_retired_in_the_same_step(void **state)
 {
 	AUTO(store) struct store *store = open_it();
@@ -194,6 +299,8 @@ static void an_account_is_kept_with_its_key(void **state)
 	assert_string_equal(back.key.name.label, "key-9");
 	assert_int_equal(store_key_owner(store, &account.key.name, owner, NULL), RC_OK);
 	assert_non_null(strstr(owner, "account"));
+	/* A key without an id, as other programs and cut-off modules make them, is not the next key of an account that has none. */
+	assert_int_equal(store_key_owner(store, &(struct token_key_name){ 0 }, owner, NULL), RC_ABSENT);
 }
 
 static void the_directory_of_an_authority_is_kept_as_it_came(void **state)
@@ -262,10 +369,13 @@ static void make_an_old_one(const char *directory)
 	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(database, database_steps[0], NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(
-		sqlite3_exec(database,
-			     "INSERT INTO certificate VALUES ('old', 5, 3, 'hsm', 'label', x'00', 0, 7, 1, 2, 3, 'AB', 'cd',"
-			     " 'ra', 'dns:a', 'held', '', '', x'00', 0, 0, 0, 'start', 0, 0, '', '', '', 0, 0, 0, 0, '')",
-			     NULL, NULL, NULL),
+		sqlite3_exec(
+			database,
+			"INSERT INTO certificate VALUES ('old', 5, 3, 'hsm', 'label', x'00', 0, 7, 1, 2, 3, 'AB', 'cd',"
+			" 'ra', 'dns:a', 'held', '', '', x'00', 0, 0, 0, 'start', 0, 0, '', '', '', 0, 0, 0, 0, '');"
+			"INSERT INTO certificate VALUES ('owing', 4, 3, 'hsm', 'label', x'01', 0, 7, 1, 2, 3, 'AB', 'cd',"
+			" 'ra', 'dns:a', 'held', '', '', x'00', 0, 0, 0, 'start', 0, 0, '', '', '', 5, 60, 0, 50, 'the hook');",
+			NULL, NULL, NULL),
 		SQLITE_OK);
 	sqlite3_close(database);
 }
@@ -290,6 +400,16 @@ static void a_database_of_an_earlier_version_is_brought_up_to_date(void **state)
 		assert_int_equal(store_certificate_load(store, "old", &again, NULL), RC_OK);
 		assert_int_equal(again.generation, 3);
 		assert_string_equal(again.serial, "AB");
+		assert_int_equal(again.service.deployed_at, 3);
+		/* A hook that failed has had the back-off of the renewal; it has its own now. */
+		assert_int_equal(store_certificate_load(store, "owing", &again, NULL), RC_OK);
+		assert_int_equal(again.state, CERT_INSTALLED);
+		assert_int_equal(again.attempts + again.retry_at, 0);
+		assert_string_equal(again.last_error, "");
+		assert_int_equal(again.service.deployed_at, 0);
+		assert_int_equal(again.service.attempts, 5);
+		assert_int_equal(again.service.retry_at, 60);
+		assert_string_equal(again.service.last_error, "the hook");
 		store_close(store);
 	}
 	assert_int_not_equal(first, 0);
@@ -333,12 +453,121 @@ static void what_others_wrote_is_noticed_once_and_not_what_we_did(void **state)
 	store_close(daemon);
 }
 
+/* What is written to a file that has no name any more is read by nobody, and a lock on one keeps nobody out. */
+static void a_database_or_lock_that_was_removed_is_noticed(void **state)
+{
+	struct store *store = open_it();
+	struct err err = { 0 };
+	char path[sizeof(store->path)];
+
+	(void)state;
+	assert_int_equal(store_lock_daemon(store, &err), RC_OK);
+	assert_int_equal(store_in_place(store, &err), RC_OK);
+	snprintf(path, sizeof(path), "%s/lock-daemon", store->state_dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_in_place(store, &err), RC_RESOURCE);
+	assert_non_null(strstr(err.text, "lock-daemon was removed or replaced"));
+	store_close(store);
+	store = open_it();
+	assert_int_equal(store_lock_daemon(store, &err), RC_OK);
+	assert_int_equal(store_in_place(store, &err), RC_OK);
+	snprintf(path, sizeof(path), "%s.aside", store->path);
+	assert_int_equal(rename(store->path, path), 0);
+	assert_int_equal(store_in_place(store, &err), RC_RESOURCE);
+	struct store *other = open_it();
+	assert_int_equal(store_in_place(store, &err), RC_RESOURCE);
+	assert_non_null(strstr(err.text, "hwacme.db was removed or replaced"));
+	assert_int_equal(store_in_place(other, &err), RC_OK);
+	store_close(other);
+	assert_int_equal(rename(path, store->path), 0);
+	assert_int_equal(store_in_place(store, &err), RC_OK);
+	store_close(store);
+}
+
+/* So much is written in one transaction that it is on disk in part; and then the process is killed. */
+static void killed_in_a_transaction(void)
+{
+	struct store *store = open_it();
+
+	sqlite3_exec(store->db,
+		     "PRAGMA cache_size = 1; BEGIN IMMEDIATE; UPDATE certificate SET serial = 'half written';"
+		     "WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 1000)"
+		     " INSERT INTO journal (certificate, at, text) SELECT 'halved', n, hex(randomblob(200)) FROM more",
+		     NULL, NULL, NULL);
+	raise(SIGKILL);
+}
+
+static void what_a_killed_process_left_half_written_can_be_read_at_once(void **state)
+{
+	struct store *store = open_it();
+	struct store_certificate record = { .name = "halved", .state = CERT_NEW, .serial = "whole" };
+	struct err err = { 0 };
+	int status;
+
+	(void)state;
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+	store_close(store);
+	pid_t child = fork();
+	if (child == 0)
+		killed_in_a_transaction();
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	/* `status` after a power cut, before anything was renewed. */
+	if (store_open_readonly(state_dir, &store, &err) != RC_OK ||
+	    store_certificate_load(store, "halved", &record, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_string_equal(record.serial, "whole");
+	assert_int_not_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+	store_close(store);
+}
+
+/* A row that did not change is not written again: each member that changes alone is told from one that did not. */
+static void each_member_that_changes_alone_is_stored(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "alone" }, back;
+	struct store_service *service = &record.service;
+	struct renewal_info *info = &record.renewal_info;
+	struct err err = { 0 };
+	int64_t *const times[] = {
+		&service->deployed_at, &service->probed_at,     &service->grace_from, &service->retry_at, &service->failed_at,
+		&service->prune_at,    &service->revoke_at,     &info->start,         &info->end,         &info->at,
+		&info->check_at,       &record.authorized_until
+	};
+	unsigned *const counts[] = { &service->attempts, &service->revoke_failures, &info->failures, &info->early };
+	char *const texts[] = { service->last_error, info->id, info->explanation, record.account, record.profile };
+
+	(void)state;
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, &err), RC_OK);
+	for (size_t i = 0; i < 12 + 4 + 5 + 1; i++) {
+		const void *member = i < 12 ? (void *)times[i] : i < 16 ? (void *)counts[i - 12] : i < 21 ? texts[i - 16] : NULL;
+		const char *stored = member ? (const char *)&back + ((const char *)member - (const char *)&record) : NULL;
+
+		if (i < 12)
+			*times[i] = 77;
+		else if (i < 16)
+			*counts[i - 12] = 7;
+		else if (i < 21)
+			strcpy(texts[i - 16], "new");
+		else
+			info->is_replaced = true;
+		assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, &err), RC_OK);
+		assert_int_equal(store_certificate_load(store, "alone", &back, &err), RC_OK);
+		if (stored && memcmp(stored, member, i < 12 ? sizeof(int64_t) : sizeof(unsigned)) != 0)
+			fail_msg("member %zu is not stored when it changes alone", i);
+	}
+	assert_true(back.renewal_info.is_replaced);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_there_at_first_and_reading_makes_nothing),
 		cmocka_unit_test(a_record_comes_back_as_it_was),
 		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
+		cmocka_unit_test(what_became_of_it_in_service_comes_back),
+		cmocka_unit_test(certificates_to_be_revoked_wait_oldest_first_below_the_live_one),
+		cmocka_unit_test(retired_keys_are_told_apart_by_generation),
 		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
 		cmocka_unit_test(an_account_is_kept_with_its_key),
 		cmocka_unit_test(the_directory_of_an_authority_is_kept_as_it_came),
@@ -347,6 +576,9 @@ int main(void)
 		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),
 		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
 		cmocka_unit_test(what_others_wrote_is_noticed_once_and_not_what_we_did),
+		cmocka_unit_test(a_database_or_lock_that_was_removed_is_noticed),
+		cmocka_unit_test(what_a_killed_process_left_half_written_can_be_read_at_once),
+		cmocka_unit_test(each_member_that_changes_alone_is_stored),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -1,4 +1,7 @@
-/* supervisor_test.c -- an engine that never was at work ends the supervisor; one that was is followed by another; signals. */
+/*
+ * supervisor_test.c -- an engine that never was at work ends the supervisor; one that was is followed by another, also one that
+ * hangs, and one whose end nobody tells; signals, at odd moments too.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,14 +65,41 @@ static int works(void *ctx, int heart)
 	return 0;
 }
 
-static pid_t supervise(int (*engine)(void *ctx, int heart), void *ctx)
+/* At work once, and then neither heard of nor ended by a polite word; without ctx not even that once. */
+static int hangs(void *ctx, int heart)
 {
+	signal(SIGTERM, SIG_IGN);
+	shared->engine = getpid();
+	if (ctx)
+		(void)!supervisor_beat(heart);
+	for (shared->engines++; clock_wait_until(INT64_MAX, 60000);)
+		;
+	return 0;
+}
+
+/* The first one takes its time to start. */
+static int starts_slowly(void *ctx, int heart)
+{
+	shared->engine = getpid();
+	if (shared->engines == 0)
+		return hangs(NULL, heart);
+	return works(ctx, heart);
+}
+
+static pid_t supervise_for(int64_t silence_ms, int (*engine)(void *ctx, int heart), void *ctx)
+{
+	struct supervisor_terms terms = { .ctx = ctx, .silence_ms = silence_ms, .is_sound = is_sound, .engine = engine };
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(supervisor_run(&(struct supervisor_terms){ .ctx = ctx, .is_sound = is_sound, .engine = engine }));
+		_exit(supervisor_run(&terms));
 	return pid;
+}
+
+static pid_t supervise(int (*engine)(void *ctx, int heart), void *ctx)
+{
+	return supervise_for(SUPERVISOR_SILENCE_MS, engine, ctx);
 }
 
 static int end_of(pid_t pid)
@@ -168,6 +198,103 @@ static void an_engine_does_not_outlive_us(void **state)
 	assert_int_equal(kill(shared->engine, 0), -1);
 }
 
+/* Who starts us may have had no interest in its children: the kernel then tells nobody of ours, and keeps no status. */
+static void an_engine_is_followed_also_where_ends_of_children_were_ignored(void **state)
+{
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	pid_t pid = supervise(works, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGHUP);
+	wait_for(&shared->sound_asked, 1);
+	kill(shared->engine, SIGKILL);
+	wait_for(&shared->engines, 2);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
+static void an_engine_that_hangs_is_followed_by_another(void **state)
+{
+	pid_t first = 0, pid = supervise_for(300, hangs, &first);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	first = shared->engine;
+	wait_for(&shared->engines, 2);
+	assert_int_equal(kill(first, 0), -1);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
+static void an_engine_that_hangs_before_it_was_at_work_ends_us(void **state)
+{
+	(void)state;
+	assert_int_equal(end_of(supervise_for(300, hangs, NULL)), EXIT_FAILURE);
+	assert_int_equal(shared->engines, 1);
+	assert_int_equal(kill(shared->engine, 0), -1);
+}
+
+/* A container that is frozen, a terminal's ^Z: all of us slept, and nobody was to be heard. */
+static void who_was_stopped_with_us_does_not_hang(void **state)
+{
+	pid_t pid = supervise_for(2000, works, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	kill(shared->engine, SIGSTOP);
+	clock_wait_until(INT64_MAX, 200); /* what it said before has been heard */
+	kill(pid, SIGSTOP);
+	clock_wait_until(INT64_MAX, 4000);
+	kill(pid, SIGCONT);
+	clock_wait_until(INT64_MAX, 200);
+	kill(shared->engine, SIGCONT);
+	clock_wait_until(INT64_MAX, 1000);
+	assert_int_equal(kill(shared->engine, 0), 0);
+	assert_int_equal(shared->engines, 1);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
+static void sighup_while_the_first_engine_starts_begins_anew(void **state)
+{
+	pid_t pid = supervise(starts_slowly, NULL);
+
+	(void)state;
+	shared->is_sound = true;
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGHUP);
+	wait_for(&shared->engines, 2);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
+/* There is no engine to end for it: what ends later ended by itself, and is paused after. */
+static void sighup_in_a_pause_excuses_no_later_end(void **state)
+{
+	pid_t pid = supervise(works, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 1);
+	kill(pid, SIGHUP);
+	wait_for(&shared->sound_asked, 1);
+	kill(shared->engine, SIGKILL);
+	wait_for(&shared->engines, 2);
+	/* In the pause after this one, of two seconds. */
+	kill(shared->engine, SIGKILL);
+	while (kill(shared->engine, 0) == 0)
+		clock_wait_until(INT64_MAX, 5);
+	shared->is_sound = true;
+	kill(pid, SIGHUP);
+	wait_for(&shared->engines, 3);
+	int64_t began = clock_monotonic_ms();
+	kill(shared->engine, SIGKILL);
+	wait_for(&shared->engines, 4);
+	assert_true(clock_monotonic_ms() - began >= 1000 * SUPERVISOR_PAUSE_FIRST);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +304,12 @@ int main(void)
 		cmocka_unit_test_setup(an_engine_that_dies_is_followed_by_another, fresh),
 		cmocka_unit_test_setup(sighup_is_obeyed_when_the_configuration_is_sound, fresh),
 		cmocka_unit_test_setup(an_engine_does_not_outlive_us, fresh),
+		cmocka_unit_test_setup(an_engine_is_followed_also_where_ends_of_children_were_ignored, fresh),
+		cmocka_unit_test_setup(an_engine_that_hangs_is_followed_by_another, fresh),
+		cmocka_unit_test_setup(an_engine_that_hangs_before_it_was_at_work_ends_us, fresh),
+		cmocka_unit_test_setup(who_was_stopped_with_us_does_not_hang, fresh),
+		cmocka_unit_test_setup(sighup_while_the_first_engine_starts_begins_anew, fresh),
+		cmocka_unit_test_setup(sighup_in_a_pause_excuses_no_later_end, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -82,6 +82,81 @@ static void a_link_is_not_followed(void **state)
 	assert_int_equal(unlink(path_of("a.pem")), 0);
 }
 
+/* `rc` is a refusal that names the file or directory and what is wrong with it. */
+static void expect_refused(enum rc rc, const struct err *err, const char *path, const char *what)
+{
+	assert_int_equal(rc, RC_RESOURCE);
+	if (!strstr(err->text, path) || !strstr(err->text, what))
+		fail_msg("no \"%s\" and \"%s\" in: %s", path, what, err->text);
+}
+
+static void what_is_planted_for_a_file_is_refused_and_left(void **state)
+{
+	AUTO(buf) struct buf content = BUF_MAX(64);
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(symlink("../target", path_of(".a.pem.new")), 0);
+	expect_refused(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), &err, path_of(".a.pem.new"), "a symbolic link");
+	assert_int_equal(unlink(path_of(".a.pem.new")), 0);
+	assert_int_not_equal(access(path_of("../target"), F_OK), 0);
+	assert_int_equal(mkdir(path_of(".a.pem.new"), 0700), 0);
+	expect_refused(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), &err, path_of(".a.pem.new"), "a directory");
+	assert_int_equal(rmdir(path_of(".a.pem.new")), 0);
+	assert_int_equal(mkfifo(path_of("a.pem"), 0600), 0); /* and nobody writes into it */
+	expect_refused(tpm2_file_read(keys_dir, "a.pem", &content, &err), &err, path_of("a.pem"), "a pipe");
+	assert_int_equal(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), RC_INPUT);
+	assert_int_equal(unlink(path_of("a.pem")), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), RC_OK);
+		assert_int_equal(chown(path_of("a.pem"), 4711, (gid_t)-1), 0);
+		expect_refused(tpm2_file_read(keys_dir, "a.pem", &content, &err), &err, path_of("a.pem"),
+			       "of another user (4711)");
+		assert_int_equal(unlink(path_of("a.pem")), 0);
+	}
+}
+
+static void what_is_planted_for_the_directory_is_refused(void **state)
+{
+	AUTO(buf) struct buf content = BUF_MAX(64);
+	struct err err = { 0 };
+	char aside[80];
+
+	(void)state;
+	assert_int_equal(chmod(keys_dir, 0770), 0);
+	expect_refused(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), &err, keys_dir, "others may write");
+	assert_int_equal(chmod(keys_dir, 0700), 0);
+	snprintf(aside, sizeof(aside), "%s/aside", dir);
+	assert_int_equal(rename(keys_dir, aside), 0);
+	assert_int_equal(symlink("aside", keys_dir), 0);
+	expect_refused(tpm2_file_write(keys_dir, "a.pem", span_text("x"), &err), &err, keys_dir, "a symbolic link");
+	expect_refused(tpm2_file_read(keys_dir, "a.pem", &content, &err), &err, keys_dir, "a symbolic link");
+	expect_refused(tpm2_file_erase(keys_dir, "a.pem", &err), &err, keys_dir, "a symbolic link");
+	assert_int_equal(unlink(keys_dir), 0);
+	assert_int_equal(rmdir(aside), 0);
+}
+
+static void modes_hold_under_any_umask(void **state)
+{
+	static const mode_t umasks[] = { 0, 022, 0777 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(umasks) / sizeof(umasks[0]); i++) {
+		struct stat status;
+		mode_t before = umask(umasks[i]);
+		enum rc rc = tpm2_file_write(keys_dir, "a.pem", span_text("x"), NULL);
+
+		umask(before);
+		assert_int_equal(rc, RC_OK);
+		assert_int_equal(stat(keys_dir, &status), 0);
+		assert_int_equal(status.st_mode & 07777, 0700);
+		assert_int_equal(stat(path_of("a.pem"), &status), 0);
+		assert_int_equal(status.st_mode & 07777, 0600);
+		assert_int_equal(tpm2_file_erase(keys_dir, "a.pem", NULL), RC_OK);
+		assert_int_equal(rmdir(keys_dir), 0);
+	}
+}
+
 static void a_file_that_is_too_long_is_refused(void **state)
 {
 	AUTO(buf) struct buf content = BUF_MAX(4);
@@ -137,6 +212,9 @@ int main(void)
 		cmocka_unit_test(a_file_is_written_once_for_its_owner_only),
 		cmocka_unit_test(what_a_killed_writer_left_beside_is_in_nobodys_way),
 		cmocka_unit_test(a_link_is_not_followed),
+		cmocka_unit_test(what_is_planted_for_a_file_is_refused_and_left),
+		cmocka_unit_test(what_is_planted_for_the_directory_is_refused),
+		cmocka_unit_test(modes_hold_under_any_umask),
 		cmocka_unit_test(a_file_that_is_too_long_is_refused),
 		cmocka_unit_test(of_many_writers_at_once_one_is_first),
 	};

@@ -74,6 +74,19 @@ static void only_true_and_false_are_flags(void **state)
 	assert_false(value_flag("True", &flag));
 }
 
+static void a_mode_lets_its_owner_read_and_nobody_else_write(void **state)
+{
+	static const char *const wrong[] = { "", "640", "00640", "0x1a", "0840", "0660", "0646", "0755", "0040", "4640", "-640" };
+	mode_t mode = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(value_mode(wrong[i], &mode));
+	assert_int_equal(mode, 1);
+	assert_true(value_mode("0640", &mode) && mode == 0640);
+	assert_true(value_mode("0400", &mode) && mode == 0400);
+}
+
 static void a_name_is_a_safe_file_name(void **state)
 {
 	char longest[65];
@@ -148,6 +161,21 @@ static void registers_are_a_bank_and_numbers_each_once(void **state)
 	assert_int_equal(pcrs.mask, 1u << 23);
 }
 
+static void what_is_connected_to_has_a_host_and_a_port(void **state)
+{
+	static const char *const good[] = { "amf.example:443", "localhost:1", "127.0.0.1:65535", "[::1]:443", "a_b-c.d:8443" };
+	static const char *const bad[] = { "amf.example", "amf.example:", ":443",   "amf.example:0", "a:65536", "::1:443",
+					   "a/b:443",     "a@b:443",      "a..b:1", ".a:1",          "a b:1",   "https://a:443" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(value_endpoint(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(value_endpoint(bad[i]));
+	assert_true(value_host("amf.example"));
+	assert_false(value_host("") || value_host("amf.example.") || value_host("a:1"));
+}
+
 /* RFC 9310, 3. */
 static void an_nf_type_is_1_to_32_visible_characters(void **state)
 {
@@ -165,11 +193,13 @@ int main(void)
 		cmocka_unit_test(counts_have_two_ends),
 		cmocka_unit_test(percentages_end_at_a_hundred),
 		cmocka_unit_test(only_true_and_false_are_flags),
+		cmocka_unit_test(a_mode_lets_its_owner_read_and_nobody_else_write),
 		cmocka_unit_test(a_name_is_a_safe_file_name),
 		cmocka_unit_test(an_address_to_listen_on_has_a_port),
 		cmocka_unit_test(sockets_of_systemd_are_named_or_the_only_one),
 		cmocka_unit_test(a_persistent_handle_is_eight_digits_from_0x81),
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
+		cmocka_unit_test(what_is_connected_to_has_a_host_and_a_port),
 		cmocka_unit_test(an_nf_type_is_1_to_32_visible_characters),
 	};
 

@@ -106,7 +106,7 @@ static void a_link_in_a_folders_place_is_refused(void **state)
 	snprintf(link, sizeof(link), "%s/.well-known", other);
 	assert_int_equal(symlink(root, link), 0);
 	assert_int_not_equal(webroot_put(other, "tok", "text", &err), RC_OK);
-	assert_non_null(strstr(err.text, ".well-known"));
+	assert_non_null(strstr(err.text, "link to one"));
 	assert_int_equal(unlink(link), 0);
 	assert_int_equal(rmdir(other), 0);
 }

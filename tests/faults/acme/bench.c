@@ -163,15 +163,19 @@ static enum rc carry(struct bench *bench, struct renewal *renewal, struct bench_
 
 void bench_run(struct bench *bench, bool forced, struct bench_run *ret_run)
 {
-	const struct renewal_desk desk = { bench->config, bench->processes, bench->store, bench->keyring, bench->authorities };
+	const struct renewal_desk desk = { .config = bench->config,
+					   .processes = bench->processes,
+					   .store = bench->store,
+					   .keyring = bench->keyring,
+					   .authorities = bench->authorities };
 	AUTO(renewal) struct renewal *renewal = NULL;
 
 	*ret_run = (struct bench_run){ 0 };
-	ret_run->rc = renewal_begin(&desk, bench->certificate, forced, &renewal, &ret_run->err);
+	ret_run->rc = renewal_begin(&desk, bench->certificate, forced ? RENEWAL_FORCED : RENEWAL_ASKED, &renewal, &ret_run->err);
 	if (!bench_check(bench, ret_run->rc == RC_OK, "%s", ret_run->err.text))
 		return;
 	ret_run->rc = carry(bench, renewal, ret_run);
-	ret_run->outcome = *renewal_outcome(renewal);
+	renewal_outcome(renewal, &ret_run->outcome);
 	bench_check(bench, ret_run->rc == RC_OK || (ret_run->err.rc == ret_run->rc && ret_run->err.text[0]),
 		    "it failed, but no error says why");
 }

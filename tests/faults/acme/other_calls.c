@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "account_keys.h"
+#include "availability.h"
 #include "certificate.h"
 #include "clock.h"
 #include "renewal_info.h"
@@ -47,6 +48,9 @@ static void renewal_info(struct bench *bench, const struct bench_type *type)
 	enum rc rc = store_certificate_load(bench->store, bench->certificate->name, &record, NULL);
 
 	record.renewal_info.check_at = 0;
+	/* What the CA said to the case before is over. */
+	bench_check(bench, availability_note(bench->store, bench->authority, NULL, clock_now(), NULL) == RC_OK,
+		    "the store cannot be written");
 	if (rc == RC_OK)
 		rc = store_certificate_save(bench->store, &record, began, INT64_MAX, NULL, NULL);
 	bench_check(bench, rc == RC_OK, "the record cannot be changed");

@@ -39,7 +39,7 @@ static void begin(struct bench *bench, enum endpoint at, const char *members)
 	if (at == DIRECTORY)
 		bench_forget_directory(bench);
 	if (at == NEW_ACCOUNT) {
-		enum rc rc = authorities_forget_account(bench->authorities, bench->authority, NULL);
+		enum rc rc = authorities_forget_account(bench->authorities, bench->authority, NULL, NULL);
 		bench_check(bench, rc == RC_OK, "the account cannot be forgotten");
 	}
 	snprintf(fault, sizeof(fault), "{\"endpoint\": \"%s\", %s}", WORDS[__builtin_ctz(at)], members);

@@ -64,6 +64,7 @@ lab_ra_config() {
 	    preauthorized: 336h
 	    margin: 24h
 	    retire-after: 0s
+	    boot-spread: 0s
 	certificates:
 	  - name: amf
 	    authority: operator-ra

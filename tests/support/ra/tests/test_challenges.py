@@ -1,6 +1,7 @@
 """test_challenges.py -- every kind of challenge, met and not met, by real connections (RFC 8555 8, 8737, 8738, drafts)."""
 import contextlib
 import datetime
+import errno
 import hashlib
 import http.server
 import ipaddress
@@ -39,6 +40,21 @@ def web(answers):
         server.server_close()
 
 
+def same_port_twice():
+    """A UDP and a listening TCP socket on one port: a number the system gives for one may be taken for the other."""
+    while True:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+            return udp, tcp
+        except OSError as problem:
+            udp.close()
+            tcp.close()
+            if problem.errno != errno.EADDRINUSE:
+                raise
+
+
 @contextlib.contextmanager
 def name_server(records, cut=False):
     """A DNS server for TXT: name -> list of texts; `cut` answers by UDP are truncated, and TCP has all."""
@@ -57,9 +73,7 @@ def name_server(records, cut=False):
         half = len(text) // 2
         return b"".join(bytes([len(part)]) + part.encode() for part in (text[:half], text[half:]))
 
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
-    tcp = socket.create_server(udp.getsockname())
+    udp, tcp = same_port_twice()
 
     def serve_udp():
         with contextlib.suppress(OSError):

@@ -1,0 +1,54 @@
+"""limits.py -- what bounds every client: the server, the token, the processor."""
+import os
+import pathlib
+import re
+import subprocess
+
+from .clients import SoftHsm
+from .server import DIRECTORY
+
+
+def one_line(argv, env=None):
+    done = subprocess.run(argv, env=dict(os.environ, **(env or {})), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{argv[0]}: {done.stderr[-500:]}")
+    return done.stdout.split()
+
+
+def server_limit(lab, connections, count, prefix):
+    """A client that does as little as the protocol lets it, with software keys (acme_load.c)."""
+    program = str(pathlib.Path(os.environ["BUILD"]) / "tests/acme_load")
+    rate, cpu_us, requests = one_line([program, DIRECTORY, f"{lab}/trust.pem", str(count), str(connections), prefix])
+    return {"limit": f"Pebble, by {connections} connection{'s' if connections > 1 else ''}", "per_second": float(rate),
+            "cpu_ms_each": float(cpu_us) / 1000, "requests_each": float(requests)}
+
+
+def token_limits(bench, kinds, seconds, callers):
+    """A loop of generate, sign once, erase (sign_bench.c -g): the module itself, and through keyd."""
+    program = str(pathlib.Path(os.environ["BUILD"]) / "tests/sign_bench")
+    rows = []
+    for kind in kinds:
+        client = bench.client(kind)
+        client.configure(["limit.bench.example"])
+        ways = [("through keyd", ["keyd", str(client.config), "token"])]
+        if isinstance(client.hsm, SoftHsm):
+            ways.insert(0, ("its module alone", ["direct", os.environ["LAB_MODULE"], "nf-appliance", os.environ["LAB_PIN"]]))
+        else:
+            ways.insert(0, ("its backend alone", ["backend", str(client.config), "token"]))
+            (client.home / "state/keys").mkdir(parents=True, mode=0o700)
+        for way, argv in ways:
+            for keys in (True, False):
+                words = [program, *(["-g"] if keys else []), *argv, str(callers), str(seconds)]
+                rate, cpu_us = one_line(words, client.env())
+                what = "key, signature, erased" if keys else "signatures"
+                rows.append({"limit": f"{kind.name.split(', ')[1]}, {way}, {callers} callers: {what}", "per_second": float(rate),
+                             "cpu_ms_each": float(cpu_us) / 1000})
+    return rows
+
+
+def processor_limits():
+    done = subprocess.run(["openssl", "speed", "-seconds", "1", "ecdsap256"], capture_output=True, text=True, check=False)
+    last = re.findall(r"([\d.]+)\s+([\d.]+)\s*$", done.stdout)
+    sign, verify = (float(value) for value in last[-1])
+    return [{"limit": "openssl speed, one core: P-256 signatures", "per_second": sign},
+            {"limit": "openssl speed, one core: P-256 verifications", "per_second": verify}]

@@ -1,0 +1,51 @@
+# A database that is damaged is not taken for one that is empty: each command says what is wrong with it and what to do, nothing is
+# ordered, and what is live stays live. Moved away, everything is enrolled anew. A clock that is behind is told of too.
+set -euo pipefail
+. "$SOURCE/tests/support/script.sh"
+lab_up
+LAB_RETIRE_AFTER=0s lab_config
+hwacme renew >/dev/null
+live=$(lab_live_serial amf)
+hwacme check >"$LAB/checked" || fail "check: $(cat "$LAB/checked")"
+grep -q '^ok   database .*: read whole$' "$LAB/checked" || fail "check says: $(cat "$LAB/checked")"
+cp -a "$LAB/state" "$LAB/kept"
+
+# says_so COMMAND...: fails, and tells what to do.
+says_so() {
+	local got=0
+	: >"$LAB/hwacme.log"
+	hwacme "$@" >"$LAB/said" || got=$?
+	[ $got = 1 ] || fail "hwacme $*: exit $got, $(cat "$LAB/said")"
+	grep -q 'hwacme.db.*; put a copy of it back, or move it away' "$LAB/hwacme.log" "$LAB/said" || fail "hwacme $*: $(cat "$LAB/hwacme.log" "$LAB/said")"
+	! grep -q 'never issued' "$LAB/said" || fail "hwacme $*: $(cat "$LAB/said")"
+	[ "$(lab_live_serial amf)" = "$live" ] || fail "hwacme $*: live is another"
+}
+# A clock that is behind: as a certificate says that was issued in what is the future here.
+python3 -c 'import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("UPDATE certificate SET not_before = not_before + 7200")
+database.commit()' "$LAB/state/hwacme.db"
+got=0
+hwacme check >"$LAB/checked" || got=$?
+[ $got = 1 ] && grep -q '^BAD  clock .*: it says 20.*, but "amf" is valid only from 20.*: set it' "$LAB/checked" || fail "check: exit $got, $(cat "$LAB/checked")"
+got=0
+hwacme status amf >"$LAB/said" || got=$?
+[ $got = 5 ] && grep -q 'plan .*: the clock of this machine is behind$' "$LAB/said" || fail "status: exit $got, $(cat "$LAB/said")"
+rm -rf "$LAB/state"
+cp -a "$LAB/kept" "$LAB/state"
+
+# All but its first page, and then that one: SQLite opens the one and not the other.
+for first in 1 0; do
+	dd if=/dev/zero of="$LAB/state/hwacme.db" conv=notrunc bs=4096 seek=$first count=$((1 + 23 * first)) 2>/dev/null
+	for words in status "status amf" "status --json" plan renew "renew --force" run; do
+		# shellcheck disable=SC2086
+		says_so $words
+	done
+	[ $first = 0 ] || says_so check
+	rm -rf "$LAB/state"
+	cp -a "$LAB/kept" "$LAB/state"
+done
+hwacme status >/dev/null || fail "the copy that was put back: $(hwacme status)"
+rm "$LAB/state/hwacme.db"*
+hwacme renew >/dev/null || fail "renew without the database: $(tail -n 2 "$LAB/hwacme.log")"
+[ "$(lab_live_serial amf)" != "$live" ] || fail "nothing was enrolled anew"

@@ -1,0 +1,1 @@
+"""sites -- sweeps over every call that changes STATE or is seen outside (README.md)."""

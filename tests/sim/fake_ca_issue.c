@@ -1,0 +1,116 @@
+/* fake_ca_issue.c -- makes the key of an authority, and certificates of CSRs, valid in virtual time. */
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec.h"
+#include "fake_ca_state.h"
+#include "virtual_clock.h"
+
+static char *pem_of(X509 *certificate)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+
+	PEM_write_bio_X509(bio, certificate);
+	long len = BIO_get_mem_data(bio, &text);
+	char *copy = strndup(text, (size_t)len);
+	BIO_free(bio);
+	return copy;
+}
+
+static void extension_add(X509 *certificate, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+
+	X509V3_set_ctx(&ctx, issuer, certificate, NULL, NULL, 0);
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	X509_add_ext(certificate, extension, -1);
+	X509_EXTENSION_free(extension);
+}
+
+static X509 *blank(size_t number, int64_t from, int64_t to)
+{
+	X509 *certificate = X509_new();
+
+	X509_set_version(certificate, 2);
+	ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), UINT64_C(0x4000000000000000) | number);
+	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
+	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
+	return certificate;
+}
+
+void fake_ca_key_make(struct fake_ca_state *ca)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "Simulated CA %u", ca->number);
+	ca->key = EVP_EC_gen("P-256");
+	ca->root = blank(0, VIRTUAL_START - 365 * FAKE_DAY, VIRTUAL_START + 3650 * FAKE_DAY);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(ca->root), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(ca->root, X509_get_subject_name(ca->root));
+	X509_set_pubkey(ca->root, ca->key);
+	extension_add(ca->root, ca->root, NID_basic_constraints, "critical,CA:TRUE");
+	extension_add(ca->root, ca->root, NID_subject_key_identifier, "hash");
+	X509_sign(ca->root, ca->key, EVP_sha256());
+	ca->root_pem = pem_of(ca->root);
+}
+
+/* subjectAltName of the CSR, as it is. */
+static void names_copy(X509_REQ *csr, X509 *certificate)
+{
+	STACK_OF(X509_EXTENSION) *wanted = X509_REQ_get_extensions(csr);
+
+	for (int i = 0; i < sk_X509_EXTENSION_num(wanted); i++) {
+		X509_EXTENSION *extension = sk_X509_EXTENSION_value(wanted, i);
+
+		if (OBJ_obj2nid(X509_EXTENSION_get_object(extension)) == NID_subject_alt_name)
+			X509_add_ext(certificate, extension, -1);
+	}
+	sk_X509_EXTENSION_pop_free(wanted, X509_EXTENSION_free);
+}
+
+static X509_REQ *csr_read(const char *base64url)
+{
+	AUTO(buf) struct buf der = BUF_MAX(16384);
+
+	if (codec_base64url_decode(base64url, &der, NULL) != RC_OK)
+		return NULL;
+	const unsigned char *at = der.at;
+	X509_REQ *csr = d2i_X509_REQ(NULL, &at, (long)der.len);
+	if (csr && X509_REQ_verify(csr, X509_REQ_get0_pubkey(csr)) == 1)
+		return csr;
+	X509_REQ_free(csr);
+	return NULL;
+}
+
+size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, const char *csr_base64url)
+{
+	X509_REQ *csr = csr_read(csr_base64url);
+	bool is_short = strncmp(order->name, "short", 5) == 0;
+	int64_t from = virtual_clock_true() - FAKE_BACKDATED, to = from + (is_short ? ca->public.short_life : ca->public.life);
+
+	if (!csr)
+		return 0;
+	ca->certificates = fake_ca_grow(ca->certificates, ca->certificate_count, sizeof(*ca->certificates));
+	struct fake_certificate *made = &ca->certificates[ca->certificate_count++];
+	X509 *certificate = blank(ca->certificate_count, from, to);
+	X509_set_issuer_name(certificate, X509_get_subject_name(ca->root));
+	X509_set_pubkey(certificate, X509_REQ_get0_pubkey(csr));
+	names_copy(csr, certificate);
+	extension_add(certificate, ca->root, NID_authority_key_identifier, "keyid:always");
+	X509_sign(certificate, ca->key, EVP_sha256());
+	char *leaf = pem_of(certificate);
+	size_t room = strlen(leaf) + strlen(ca->root_pem) + 1;
+	made->pem = malloc(room);
+	snprintf(made->pem, room, "%s%s", leaf, ca->root_pem);
+	made->not_before = from;
+	made->not_after = to;
+	snprintf(made->name, sizeof(made->name), "%s", order->name);
+	free(leaf);
+	X509_free(certificate);
+	X509_REQ_free(csr);
+	ca->public.issued++;
+	return ca->certificate_count;
+}

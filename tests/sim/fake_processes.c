@@ -1,0 +1,165 @@
+/* fake_processes.c -- what the engine asks of its spawner, and its writes to the disk, each failing when the machine says so. */
+#include "fake_processes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive.h"
+#include "chance.h"
+#include "clock.h"
+#include "virtual_clock.h"
+
+#define HOOK_MS 200
+
+static struct machine *served;
+
+void fake_processes_serve(struct machine *machine)
+{
+	served = machine;
+}
+
+static enum rc hook(const char *what, struct err *err)
+{
+	virtual_clock_pass(HOOK_MS);
+	served->hooks++;
+	if (!chance_one_in(served->hook_fails_one_in))
+		return RC_OK;
+	served->failed_hooks++;
+	return err_set(err, RC_RETRY, "%s: exit status 1", what);
+}
+
+enum rc processes_start(const struct config *config, struct processes **ret_processes, struct err *err)
+{
+	(void)config;
+	(void)ret_processes;
+	return err_set(err, RC_BUG, "not in a simulation");
+}
+
+void processes_stop(struct processes *processes)
+{
+	(void)processes;
+}
+
+struct remote_link *processes_keyd(struct processes *processes)
+{
+	(void)processes;
+	return NULL;
+}
+
+enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate,
+			 char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err)
+{
+	(void)processes;
+	(void)certificate;
+	ret_words[0] = '\0';
+	return hook("deploy", err);
+}
+
+enum rc processes_probe(struct processes *processes, const struct config_certificate *certificate,
+			char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err)
+{
+	(void)processes;
+	(void)certificate;
+	ret_words[0] = '\0';
+	return hook("probe", err);
+}
+
+enum rc processes_challenge(struct processes *processes, const struct config_certificate *certificate,
+			    const struct config_challenge *challenge, const struct challenge_call *call, struct buf *ret_output,
+			    struct err *err)
+{
+	(void)processes;
+	(void)certificate;
+	(void)challenge;
+	(void)ret_output;
+	if (call->verb == CHALLENGE_VERB_READY && chance_one_in(4))
+		return err_set(err, RC_ABSENT, "not yet");
+	return hook(challenge_verb_name(call->verb), err);
+}
+
+static bool is_full(void)
+{
+	if (served && served->is_disk_full && chance_one_in(2)) {
+		served->unsaved++;
+		return true;
+	}
+	return false;
+}
+
+#define FULL(err) err_set_raw(err, RC_RESOURCE, ERR_ERRNO, ENOSPC, "No space left on device")
+
+enum rc __real_store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+				      const char *event, struct err *err);
+enum rc __wrap_store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+				      const char *event, struct err *err);
+enum rc __wrap_store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
+				      const char *event, struct err *err)
+{
+	if (served)
+		served->saves++;
+	if (!is_full())
+		return __real_store_certificate_save(store, record, now, erase_at, event, err);
+	for (unsigned i = 0; i < served->config->certificate_count; i++)
+		served->views[i].unsaved += strcmp(served->config->certificates[i].name, record->name) == 0;
+	return FULL(err);
+}
+
+enum rc __real_store_account_save(struct store *store, const struct store_account *account, struct err *err);
+enum rc __wrap_store_account_save(struct store *store, const struct store_account *account, struct err *err);
+enum rc __wrap_store_account_save(struct store *store, const struct store_account *account, struct err *err)
+{
+	return is_full() ? FULL(err) : __real_store_account_save(store, account, err);
+}
+
+enum rc __real_store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
+					 struct err *err);
+enum rc __wrap_store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
+					 struct err *err);
+enum rc __wrap_store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
+					 struct err *err)
+{
+	return is_full() ? FULL(err) : __real_store_availability_change(store, authority, change, ctx, err);
+}
+
+enum rc __real_store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err);
+enum rc __wrap_store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err);
+enum rc __wrap_store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err)
+{
+	return is_full() ? FULL(err) : __real_store_retired_drop(store, name, err);
+}
+
+/* How old it is, the program learns from the file system: that has the machine's time, too. */
+static void stamp(const char *state_dir, const char *name, unsigned generation)
+{
+	struct timespec times[2] = { { .tv_sec = (time_t)clock_now() }, { .tv_sec = (time_t)clock_now() } };
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/archive/%s/%u", state_dir, name, generation);
+	if (utimensat(AT_FDCWD, path, times, 0) != 0)
+		abort();
+}
+
+enum rc __real_archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
+			     struct err *err);
+enum rc __wrap_archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
+			     struct err *err);
+enum rc __wrap_archive_stage(const char *state_dir, const char *name, unsigned generation, const struct archive_set *set,
+			     struct err *err)
+{
+	enum rc rc = is_full() ? FULL(err) : __real_archive_stage(state_dir, name, generation, set, err);
+
+	if (rc == RC_OK)
+		stamp(state_dir, name, generation);
+	return rc;
+}
+
+enum rc __real_archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err);
+enum rc __wrap_archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err);
+enum rc __wrap_archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err)
+{
+	return is_full() ? FULL(err) : __real_archive_switch(state_dir, name, generation, err);
+}

@@ -1,0 +1,38 @@
+/*
+ * fake_token.h -- tokens that live in the test program, in place of tokens/remote.c: they outlive a daemon and can be away.
+ *
+ * Each name of the configuration is one; keys are P-256.
+ */
+#ifndef HWA_SIM_FAKE_TOKEN_H
+#define HWA_SIM_FAKE_TOKEN_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "token.h"
+
+#define FAKE_TOKENS_MAX 4
+
+struct fake_token {
+	char name[64];
+	bool is_away;
+	unsigned busy_one_in; /* of the calls are told to come again; 0: none */
+	unsigned long calls;
+};
+
+void fake_tokens_start(void);
+void fake_tokens_stop(void);
+struct fake_token *fake_token_get(const char *name);
+
+/* The keys that are there; NULL after the last. */
+struct fake_key {
+	struct fake_token *token;
+	struct token_key_name name;
+	EVP_PKEY *pair;
+};
+const struct fake_key *fake_key_at(size_t index);
+/* By what reference() prints as its URI; NULL: no such key. */
+const struct fake_key *fake_key_by_uri(const char *uri);
+
+#endif /* HWA_SIM_FAKE_TOKEN_H */

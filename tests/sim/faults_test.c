@@ -1,0 +1,248 @@
+/*
+ * faults_test.c -- weeks of a daemon with fifty certificates while everything goes wrong by chance: none is lost, none is forgotten.
+ *
+ * A fixed seed and one that is new each time.  SIM_SEEDS=FROM-TO: those instead.  A seed that fails is printed, and
+ * fails again.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chance.h"
+#include "clock.h"
+#include "fake_ca.h"
+#include "fake_token.h"
+#include "machine.h"
+#include "promises.h"
+#include "virtual_clock.h"
+#include "weather.h"
+
+#define CERTIFICATES 50
+#define WEEKS        2
+#define SETTLE       (5 * FAKE_DAY) /* fair weather afterwards */
+#define GRACE        INT64_C(21600) /* with CA, token and machine in order for so long nothing expires: the longest back-off */
+#define HOUR_MS      INT64_C(3600000)
+
+/* What each of ten certificates is like; "short" ones live for six days. */
+static const char *const KINDS[] = {
+	"authority: ca0\n    fallback: [ca1, ca2]\n    policy: plain\n    key: { token: t0, type: ec-p256 }",
+	"authority: ca0\n    policy: plain\n    key: { token: t1, type: ec-p256, rotate: never }",
+	"authority: ca1\n    policy: ari\n    key: { token: t0, type: ec-p256 }\n    deploy: { run: [/hook] }",
+	"authority: ca2\n    fallback: [ca0]\n    policy: windows\n    key: { token: t1, type: ec-p256 }\n    deploy: { run: "
+	"[/hook] }",
+	"authority: ca1\n    fallback: [ca0]\n    policy: preauthorized\n    key: { token: t0, type: ec-p256, rotate: 3d }",
+};
+
+static struct machine machine;
+static struct weather weather;
+
+static void configure(FILE *file, void *ctx)
+{
+	(void)ctx;
+	fputs("policies:\n  - { name: plain, ari: false }\n  - { name: ari }\n"
+	      "  - { name: windows, windows: [\"daily 01:00-05:00 Europe/Paris\"] }\n"
+	      "  - { name: preauthorized, preauthorized: 72h, margin: 12h, ari: false }\ncertificates:\n",
+	      file);
+	for (unsigned i = 0; i < CERTIFICATES; i++) {
+		const char *name = i % 10 < 7 ? "short" : "long";
+
+		fprintf(file,
+			"  - name: %s%u\n    %s\n    names: [\"dns:%s%u.example\"]\n    challenge: { dns-01: { hook: [/hook] } "
+			"}\n",
+			name, i, KINDS[i % 5], name, i);
+	}
+}
+
+/* Since when everything that the certificate needs has been in order; INT64_MAX: it is not now. */
+static int64_t fair_since(const struct config_certificate *certificate)
+{
+	int64_t since = INT64_MAX;
+	unsigned token = certificate->key.token[1] == '1';
+
+	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
+		unsigned ca = (unsigned)((i ? certificate->fallback[i - 1] : certificate->authority)[2] - '0');
+		bool is_bad = false;
+
+		for (int kind = WEATHER_CA_DOWN; kind <= WEATHER_CA_ODD; kind++)
+			is_bad |= weather.ends_at[kind] && weather.which[kind] % FAKE_CAS_MAX == ca;
+		if (!is_bad && weather.ca_bad_until[ca] < since)
+			since = weather.ca_bad_until[ca];
+	}
+	for (int kind = WEATHER_TOKEN_AWAY; kind <= WEATHER_TOKEN_BUSY; kind++)
+		/* t0 has the account keys of all. */
+		if (weather.ends_at[kind] && (weather.which[kind] % 2 == 0 || token))
+			return INT64_MAX;
+	for (int kind = WEATHER_HOOKS; kind <= WEATHER_CLOCK; kind++)
+		if (weather.ends_at[kind])
+			return INT64_MAX;
+	for (unsigned i = 0; i < 2; i++)
+		since = (i == 0 || token) && weather.token_bad_until[i] > since ? weather.token_bad_until[i] : since;
+	return weather.machine_bad_until > since ? weather.machine_bad_until : since;
+}
+
+static unsigned expiries(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		count += machine.views[i].expired;
+	return count;
+}
+
+/* Each turn: what has expired, and was not to. */
+static void pass(struct machine *passed, void *ctx)
+{
+	int64_t now = virtual_clock_true();
+
+	for (unsigned i = 0; i < CERTIFICATES; i++) {
+		const struct machine_view *view = &machine.views[i];
+		int64_t since = fair_since(&machine.config->certificates[i]);
+
+		if (view->generation && view->not_after <= now && since < INT64_MAX && now - since > GRACE && !view->is_expired)
+			fail_msg("%s expired although all it needs was in order for %lld h", machine.config->certificates[i].name,
+				 (long long)(now - since) / 3600);
+	}
+	weather_pass(passed, ctx);
+}
+
+static void print_weather(uint64_t seed)
+{
+	print_message("seed %llu: ", (unsigned long long)seed);
+	for (int kind = 0; kind < WEATHER_KIND_COUNT; kind++)
+		print_message("%s %u, ", weather_name((enum weather_kind)kind), weather.count[kind]);
+}
+
+/* Of all certificates and authorities together. */
+struct sums {
+	unsigned issued, renewals, failures, unsaved;
+	size_t busiest;
+};
+
+static struct sums sums_make(void)
+{
+	struct sums sums = { 0 };
+
+	for (unsigned i = 0; i < FAKE_CAS_MAX; i++) {
+		size_t most = fake_times_most(&fake_ca_get(i)->requests, HOUR_MS);
+
+		sums.issued += fake_ca_get(i)->issued;
+		sums.busiest = most > sums.busiest ? most : sums.busiest;
+	}
+	for (unsigned i = 0; i < CERTIFICATES; i++) {
+		sums.renewals += machine.views[i].renewals;
+		sums.failures += machine.views[i].failures;
+		sums.unsaved += machine.views[i].unsaved;
+	}
+	return sums;
+}
+
+static void print_end(const struct sums *sums, const struct promises_orders *orders, const struct promises_hour *hour)
+{
+	print_message(
+		"%u starts; %u issued, %u renewals, %u failures (at least %u s apart), %u expired with reason; orders "
+		"abandoned: %u lost, %u unsaved, %u moved, %u by a set clock, %u for nothing; %zu requests in the busiest "
+		"hour of an authority; the least useful hour had %zu for %zu pieces of work, of %zu allowed; %zu keys at the "
+		"most\n",
+		machine.starts, sums->issued, sums->renewals, sums->failures,
+		machine.soonest_failure_s == UINT_MAX ? 0 : machine.soonest_failure_s, expiries(), orders->lost, orders->unsaved,
+		orders->moved, orders->jumped, orders->none, sums->busiest, hour->requests, hour->works, hour->allowed,
+		machine.most_keys);
+}
+
+static void check_end(uint64_t seed)
+{
+	struct promises_orders orders = promises_orders(&machine, &weather.clock_sets);
+	struct promises_hour hour = promises_hour(&machine, &weather.clock_sets);
+
+	struct sums sums = sums_make();
+
+	print_weather(seed);
+	print_end(&sums, &orders, &hour);
+	machine_check_all(&machine);
+	machine_check_keys(&machine);
+	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
+		if (fake_ca_get(i)->too_early)
+			fail_msg("seed %llu: ca%u was asked %u times before its Retry-After: %s", (unsigned long long)seed, i,
+				 fake_ca_get(i)->too_early, fake_ca_get(i)->too_early_what);
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		if (machine.views[i].not_after <= virtual_clock_true())
+			fail_msg("seed %llu: %s is not valid after %lld days in order", (unsigned long long)seed,
+				 machine.config->certificates[i].name, (long long)(SETTLE / FAKE_DAY));
+	/* One in eight that a wrong clock makes useless is ordered anew; so is what could not be written down, or moved. */
+	if (sums.issued > sums.renewals + CERTIFICATES + sums.failures / 8 + sums.unsaved + orders.moved)
+		fail_msg("seed %llu: %u certificates were issued for %u renewals", (unsigned long long)seed, sums.issued,
+			 sums.renewals);
+	if (orders.none)
+		fail_msg("seed %llu: %u orders were abandoned for nothing; the first is %s", (unsigned long long)seed,
+			 orders.none, orders.first);
+	if (machine.soonest_failure_s < LOOP_REST - 1)
+		fail_msg("seed %llu: after %u s one failed again: %s", (unsigned long long)seed, machine.soonest_failure_s,
+			 machine.soonest_failure);
+	if (hour.requests > hour.allowed)
+		fail_msg("seed %llu: in the hour until %lld there were %zu requests for %zu pieces of work",
+			 (unsigned long long)seed, (long long)hour.at, hour.requests, hour.works);
+}
+
+static void run_seed(uint64_t seed)
+{
+	chance_start(seed);
+	virtual_clock_start(0);
+	fake_tokens_start();
+	fake_ca_start();
+	fake_ca_get(1)->has_renewal_info = fake_ca_get(2)->has_renewal_info = true;
+	fake_ca_get(1)->preauthorized = 3 * FAKE_DAY;
+	machine_new(&machine, 0, configure, NULL);
+	machine_start(&machine);
+	/* All are issued before it begins to rain. */
+	machine_run(&machine, VIRTUAL_START + 7200);
+	weather_start(&weather);
+	machine.after_turn = pass;
+	machine.ctx = &weather;
+	machine_run(&machine, VIRTUAL_START + WEEKS * 7 * FAKE_DAY);
+	weather_end(&weather, &machine);
+	machine_run(&machine, VIRTUAL_START + WEEKS * 7 * FAKE_DAY + SETTLE);
+	check_end(seed);
+	free(weather.clock_sets.at);
+	machine_free(&machine);
+	fake_ca_stop();
+	fake_tokens_stop();
+}
+
+static void nothing_is_lost_in_any_weather(void **state)
+{
+	static const uint64_t fixed[] = { 1 };
+	unsigned long long from = 0, to = 0;
+	const char *seeds = getenv("SIM_SEEDS");
+
+	(void)state;
+	if (seeds && sscanf(seeds, "%llu-%llu", &from, &to) == 1)
+		to = from;
+	for (unsigned long long seed = from; seeds && seed <= to; seed++)
+		run_seed(seed);
+	for (size_t i = 0; !seeds && i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		run_seed(fixed[i]);
+	if (!seeds) {
+		uint64_t seed = (uint64_t)time(NULL) << 16 | (uint64_t)getpid() % 65536;
+
+		print_message("a new seed: %llu\n", (unsigned long long)seed);
+		run_seed(seed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_lost_in_any_weather),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,69 @@
+/*
+ * machine.h -- the machine under test: a state directory that lasts, and a renewal daemon on it that can be ended and started.
+ *
+ * The daemon is the real one (loop, agenda, renewal, store, archive, driver, client); clock, HTTP, tokens and hooks are the
+ * simulation's.  One thread does everything, so that a seed says it all.
+ */
+#ifndef HWA_SIM_MACHINE_H
+#define HWA_SIM_MACHINE_H
+
+#include <stdio.h>
+
+#include "fake_ca.h"
+#include "loop.h"
+
+#define MACHINE_CERTIFICATES_MAX 5000
+
+/* What is known of a certificate from outside: from the files that a server would read. */
+struct machine_view {
+	unsigned generation;
+	int64_t not_before, not_after;
+	int64_t failed_at_ms; /* since the machine was switched on; 0: never */
+	unsigned renewals, failures, expired;
+	unsigned unsaved; /* of its record */
+	bool is_expired;
+};
+
+struct machine {
+	char dir[64], config_path[96], roots_path[96];
+	struct config *config;
+	struct store *store;
+	struct keyring *keyring;
+	struct renewal_desk desk;
+	struct loop *loop; /* NULL: it is not running */
+	struct machine_view views[MACHINE_CERTIFICATES_MAX];
+	/* what happens to it */
+	unsigned hook_fails_one_in;
+	bool is_disk_full;
+	/* what came of it */
+	unsigned starts, hooks, failed_hooks, turns, saves, unsaved; /* of certificates' records */
+	size_t most_keys;
+	struct fake_times worked; /* each time that a piece of work on a certificate ended, well or not */
+	char soonest_failure[256];
+	unsigned soonest_failure_s; /* between two failures of one certificate; UINT_MAX: none */
+	/* Called between two turns; may do to the world what it likes, and to the machine what is declared here. */
+	void (*after_turn)(struct machine *machine, void *ctx);
+	void *ctx;
+};
+
+/* `configure` writes the file's policies and certificates; authorities ca0, ca1 ..., of which the first takes `orders_per_hour`
+ * (0: any number), and tokens t0, t1 are there. */
+void machine_new(struct machine *machine, unsigned orders_per_hour, void (*configure)(FILE *file, void *ctx), void *ctx);
+void machine_free(struct machine *machine); /* and its directory */
+
+/* The daemon: it is started; it ends between two turns and leaves things as they are. */
+void machine_start(struct machine *machine);
+void machine_stop(struct machine *machine);
+/* A daemon that is started anew, or whose clock was set, tries again what failed just before. */
+void machine_failures_forget(struct machine *machine);
+/* Until that time of the world (unix seconds). */
+void machine_run(struct machine *machine, int64_t until);
+
+/* Invariants, of one certificate or of all; they fail the test. */
+void machine_check_live(struct machine *machine, unsigned index);
+void machine_check_all(struct machine *machine);
+/* Each key in a token has an owner, there are no more than one for each certificate and account beside those that wait to be erased,
+ * and none of these is overdue. */
+void machine_check_keys(struct machine *machine);
+
+#endif /* HWA_SIM_MACHINE_H */

@@ -1,0 +1,64 @@
+/* stored_test.c -- how often a renewal is stored: once before each effect outside and before each wait, and not more. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "chance.h"
+#include "fake_ca.h"
+#include "fake_token.h"
+#include "machine.h"
+#include "virtual_clock.h"
+
+#define CERTIFICATES 50u
+#define SAVES_LEAST  5 /* key reserved; ordering; order accepted and CSR about to be sent; chain staged; live */
+#define SAVES_MOST   7 /* the CA may have us wait for the certificate: once before that, and once when it has us wait again */
+
+static struct machine machine;
+
+static void configure(FILE *file, void *ctx)
+{
+	(void)ctx;
+	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		fprintf(file,
+			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
+			"    names: [\"dns:c%u.example\"]\n",
+			i, i);
+}
+
+static void a_renewal_is_stored_once_before_each_effect_and_each_wait(void **state)
+{
+	unsigned issued = 0;
+
+	(void)state;
+	chance_start(1);
+	virtual_clock_start(0);
+	fake_tokens_start();
+	fake_ca_start();
+	fake_ca_get(0)->preauthorized = -1;
+	machine_new(&machine, 0, configure, NULL);
+	machine_start(&machine);
+	machine_run(&machine, VIRTUAL_START + 3600);
+	machine_check_all(&machine);
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		issued += machine.views[i].generation == 1;
+	assert_int_equal(issued, CERTIFICATES);
+	print_message("%u certificates were issued without a challenge, and their records stored %u times\n", issued,
+		      machine.saves);
+	assert_in_range(machine.saves, CERTIFICATES * SAVES_LEAST, CERTIFICATES * SAVES_MOST);
+	machine_free(&machine);
+	fake_ca_stop();
+	fake_tokens_stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_renewal_is_stored_once_before_each_effect_and_each_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* weather.c -- begins and ends what goes wrong, and remembers when each thing was last out of order. */
+#include "weather.h"
+
+#include <string.h>
+
+#include "chance.h"
+#include "clock.h"
+#include "fake_ca.h"
+#include "fake_token.h"
+#include "log.h"
+#include "virtual_clock.h"
+
+#define MINUTE      INT64_C(60)
+#define HOUR        (60 * MINUTE)
+#define CLOCK_WRONG (9 * HOUR) /* at the most; a third of the times a thousand times that, as with an empty battery */
+
+#define X(name, text) text,
+static const char *const NAMES[] = { WEATHER_KINDS(X) };
+#undef X
+
+/* Most are short; a few last for days. */
+static const int64_t LASTS[WEATHER_KIND_COUNT] = {
+	[WEATHER_CA_DOWN] = 30 * HOUR,    [WEATHER_CA_BUSY] = 3 * HOUR,     [WEATHER_CA_ODD] = 40 * HOUR,
+	[WEATHER_TOKEN_AWAY] = 12 * HOUR, [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
+	[WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR
+};
+
+const char *weather_name(enum weather_kind kind)
+{
+	return NAMES[kind];
+}
+
+void weather_start(struct weather *weather)
+{
+	memset(weather, 0, sizeof(*weather));
+	/* Some worlds are worse than others. */
+	weather->pause = chance_between(30 * MINUTE, 8 * HOUR);
+	weather->next_at = virtual_clock_true() + weather->pause;
+}
+
+/* What a clock says that was set while one waits by it is nobody's fault, nor what could not be written down. */
+static void early_forgive(void)
+{
+	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
+		fake_ca_get(i)->quiet_until_ms = 0;
+}
+
+static void clock_set(struct weather *weather, struct machine *machine, int64_t seconds)
+{
+	fake_times_add(&weather->clock_sets, virtual_clock_true_ms());
+	virtual_clock_set_wrong(seconds);
+	early_forgive();
+	machine_failures_forget(machine);
+}
+
+static struct fake_token *token_of(unsigned which)
+{
+	return fake_token_get(which % 2 ? "t1" : "t0");
+}
+
+static void begin(struct weather *weather, struct machine *machine, enum weather_kind kind, int64_t ends_at)
+{
+	unsigned which = (unsigned)chance_between(0, 5);
+	struct fake_ca *ca = fake_ca_get(which % FAKE_CAS_MAX);
+
+	weather->which[kind] = which;
+	weather->count[kind]++;
+	weather->ends_at[kind] = ends_at;
+	log_event(LOG_INFO, "weather: %s (%u) for %lld s", NAMES[kind], which, (long long)(ends_at - virtual_clock_true()));
+	switch (kind) {
+	case WEATHER_CA_DOWN: ca->is_down = true; break;
+	case WEATHER_CA_BUSY: ca->busy_until_ms = ends_at * 1000; break;
+	case WEATHER_CA_ODD:
+		ca->mishaps = (struct fake_ca_mishaps){ .lost_before = 20,
+							.lost_after = 20,
+							.bad_nonce = 10,
+							.internal = 25,
+							.invalid = 8,
+							.forgotten = 40,
+							.limited = 10 };
+		break;
+	case WEATHER_TOKEN_AWAY: token_of(which)->is_away = true; break;
+	case WEATHER_TOKEN_BUSY: token_of(which)->busy_one_in = 15; break;
+	case WEATHER_HOOKS: machine->hook_fails_one_in = (unsigned)chance_between(1, 3); break;
+	case WEATHER_DISK_FULL: machine->is_disk_full = true; break;
+	case WEATHER_CLOCK:
+		clock_set(weather, machine, chance_between(-CLOCK_WRONG, CLOCK_WRONG) * (chance_one_in(3) ? 1000 : 1));
+		break;
+	case WEATHER_RESTART:
+		machine_stop(machine);
+		machine_start(machine);
+		machine_failures_forget(machine);
+		weather->ends_at[kind] = 0;
+		break;
+	case WEATHER_KIND_COUNT: break;
+	}
+}
+
+static void end(struct weather *weather, struct machine *machine, enum weather_kind kind)
+{
+	unsigned which = weather->which[kind];
+	struct fake_ca *ca = fake_ca_get(which % FAKE_CAS_MAX);
+	int64_t now = virtual_clock_true();
+
+	weather->ends_at[kind] = 0;
+	log_event(LOG_INFO, "weather: no more %s", NAMES[kind]);
+	switch (kind) {
+	case WEATHER_CA_DOWN: ca->is_down = false; break;
+	case WEATHER_CA_BUSY: ca->busy_until_ms = 0; break;
+	case WEATHER_CA_ODD: ca->mishaps = (struct fake_ca_mishaps){ .bad_nonce = 200 }; break;
+	case WEATHER_TOKEN_AWAY: token_of(which)->is_away = false; break;
+	case WEATHER_TOKEN_BUSY: token_of(which)->busy_one_in = 0; break;
+	case WEATHER_HOOKS: machine->hook_fails_one_in = 0; break;
+	case WEATHER_DISK_FULL: machine->is_disk_full = false; break;
+	case WEATHER_CLOCK: clock_set(weather, machine, 0); break;
+	default: break;
+	}
+	if (kind == WEATHER_CA_DOWN || kind == WEATHER_CA_BUSY || kind == WEATHER_CA_ODD)
+		weather->ca_bad_until[which % FAKE_CAS_MAX] = now;
+	else if (kind == WEATHER_TOKEN_AWAY || kind == WEATHER_TOKEN_BUSY)
+		weather->token_bad_until[which % 2] = now;
+	else
+		/* A Retry-After that was noted by a wrong clock is obeyed for a day at the most. */
+		weather->machine_bad_until = now + (kind == WEATHER_CLOCK ? CLOCK_RETRY_MAX : 0);
+}
+
+static void change(struct weather *weather, struct machine *machine)
+{
+	int64_t now = virtual_clock_true();
+	enum weather_kind kind = (enum weather_kind)chance_between(0, WEATHER_KIND_COUNT - 1);
+
+	weather->next_at = now + chance_between(0, 2 * weather->pause);
+	if (weather->ends_at[kind])
+		return;
+	/* One in eight is a long one. */
+	int64_t most = LASTS[kind] / (chance_one_in(8) ? 1 : 10);
+	begin(weather, machine, kind, now + chance_between(MINUTE, most > MINUTE ? most : 2 * MINUTE));
+}
+
+void weather_pass(struct machine *machine, void *ctx)
+{
+	struct weather *weather = ctx;
+	int64_t now = virtual_clock_true();
+
+	if (machine->is_disk_full)
+		early_forgive();
+	for (int kind = 0; kind < WEATHER_KIND_COUNT; kind++)
+		if (weather->ends_at[kind] && now >= weather->ends_at[kind])
+			end(weather, machine, (enum weather_kind)kind);
+	if (!weather->is_over && now >= weather->next_at)
+		change(weather, machine);
+}
+
+void weather_end(struct weather *weather, struct machine *machine)
+{
+	weather->is_over = true;
+	for (int kind = 0; kind < WEATHER_KIND_COUNT; kind++)
+		if (weather->ends_at[kind])
+			end(weather, machine, (enum weather_kind)kind);
+	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
+		fake_ca_get(i)->mishaps = (struct fake_ca_mishaps){ 0 };
+}

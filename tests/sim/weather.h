@@ -1,0 +1,40 @@
+/* weather.h -- what goes wrong in the world of a simulation, and for how long: drawn from the seed. */
+#ifndef HWA_SIM_WEATHER_H
+#define HWA_SIM_WEATHER_H
+
+#include "machine.h"
+
+/* X(enumerator, name) */
+#define WEATHER_KINDS(X)            \
+	X(CA_DOWN, "CA down")       \
+	X(CA_BUSY, "503 from CA")   \
+	X(CA_ODD, "CA mishaps")     \
+	X(TOKEN_AWAY, "token away") \
+	X(TOKEN_BUSY, "token busy") \
+	X(HOOKS, "hooks fail")      \
+	X(DISK_FULL, "disk full")   \
+	X(CLOCK, "clock set")       \
+	X(RESTART, "restart")
+
+#define X(name, text) WEATHER_##name,
+enum weather_kind { WEATHER_KINDS(X) WEATHER_KIND_COUNT };
+#undef X
+
+struct weather {
+	int64_t ends_at[WEATHER_KIND_COUNT]; /* of the world; 0: not now */
+	unsigned which[WEATHER_KIND_COUNT];  /* authority or token */
+	unsigned count[WEATHER_KIND_COUNT];
+	int64_t next_at, pause;                                         /* between two beginnings, on average */
+	int64_t ca_bad_until[3], token_bad_until[2], machine_bad_until; /* when each could last not do its work */
+	struct fake_times clock_sets;
+	bool is_over;
+};
+
+void weather_start(struct weather *weather);
+/* machine->after_turn; ctx is the weather. */
+void weather_pass(struct machine *machine, void *ctx);
+/* It clears, and stays so. */
+void weather_end(struct weather *weather, struct machine *machine);
+const char *weather_name(enum weather_kind kind);
+
+#endif /* HWA_SIM_WEATHER_H */

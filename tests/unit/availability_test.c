@@ -1,0 +1,321 @@
+/* availability_test.c -- one asks while an authority is down, the next authority after a while, and no more orders than it takes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "availability.h"
+
+#define NOW  INT64_C(1795000000)
+#define HOUR INT64_C(3600)
+
+static char FIRST[] = "first", SECOND[] = "second", POLICY[] = "sba", NAME[] = "amf";
+static char *FALLBACK[] = { SECOND };
+static struct config_authority authorities[] = { { .name = FIRST, .orders_per_hour = 100 }, { .name = SECOND } };
+static struct config_policy policies[] = { { .name = POLICY, .fallback_after = HOUR } };
+static const struct config_certificate certificate = {
+	.name = NAME, .authority = FIRST, .policy = POLICY, .fallback = FALLBACK, .fallback_count = 1
+};
+static const struct config config = { .authorities = authorities, .authority_count = 2, .policies = policies, .policy_count = 1 };
+static const struct err unreachable = { .rc = RC_RETRY, .origin = ERR_CURL, .code = 7 };
+
+static char directory[64];
+static struct store *store;
+
+static int start(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/hwacme-availability-XXXXXX");
+	return mkdtemp(directory) && store_open(directory, &store, NULL) == RC_OK ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+	char command[128];
+
+	(void)state;
+	store_close(store);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	return system(command);
+}
+
+static const char *chosen(int64_t not_after, int64_t now)
+{
+	const struct config_authority *authority = NULL;
+
+	assert_int_equal(availability_choose(store, &config, &certificate, NULL, not_after, now, &authority, NULL), RC_OK);
+	return authority->name;
+}
+
+static int64_t admitted(const struct config_authority *authority, bool orders, int64_t now)
+{
+	int64_t at = 0;
+
+	assert_int_equal(availability_admit(store, authority, orders, now, &at, NULL), RC_OK);
+	return at;
+}
+
+static int64_t quiet_until(const char *authority, int64_t now)
+{
+	int64_t at = 0;
+
+	assert_int_equal(availability_quiet_until(store, authority, now, &at, NULL), RC_OK);
+	return at;
+}
+
+static void failed(const char *authority, int64_t now)
+{
+	assert_int_equal(availability_note(store, authority, &unreachable, now, NULL), RC_OK);
+}
+
+static void answered(const char *authority, int64_t now)
+{
+	assert_int_equal(availability_note(store, authority, NULL, now, NULL), RC_OK);
+}
+
+static void test_one_lost_answer_holds_nobody_up(void **state)
+{
+	(void)state;
+	failed(SECOND, NOW);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW);
+}
+
+static void test_one_asks_ever_less_often(void **state)
+{
+	int64_t now = NOW, pause = 0, before = 0;
+
+	(void)state;
+	failed(SECOND, now);
+	failed(SECOND, now);
+	failed(SECOND, now); /* another one that was under way: the same failure */
+	for (unsigned i = 0; i < 12; i++) {
+		int64_t at = admitted(&authorities[1], true, now);
+
+		pause = at - now;
+		assert_true(pause >= AVAILABILITY_RETRY_FIRST && pause <= AVAILABILITY_RETRY_LAST && pause >= before);
+		before = pause;
+		now = at;
+		assert_int_equal(admitted(&authorities[1], true, now), now);
+		/* The others wait for it. */
+		assert_int_equal(admitted(&authorities[1], true, now), now + AVAILABILITY_PROBE);
+		failed(SECOND, now);
+	}
+	assert_int_equal(pause, AVAILABILITY_RETRY_LAST);
+	answered(SECOND, now);
+	assert_int_equal(admitted(&authorities[1], true, now), now);
+	assert_int_equal(admitted(&authorities[1], true, now), now);
+}
+
+static void test_its_own_word_is_obeyed(void **state)
+{
+	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 5000 };
+
+	(void)state;
+	assert_int_equal(availability_note(store, SECOND, &later, NOW, NULL), RC_OK);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW + 5000);
+	/* Also by what is under way. */
+	assert_int_equal(quiet_until(SECOND, NOW), NOW + 5000);
+	assert_true(quiet_until(FIRST, NOW) <= NOW);
+}
+
+static void test_word_heard_by_a_clock_that_was_ahead(void **state)
+{
+	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 300 * 24 * HOUR + 5000 };
+
+	(void)state;
+	assert_int_equal(availability_note(store, SECOND, &later, NOW + 300 * 24 * HOUR, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW + 300 * 24 * HOUR), NOW + 300 * 24 * HOUR + 5000);
+	assert_true(quiet_until(SECOND, NOW) <= NOW);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW);
+	later.retry_at = NOW + 60;
+	assert_int_equal(availability_note(store, SECOND, &later, NOW, NULL), RC_OK);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW + 60);
+}
+
+/* What it refuses, it answers. */
+static void test_refusal_is_an_answer(void **state)
+{
+	struct err refused = { .rc = RC_DENIED, .origin = ERR_ACME, .code = 403 };
+
+	(void)state;
+	failed(SECOND, NOW);
+	failed(SECOND, NOW);
+	assert_int_equal(availability_note(store, SECOND, &refused, NOW + 60, NULL), RC_OK);
+	assert_int_equal(admitted(&authorities[1], true, NOW + 60), NOW + 60);
+}
+
+static void test_next_authority_in_its_turn(void **state)
+{
+	(void)state;
+	assert_string_equal(chosen(0, NOW), FIRST);
+	failed(FIRST, NOW);
+	failed(FIRST, NOW);
+	assert_string_equal(chosen(0, NOW + HOUR - 1), FIRST);
+	/* Down for long, and due to be asked: by one. */
+	assert_string_equal(chosen(0, NOW + HOUR), FIRST);
+	assert_int_equal(admitted(&authorities[0], true, NOW + HOUR), NOW + HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR), SECOND);
+	failed(FIRST, NOW + HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR), SECOND);
+	/* The second is down as well: whichever is asked first. */
+	failed(SECOND, NOW - HOUR);
+	failed(SECOND, NOW + HOUR + 1);
+	assert_string_equal(chosen(0, NOW + HOUR + 2), SECOND);
+	answered(FIRST, NOW + HOUR + 3);
+	assert_string_equal(chosen(0, NOW + HOUR + 3), FIRST);
+}
+
+/* Half of what is left to live is kept for the others. */
+static void test_short_of_time_the_patience_is_short(void **state)
+{
+	(void)state;
+	failed(FIRST, NOW);
+	failed(FIRST, NOW);
+	assert_string_equal(chosen(NOW + 100000, NOW + 30), FIRST);
+	assert_string_equal(chosen(NOW + 80, NOW + 30), SECOND);
+}
+
+/* A thousand want an order at once, and come again when they are told to. */
+static void test_no_hour_has_more_orders_than_it_takes(void **state)
+{
+	static int64_t times[1000];
+	int64_t now = NOW;
+	unsigned count = 0;
+
+	(void)state;
+	while (count < 1000) {
+		int64_t at = admitted(&authorities[0], true, now);
+
+		if (at == now)
+			times[count++] = now;
+		assert_true(at < now + HOUR);
+		now = at;
+	}
+	for (unsigned i = 100; i < 1000; i++)
+		assert_true(times[i] - times[i - 100] >= HOUR);
+	/* Nor is much of it left unused. */
+	assert_true(times[999] - NOW < 11 * HOUR);
+	assert_int_equal(admitted(&authorities[0], false, now), now);
+}
+
+static void test_clock_set_back(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(admitted(&authorities[0], true, NOW + 1000 * HOUR), NOW + 1000 * HOUR);
+	assert_int_equal(admitted(&authorities[0], true, NOW), NOW);
+}
+
+static const char *chosen_with_order_at(const char *ordered, int64_t now)
+{
+	const struct config_authority *authority = NULL;
+
+	assert_int_equal(availability_choose(store, &config, &certificate, ordered, 0, now, &authority, NULL), RC_OK);
+	return authority->name;
+}
+
+static void test_order_under_way_is_finished_where_it_was_made(void **state)
+{
+	(void)state;
+	failed(FIRST, NOW);
+	failed(FIRST, NOW + HOUR);
+	/* The first one's time to be asked again has come: by whoever has nothing to lose at the other. */
+	int64_t again = quiet_until(FIRST, NOW + HOUR);
+	assert_string_equal(chosen(0, again), FIRST);
+	assert_string_equal(chosen_with_order_at(SECOND, again), SECOND);
+	assert_string_equal(chosen_with_order_at(FIRST, NOW + HOUR), SECOND);
+	/* But not when that one is gone, too. */
+	failed(SECOND, NOW);
+	failed(SECOND, NOW + 2 * HOUR);
+	assert_string_equal(chosen_with_order_at(SECOND, NOW + 2 * HOUR), FIRST);
+}
+
+static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away(void **state)
+{
+	int64_t long_after = NOW + 20 * HOUR;
+
+	(void)state;
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, NOW, NULL), RC_OK);
+	assert_true(quiet_until(SECOND, NOW) <= NOW);
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST_AGAIN, NOW, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW), NOW + AVAILABILITY_RETRY_FIRST);
+	/* Others that found out at the same time. */
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, NOW + 1, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW), NOW + AVAILABILITY_RETRY_FIRST);
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, long_after, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, long_after), long_after + AVAILABILITY_RETRY_LAST);
+	assert_string_equal(chosen_with_order_at(SECOND, long_after), SECOND);
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_HEARD, long_after + 1, NULL), RC_OK);
+	assert_true(quiet_until(SECOND, long_after + 1) <= long_after + 1);
+	/* An order that is answered ends it, too: nobody waits for one that asks. */
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST_AGAIN, long_after + 2, NULL), RC_OK);
+	answered(SECOND, long_after + 100);
+	assert_int_equal(admitted(&authorities[1], true, long_after + 100), long_after + 100);
+	assert_int_equal(admitted(&authorities[1], true, long_after + 100), long_after + 100);
+	/* What is known of orders stays. */
+	failed(SECOND, long_after + 200);
+	failed(SECOND, long_after + 200);
+	int64_t quiet = quiet_until(SECOND, long_after + 200);
+	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_HEARD, long_after + 201, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, long_after + 201), quiet);
+}
+
+static struct availability_view seen(unsigned index, int64_t now)
+{
+	struct store_availability availability;
+
+	assert_int_equal(store_availability_load(store, authorities[index].name, &availability, NULL), RC_OK);
+	return availability_look(&authorities[index], &availability, now);
+}
+
+static void test_what_people_are_shown(void **state)
+{
+	(void)state;
+	struct availability_view view = seen(0, NOW);
+	assert_true(view.down_since == 0 && view.asked_at == 0 && view.failures == 0 && view.order_at == NOW);
+	failed(FIRST, NOW);
+	failed(FIRST, NOW + 1);
+	view = seen(0, NOW + 2);
+	assert_int_equal(view.down_since, NOW);
+	assert_int_equal(view.failures, 2);
+	assert_int_equal(view.asked_at, quiet_until(FIRST, NOW + 2));
+	assert_false(view.is_probed);
+	/* One goes and asks. */
+	assert_int_equal(admitted(&authorities[0], false, NOW + HOUR), NOW + HOUR);
+	view = seen(0, NOW + HOUR + 1);
+	assert_true(view.is_probed);
+	assert_int_equal(view.asked_at, NOW + HOUR + AVAILABILITY_PROBE);
+	answered(FIRST, NOW + HOUR + 2);
+	/* The view agrees with the gate. */
+	while (admitted(&authorities[0], true, NOW + 2 * HOUR) == NOW + 2 * HOUR)
+		assert_int_equal(seen(1, NOW + 2 * HOUR).order_at, NOW + 2 * HOUR);
+	assert_int_equal(seen(0, NOW + 2 * HOUR).order_at, admitted(&authorities[0], true, NOW + 2 * HOUR));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one_lost_answer_holds_nobody_up, start, stop),
+		cmocka_unit_test_setup_teardown(test_one_asks_ever_less_often, start, stop),
+		cmocka_unit_test_setup_teardown(test_its_own_word_is_obeyed, start, stop),
+		cmocka_unit_test_setup_teardown(test_word_heard_by_a_clock_that_was_ahead, start, stop),
+		cmocka_unit_test_setup_teardown(test_refusal_is_an_answer, start, stop),
+		cmocka_unit_test_setup_teardown(test_next_authority_in_its_turn, start, stop),
+		cmocka_unit_test_setup_teardown(test_short_of_time_the_patience_is_short, start, stop),
+		cmocka_unit_test_setup_teardown(test_no_hour_has_more_orders_than_it_takes, start, stop),
+		cmocka_unit_test_setup_teardown(test_clock_set_back, start, stop),
+		cmocka_unit_test_setup_teardown(test_order_under_way_is_finished_where_it_was_made, start, stop),
+		cmocka_unit_test_setup_teardown(test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away, start,
+						stop),
+		cmocka_unit_test_setup_teardown(test_what_people_are_shown, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

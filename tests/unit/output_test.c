@@ -1,0 +1,109 @@
+/* output_test.c -- a member of a document is there whatever stands in it, and whose failure it was decides the exit status. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+
+static void expect(const char *text, const char *wanted)
+{
+	AUTO(json) json_t *string = output_text(text);
+
+	assert_non_null(string);
+	if (wanted)
+		assert_string_equal(json_string_value(string), wanted);
+	else
+		assert_true(json_is_null(string));
+}
+
+static void a_text_is_there_although_it_is_no_utf8(void **state)
+{
+	(void)state;
+	expect("", NULL);
+	expect(NULL, NULL);
+	expect("caf\xc3\xa9", "caf\xc3\xa9");
+	expect("the CA said caf\xc3", "the CA said caf\xef\xbf\xbd");
+	expect("\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+static void a_time_is_text_or_null(void **state)
+{
+	AUTO(json) json_t *never = output_time(0);
+	AUTO(json) json_t *once = output_time(1795880829);
+
+	(void)state;
+	assert_true(json_is_null(never));
+	assert_string_equal(json_string_value(once), "2026-11-28T15:47:09Z");
+}
+
+static void the_first_failure_decides_the_exit_status(void **state)
+{
+	(void)state;
+	assert_int_equal(exit_first(EXIT_DONE, EXIT_TOKEN), EXIT_TOKEN);
+	assert_int_equal(exit_first(EXIT_AUTHORITY, EXIT_TOKEN), EXIT_AUTHORITY);
+	assert_int_equal(exit_of_blame(BLAME_TOKEN), EXIT_TOKEN);
+	assert_int_equal(exit_of_blame(BLAME_AUTHORITY), EXIT_AUTHORITY);
+	assert_int_equal(exit_of_blame(BLAME_CONFIG), EXIT_USAGE);
+	assert_int_equal(exit_of_blame(BLAME_LOCAL), EXIT_FAILED);
+}
+
+/* What is said of a wrong name where so many certificates are configured. */
+static void told(unsigned count, char *text, size_t room)
+{
+	char name[] = "amf", *words[] = { "anf" };
+	struct config_certificate *certificates = calloc(count, sizeof(*certificates));
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+
+	assert_non_null(certificates);
+	for (unsigned i = 0; i < count; i++)
+		certificates[i].name = name;
+	struct config asked = { .path = name, .certificates = certificates, .certificate_count = count };
+	asked.by_name = calloc(count, sizeof(struct config_certificate *));
+	assert_non_null(asked.by_name);
+	for (unsigned i = 0; i < count; i++)
+		asked.by_name[i] = &certificates[i];
+	assert_non_null(file);
+	dup2(fileno(file), STDERR_FILENO);
+	assert_false(command_names_known(&(struct command_line){ .words = words, .word_count = 1 }, &asked));
+	fflush(stderr);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	rewind(file);
+	text[fread(text, 1, room - 1, file)] = '\0';
+	fclose(file);
+	free(asked.by_name);
+	free(certificates);
+}
+
+static void a_wrong_name_is_answered_by_a_line_and_not_by_all_names(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	told(2, text, sizeof(text));
+	assert_string_equal(text, "hwacme: no certificate \"anf\" in amf; it has: amf amf\n");
+	told(100000, text, sizeof(text));
+	assert_true(strlen(text) < 200);
+	assert_non_null(strstr(text, " and 99980 others\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_is_there_although_it_is_no_utf8),
+		cmocka_unit_test(a_time_is_text_or_null),
+		cmocka_unit_test(the_first_failure_decides_the_exit_status),
+		cmocka_unit_test(a_wrong_name_is_answered_by_a_line_and_not_by_all_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
