@@ -154,12 +154,26 @@ static void hook_main(const struct spawner *spawner, const struct request *reque
 	(void)!wire_send(&wire, request->fds[0], NULL);
 }
 
+/* Why keyd ended is worth a line: it is what an operator tells the vendor of a module. */
+static void keyd_ended(struct spawner *spawner, int status)
+{
+	if (WIFSIGNALED(status))
+		log_event(LOG_ERROR, "keyd (process %ld) was ended by signal %d", (long)spawner->keyd, WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		log_event(LOG_ERROR, "keyd (process %ld) ended with status %d", (long)spawner->keyd, WEXITSTATUS(status));
+	spawner->keyd = 0;
+}
+
 static void keyd_kill(struct spawner *spawner)
 {
+	int status;
+
 	if (!spawner->keyd)
 		return;
 	kill(spawner->keyd, SIGKILL);
-	waitpid(spawner->keyd, NULL, 0);
+	/* The engine sees a keyd that died by itself, and has it killed, before we hear of its end: that it died otherwise shows. */
+	if (waitpid(spawner->keyd, &status, 0) > 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+		keyd_ended(spawner, status);
 	spawner->keyd = 0;
 }
 
@@ -226,7 +240,6 @@ static void waiting_ended(struct spawner *spawner, pid_t pid, int status)
 	family_end_strays(kept, HOOKS_MAX + 1);
 }
 
-/* Why keyd ended is worth a line: it is what an operator tells the vendor of a module. */
 static void children_reap(struct spawner *spawner)
 {
 	int status;
@@ -234,13 +247,8 @@ static void children_reap(struct spawner *spawner)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		waiting_ended(spawner, pid, status);
-		if (pid != spawner->keyd)
-			continue;
-		spawner->keyd = 0;
-		if (WIFSIGNALED(status))
-			log_event(LOG_ERROR, "keyd (process %ld) was ended by signal %d", (long)pid, WTERMSIG(status));
-		else if (WEXITSTATUS(status) != 0)
-			log_event(LOG_ERROR, "keyd (process %ld) ended with status %d", (long)pid, WEXITSTATUS(status));
+		if (pid == spawner->keyd)
+			keyd_ended(spawner, status);
 	}
 }
 
