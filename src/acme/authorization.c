@@ -157,8 +157,14 @@ static enum rc prepare(struct authorizations *authorizations, struct pending *pe
 	return failed(&authorization, err);
 }
 
+static void retry_at_latest(struct authorizations_state *state, int64_t retry_at)
+{
+	if (retry_at > state->retry_at)
+		state->retry_at = retry_at;
+}
+
 /* RFC 8555, 7.5.1: the response object, empty for most types; the answer to it tells nothing we rely on. */
-static enum rc announce(struct client *client, struct pending *pending, int64_t *ret_retry_at, struct err *err)
+static enum rc announce(struct client *client, struct pending *pending, struct authorizations_state *state, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
@@ -169,20 +175,16 @@ static enum rc announce(struct client *client, struct pending *pending, int64_t 
 	if (rc == RC_OK)
 		rc = client_post(client, "challenge", pending->challenge_url, buf_span(&payload), NULL, &response, &why);
 	/* A refusal that passes may say when to come again, too. */
-	*ret_retry_at = rc == RC_OK ? response.retry_at : why.retry_at;
+	retry_at_latest(state, rc == RC_OK ? response.retry_at : why.retry_at);
 	pending->is_announced = rc == RC_OK;
+	if (rc == RC_RETRY && state->refusal.retry_at <= why.retry_at)
+		state->refusal = why;
 	/* A lost answer: the CA may be looking already, so ours stays out; the next look tells. */
 	if (rc == RC_OK || rc == RC_RETRY)
 		return RC_OK;
 	if (err)
 		*err = why;
 	return err_wrap(err, rc, "challenge %s", pending->challenge_url);
-}
-
-static void retry_at_latest(struct authorizations_state *state, int64_t retry_at)
-{
-	if (retry_at > state->retry_at)
-		state->retry_at = retry_at;
 }
 
 void authorizations_free(struct authorizations *authorizations)
@@ -252,15 +254,12 @@ static enum rc announce_all(struct authorizations *authorizations, int64_t now, 
 	authorizations->announced = rc == RC_OK && state.retry_at == 0;
 	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++) {
 		struct pending *pending = &authorizations->pending[i];
-		int64_t retry_at = 0;
 
 		if (pending->done)
 			continue;
 		state.waiting++;
-		if (!authorizations->announced || pending->is_announced)
-			continue;
-		rc = announce(authorizations->client, pending, &retry_at, err);
-		retry_at_latest(&state, retry_at);
+		if (authorizations->announced && !pending->is_announced)
+			rc = announce(authorizations->client, pending, &state, err);
 	}
 	if (rc == RC_OK)
 		*ret_state = state;
@@ -332,7 +331,7 @@ static enum rc look(struct authorizations *authorizations, struct pending *pendi
 	if (pending->challenge_url && is_processing(&authorization, pending->challenge_url))
 		pending->is_announced = true;
 	if (!pending->is_announced)
-		rc = announce(authorizations->client, pending, &retry_at, err);
+		rc = announce(authorizations->client, pending, state, err);
 	retry_at_latest(state, retry_at);
 	return rc;
 }

@@ -20,6 +20,7 @@ struct authorizations_state {
 	unsigned waiting;
 	int64_t retry_at;    /* 0: it did not say */
 	int64_t valid_until; /* when the first of those that are valid ends, as the CA says; 0: it did not say */
+	struct err refusal;  /* of an announcement that is made again; rc RC_OK: none */
 };
 
 /*

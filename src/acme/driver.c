@@ -197,14 +197,24 @@ static void authorized(struct driver *driver, const struct authorizations_state 
 	driver->hooks.authorized(driver->hooks.ctx, state->valid_until);
 }
 
+static void refused(const struct driver *driver, enum rc rc, const struct err *why)
+{
+	if (rc == RC_RETRY && driver->hooks.refused)
+		driver->hooks.refused(driver->hooks.ctx, why);
+}
+
 /* An order that was ready at once has shown nothing of its authorisations.  Nothing depends on the answer. */
 static void until_ask(struct driver *driver)
 {
 	struct authorizations_state state = { 0 };
+	struct err why = { 0 };
 
-	if (driver->hooks.authorized && !driver->is_until_known && driver->answer &&
-	    authorizations_valid_until(driver->client, driver->answer, &state.valid_until, NULL) == RC_OK)
+	if (!driver->hooks.authorized || driver->is_until_known || !driver->answer)
+		return;
+	enum rc rc = authorizations_valid_until(driver->client, driver->answer, &state.valid_until, &why);
+	if (rc == RC_OK)
 		authorized(driver, &state);
+	refused(driver, rc, &why);
 }
 
 static void authorizations_note(struct driver *driver, enum rc rc, const struct authorizations_state *state,
@@ -212,6 +222,8 @@ static void authorizations_note(struct driver *driver, enum rc rc, const struct 
 {
 	if (rc == RC_OK)
 		authorized(driver, state);
+	if (rc == RC_OK)
+		refused(driver, state->refusal.rc, &state->refusal);
 	ret_event->status = ORDER_IS_PENDING;
 	ret_event->waiting = state->waiting;
 	ret_event->retry_at = state->retry_at;

@@ -25,6 +25,8 @@ struct driver_hooks {
 	void (*replaced)(void *ctx);
 	/* Until when (unix time) the authorisations are valid, as the CA says.  NULL: nobody wants to know, and the CA is not asked. */
 	void (*authorized)(void *ctx, int64_t until);
+	/* A step went well, but the CA did not take a request that is made again later: others should hear of it.  NULL: nobody does. */
+	void (*refused)(void *ctx, const struct err *why);
 	/* What challenges use to run programs and to ask a Token Authority. */
 	struct challenge_desk desk;
 };

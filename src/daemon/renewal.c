@@ -349,7 +349,7 @@ static void keep_failure(struct renewal *renewal, enum rc rc, struct err *why)
 /* The order went on: the authority answers.  Signing in tells nothing: account and directory may have come from the store. */
 static void note_answer(const struct renewal *renewal, enum stage stage)
 {
-	if (stage == STAGE_ORDER && renewal->stage != STAGE_END)
+	if (stage == STAGE_ORDER && renewal->stage != STAGE_END && !renewal->was_refused)
 		(void)!availability_note(renewal->desk->store, renewal->authority, NULL, clock_now(), NULL);
 }
 
@@ -361,6 +361,7 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 
 	enum rc rc = renewal_wake(renewal, &why);
 
+	renewal->was_refused = false;
 	/* Nothing can be noted of it; what is stored is as good as ever. */
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_LOCAL;

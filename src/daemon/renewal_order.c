@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "archive.h"
+#include "availability.h"
 #include "certificate_profile.h"
 #include "clock.h"
 #include "renewal_ari.h"
@@ -229,6 +230,15 @@ static void hook_authorized(void *ctx, int64_t until)
 	renewal->authorized_until = until;
 }
 
+/* The order waits; others of this authority ask nothing meanwhile either. */
+static void hook_refused(void *ctx, const struct err *why)
+{
+	struct renewal *renewal = ctx;
+
+	renewal->was_refused = true;
+	(void)!availability_note(renewal->desk->store, renewal->authority, why, clock_now(), NULL);
+}
+
 static enum rc driver_start(struct renewal *renewal, struct err *err)
 {
 	const struct driver_hooks hooks = {
@@ -239,6 +249,7 @@ static enum rc driver_start(struct renewal *renewal, struct err *err)
 		.replaced = hook_replaced,
 		/* Who relies on an interval without challenges is told when it ends, for a request a name. */
 		.authorized = renewal->policy->preauthorized ? hook_authorized : NULL,
+		.refused = hook_refused,
 		.desk = challenge_desk_make(&renewal->bench)
 	};
 	const struct config_certificate ordered = renewal_ordered(renewal);

@@ -51,6 +51,7 @@ struct renewal {
 	struct order *left;                /* at another authority, until one is placed at this one; NULL: none */
 	struct renewal_accepted *accepted; /* NULL: no chain yet */
 	int64_t authorized_until;          /* by its CA, without a challenge; 0: unknown */
+	bool was_refused;                  /* in this step, which went well all the same */
 	struct challenge_bench bench;
 	enum renewal_blame blame;
 	enum renewal_result result;

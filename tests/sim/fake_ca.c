@@ -258,7 +258,10 @@ static bool perform(struct fake_exchange *exchange)
 	struct fake_ca *ca = &exchange->ca->public;
 	size_t orders = exchange->ca->order_count;
 
+	if (ca->challenge_busy_s && strcmp(exchange->request->endpoint, "challenge") == 0)
+		ca->busy_until_ms = virtual_clock_true_ms() + ca->challenge_busy_s * INT64_C(1000);
 	if (virtual_clock_true_ms() < ca->busy_until_ms) {
+		ca->challenge_busy_s = 0;
 		exchange->status = 503;
 		exchange->retry_after = (ca->busy_until_ms - virtual_clock_true_ms()) / 1000 + 1;
 		ca->quiet_until_ms = virtual_clock_true_ms() + exchange->retry_after * 1000;

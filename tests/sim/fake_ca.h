@@ -43,7 +43,8 @@ struct fake_ca {
 	bool has_renewal_info;
 	/* what happens to it */
 	bool is_down;
-	int64_t busy_until_ms; /* 503 with Retry-After until then */
+	int64_t busy_until_ms;     /* 503 with Retry-After until then */
+	unsigned challenge_busy_s; /* so is the next answer to a challenge, once, for so long */
 	struct fake_ca_mishaps mishaps;
 	/* RFC 9773: of what was issued before, it suggests a window that is over */
 	int64_t wants_back_before;

@@ -112,6 +112,22 @@ static void who_has_waited_goes_on_with_the_same_order(void **state)
 	world_stop();
 }
 
+/* What one order hears when it tells the CA of its answer, all others heed. */
+static void a_ca_that_takes_no_challenge_now_is_asked_nothing_by_anybody(void **state)
+{
+	(void)state;
+	wait_all(GOING_ON);
+	fake_ca_get(0)->challenge_busy_s = 600;
+	machine_run(&machine, VIRTUAL_START + PROPAGATION + 600);
+	assert_int_equal(fake_ca_get(0)->challenge_busy_s, 0);
+	machine_run(&machine, VIRTUAL_START + 4 * PROPAGATION);
+	if (fake_ca_get(0)->too_early)
+		fail_msg("asked %u times before its Retry-After: %s", fake_ca_get(0)->too_early, fake_ca_get(0)->too_early_what);
+	assert_int_equal(issued(), GOING_ON);
+	assert_int_equal(fake_ca_get(0)->orders.count, GOING_ON);
+	world_stop();
+}
+
 /* Its answers went with it: they are put out anew when the wait is over, and have to be seen again. */
 static void who_was_ended_while_waiting_goes_on_with_the_same_order(void **state)
 {
@@ -164,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thousands_wait_at_once_in_little_memory),
 		cmocka_unit_test(who_has_waited_goes_on_with_the_same_order),
+		cmocka_unit_test(a_ca_that_takes_no_challenge_now_is_asked_nothing_by_anybody),
 		cmocka_unit_test(who_was_ended_while_waiting_goes_on_with_the_same_order),
 		cmocka_unit_test(an_order_is_kept_while_the_next_authority_is_away_as_well),
 		cmocka_unit_test(an_order_is_kept_while_the_next_authority_takes_none),
