@@ -48,6 +48,7 @@ grep -q 'keyd (process [0-9]*) was ended by signal 9' "$LAB/hwacme.log" || fail 
 kills=0
 progress() { grep -c 'info:' "$LAB/hwacme.log"; }
 is_gone() { [ -z "$1" ] || ! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; }
+is_halted() { is_gone "$1" || grep -q '^State:.T' "/proc/$1/status" 2>/dev/null; }
 moved_on() { [ "$(progress)" -gt "$2" ] || ! kill -0 "$1" 2>/dev/null; }
 # A renewal is over before its killer comes, now and then.
 for ((turn = 1; turn <= 6 || (kills < 6 && turn <= 40); turn++)); do
@@ -57,7 +58,8 @@ for ((turn = 1; turn <= 6 || (kills < 6 && turn <= 40); turn++)); do
 		sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
 		keyd=$(lab_keyd_halt $engine)
 		# A crash that no other signal can be taken for: each must be told, also where the engine sees it first.
-		[ -n "$keyd" ] && grep -q '^State:.T' "/proc/$keyd/status" && kill -ABRT "$keyd" && kill -CONT "$keyd" && kills=$((kills + 1))
+		lab_wait 30 "the halt of keyd" is_halted "$keyd"
+		is_gone "$keyd" || { kill -ABRT "$keyd" && kill -CONT "$keyd" && kills=$((kills + 1)); }
 		# One death in a call is survived, not two: the next comes when the renewal has moved on.  What it says between the halt
 		# and the death may be said before a call that this death ends: counted is what comes after.
 		lab_wait 30 "the end of keyd" is_gone "$keyd"
