@@ -159,6 +159,11 @@ static enum rc begin(const struct challenge_request *request, struct challenge_a
 /* RFC 8555, 8.2: the CA is told when the record can be seen: after `propagation`, and when the hook says so. */
 static enum rc ready(struct challenge_answer *answer, int64_t now, int64_t *ret_not_before, struct err *err)
 {
+	int64_t present = clock_now();
+
+	/* The clock was set back since: it is waited for anew, not until a time that is far away. */
+	if (present < answer->present_at)
+		answer->present_at = present;
 	int64_t placed = answer->present_at + answer->config->propagation;
 
 	*ret_not_before = 0;

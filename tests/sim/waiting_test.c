@@ -29,6 +29,7 @@ long long sqlite3_memory_used(void);                  /* its cache has a bound, 
 static struct machine machine;
 static unsigned certificates;
 static const char *fallback = ""; /* options of each certificate */
+static int64_t fast;              /* seconds that the machine's clock is when it begins */
 
 /* By everything in this process: the engine, and the authority and the tokens of the simulation. */
 static size_t held(void)
@@ -70,6 +71,7 @@ static size_t wait_all(unsigned count)
 	certificates = count;
 	chance_start(1);
 	virtual_clock_start(0);
+	virtual_clock_set_wrong(fast);
 	fake_tokens_start();
 	fake_ca_start();
 	machine_new(&machine, 0, configure, NULL);
@@ -109,6 +111,20 @@ static void who_has_waited_goes_on_with_the_same_order(void **state)
 	assert_int_equal(issued(), GOING_ON);
 	assert_int_equal(fake_ca_get(0)->orders.count, GOING_ON);
 	machine_check_keys(&machine);
+	world_stop();
+}
+
+/* The record was placed in a year that is not yet. */
+static void who_waits_while_the_clock_is_set_back_goes_on_with_the_same_order(void **state)
+{
+	(void)state;
+	fast = 400 * FAKE_DAY;
+	wait_all(GOING_ON);
+	fast = 0;
+	virtual_clock_set_wrong(0);
+	machine_run(&machine, VIRTUAL_START + 4 * PROPAGATION);
+	assert_int_equal(issued(), GOING_ON);
+	assert_int_equal(fake_ca_get(0)->orders.count, GOING_ON);
 	world_stop();
 }
 
@@ -180,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thousands_wait_at_once_in_little_memory),
 		cmocka_unit_test(who_has_waited_goes_on_with_the_same_order),
+		cmocka_unit_test(who_waits_while_the_clock_is_set_back_goes_on_with_the_same_order),
 		cmocka_unit_test(a_ca_that_takes_no_challenge_now_is_asked_nothing_by_anybody),
 		cmocka_unit_test(who_was_ended_while_waiting_goes_on_with_the_same_order),
 		cmocka_unit_test(an_order_is_kept_while_the_next_authority_is_away_as_well),
