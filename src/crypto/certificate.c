@@ -217,6 +217,18 @@ static enum rc check_links(STACK_OF(X509) * stack, struct err *err)
 	return RC_OK;
 }
 
+/* The tolerance of check_times() is that of the whole chain: an intermediate may have been made just now.  No end is put off by it. */
+static int on_verdict(int is_good, X509_STORE_CTX *ctx)
+{
+	const struct certificate_rules *rules = X509_STORE_CTX_get_app_data(ctx);
+
+	if (is_good || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_CERT_NOT_YET_VALID ||
+	    time_of(X509_get0_notBefore(X509_STORE_CTX_get_current_cert(ctx))) > rules->now + CLOCK_SKEW)
+		return is_good;
+	X509_STORE_CTX_set_error(ctx, X509_V_OK);
+	return 1;
+}
+
 static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
 {
 	AUTO(trust) X509_STORE *trust = NULL;
@@ -232,6 +244,8 @@ static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rule
 	/* An operator may trust an intermediate only. */
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
+	X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)rules);
+	X509_STORE_CTX_set_verify_cb(ctx, on_verdict);
 	if (X509_verify_cert(ctx) != 1)
 		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
 				   "the chain does not end in the roots of %s: %s", roots_path(rules->roots),

@@ -190,6 +190,41 @@ static void key_names_and_times_must_be_right(void **state)
 	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW + DAY, NOW + 2 * DAY, "before the present one");
 }
 
+/* A leaf below an intermediate below the root. */
+static enum rc judge_below(int64_t intermediate_from, int64_t intermediate_to, int64_t leaf_from, struct err *err)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *intermediate = make(key, "intermediate", NULL, intermediate_from, intermediate_to);
+	X509 *leaf = make(leaf_key, "leaf", "DNS:amf.example", leaf_from, NOW + DAY);
+
+	X509_set_issuer_name(leaf, X509_get_subject_name(intermediate));
+	assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
+	print(leaf, &pem);
+	print(intermediate, &pem);
+	X509_free(leaf);
+	X509_free(intermediate);
+	EVP_PKEY_free(key);
+	return judge(buf_span(&pem), 0, &chain, err);
+}
+
+/* The CA's clock may be five minutes ahead: for the leaf, and for an intermediate that was made just now.  No end is put off by it. */
+static void a_ca_a_little_ahead_of_our_clock_is_believed_along_the_chain(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	if (judge_below(NOW - DAY, NOW + DAY, NOW + 300, &err) != RC_OK ||
+	    judge_below(NOW + 300, NOW + DAY, NOW + 300, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(judge_below(NOW - DAY, NOW + DAY, NOW + 301, &err), RC_RETRY);
+	assert_int_equal(judge_below(NOW + 301, NOW + DAY, NOW + 300, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "not yet valid"));
+	assert_int_equal(judge_below(NOW - DAY, NOW - 1, NOW - DAY, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "expired"));
+}
+
 /* What a leaf has beside its names: "nid" and its value in the words of OpenSSL's configuration. */
 struct addition {
 	int nid;
@@ -411,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_good_chain_is_taken_apart),
 		cmocka_unit_test(each_certificate_of_a_file_is_read_as_der),
 		cmocka_unit_test(key_names_and_times_must_be_right),
+		cmocka_unit_test(a_ca_a_little_ahead_of_our_clock_is_believed_along_the_chain),
 		cmocka_unit_test(a_look_alike_of_a_network_function_is_refused),
 		cmocka_unit_test(a_part_that_may_be_missing_is_noted),
 		cmocka_unit_test(an_instance_is_looked_for_as_a_uri),
