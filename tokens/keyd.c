@@ -253,6 +253,12 @@ static enum rc do_reference(struct connection *connection, struct err *err)
 	return rc;
 }
 
+/* In the token's own words: the engine puts the token and the key in front of them, and would say it again. */
+static enum rc erase_named(struct token *token, const struct token_key_name *name, struct err *err)
+{
+	return token->ops->erase_name ? token->ops->erase_name(token, name, err) : token_erase_name(token, name, err);
+}
+
 static enum rc do_erase(struct connection *connection, struct err *err)
 {
 	struct keyd_entry *entry = NULL;
@@ -274,7 +280,7 @@ static enum rc do_erase(struct connection *connection, struct err *err)
 		return rc;
 	/* What is known is erased where it was seen; all else by its name, for what cannot be used can go all the same. */
 	entry = keyd_keys_known(connection->keyd->keys, subject.token, &subject.name);
-	rc = entry ? entry->key->ops->erase(entry->key, err) : token_erase_name(token, &subject.name, err);
+	rc = entry ? entry->key->ops->erase(entry->key, err) : erase_named(token, &subject.name, err);
 	if (rc == RC_OK)
 		keyd_keys_drop(connection->keyd->keys, entry);
 	else

@@ -222,6 +222,22 @@ static void a_label_that_is_not_configured_is_refused(void **state)
 	token_close(token);
 }
 
+/* keyd says what happened, and the engine in front of it where. */
+static void a_refused_erasure_says_once_of_what(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key_name name;
+	struct err err = { 0 };
+
+	assert_int_equal(token_key_name_make("nobody", 1, &name, &err), RC_OK);
+	contract_expect(token_erase_name(token, &name, &err), RC_ABSENT, &err, "erase what is not there");
+	const char *where = strstr(err.text, "erase key \"");
+	assert_non_null(where);
+	if (strstr(where + 1, "erase key \""))
+		fail_msg("twice: %s", err.text);
+	token_close(token);
+}
+
 static void an_unknown_token_is_absent(void **state)
 {
 	struct token *token = NULL;
@@ -275,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_key_that_is_not_called_as_ours_is_not_touched),
 		cmocka_unit_test(the_key_of_a_client_certificate_is_found_by_its_label_signs_and_stays),
 		cmocka_unit_test(a_label_that_is_not_configured_is_refused),
+		cmocka_unit_test(a_refused_erasure_says_once_of_what),
 		cmocka_unit_test(an_unknown_token_is_absent),
 		cmocka_unit_test(odd_requests_are_answered_with_an_error),
 	};

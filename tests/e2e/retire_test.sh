@@ -34,6 +34,7 @@ printf 'max-keys 2\nC_DestroyObject * return CKR_ACTION_PROHIBITED\n' >"$LAB/new
 mv "$LAB/new.script" "$LAB/proxy.so.script"
 hwacme renew --force smf >/dev/null || fail "renewal where nothing is erased: $(tail -n 2 "$LAB/hwacme.log")"
 grep -q 'superseded keys are kept for now: .*CKR_ACTION_PROHIBITED' "$LAB/hwacme.log" || fail "$(tail -n 2 "$LAB/hwacme.log")"
+! grep 'erase key .*erase key ' "$LAB/hwacme.log" || fail "the same is said twice"
 hwacme status smf >/dev/null || fail "status of a key that is to go within the hour"
 python3 -c 'import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
