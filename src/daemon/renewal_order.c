@@ -171,7 +171,8 @@ bool renewal_is_order_of(const struct order *order, const struct config_authorit
 {
 	size_t origin = 8 + strcspn(authority->directory + 8, "/?#");
 
-	return strncasecmp(order->url, authority->directory, origin) == 0;
+	/* To its end: https://ra:140 is not where https://ra:14000 is. */
+	return strncasecmp(order->url, authority->directory, origin) == 0 && strchr("/?#", order->url[origin]);
 }
 
 const struct order *renewal_stored_order(const struct renewal *renewal)
