@@ -109,3 +109,11 @@ bool listener_look(struct listener *listener, const char *wanted, listener_take_
 	pthread_mutex_unlock(&answers_lock);
 	return is_taken;
 }
+
+void listener_note_shortage(struct listener *listener, int number)
+{
+	pthread_mutex_lock(&answers_lock);
+	if (listener->answers)
+		listener->answers->shortage = number;
+	pthread_mutex_unlock(&answers_lock);
+}

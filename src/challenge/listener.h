@@ -17,6 +17,7 @@ struct listener;
 struct listener_answer {
 	struct listener_answer *next;
 	struct listener *listener;
+	int shortage; /* an errno: meanwhile connections had to wait for its end; 0: none did */
 };
 
 struct listener_kind {
@@ -35,5 +36,8 @@ void listener_withdraw(struct listener_answer *answer);
 typedef bool listener_take_fn(const struct listener_answer *answer, const char *wanted, void *ret_taken);
 /* From the server's thread: the first answer that gives it. */
 bool listener_look(struct listener *listener, const char *wanted, listener_take_fn *take, void *ret_taken);
+
+/* From the server's thread: connections wait, for lack of what the errno says.  One answer is told, so that one person is. */
+void listener_note_shortage(struct listener *listener, int number);
 
 #endif /* HWA_LISTENER_H */

@@ -1,6 +1,7 @@
 /* tlsalpn01.c -- tls-alpn-01 answered by a TLS server of our own, one an address for as long as answers are out (RFC 8737). */
 #include "tlsalpn01.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,6 +10,7 @@
 
 struct challenge_answer {
 	struct listener_answer out;
+	const struct challenge_desk *desk;
 	char sni[TLSALPN01_NAME_MAX];
 	struct tlsalpn01_pair pair;
 };
@@ -33,10 +35,16 @@ static bool pair_find(void *listener, const char *name, struct tlsalpn01_pair *r
 	return listener_look(listener, name, pair_take, ret_pair);
 }
 
+static void connections_wait(void *listener, int number)
+{
+	listener_note_shortage(listener, number);
+}
+
 static enum rc server_start(int fd, struct listener *listener, void **ret_server, struct err *err)
 {
 	struct tlsalpn01_server *server = NULL;
-	enum rc rc = tlsalpn01_server_start(fd, &(struct tlsalpn01_source){ listener, pair_find }, &server, err);
+	enum rc rc =
+		tlsalpn01_server_start(fd, &(struct tlsalpn01_source){ listener, pair_find, connections_wait }, &server, err);
 
 	*ret_server = server;
 	return rc;
@@ -64,6 +72,7 @@ static enum rc begin(const struct challenge_request *request, struct challenge_a
 
 	if (!answer)
 		return err_set(err, RC_RESOURCE, "out of memory");
+	answer->desk = request->desk;
 	tlsalpn01_sni(&request->identifier, answer->sni);
 	enum rc rc = tlsalpn01_certificate_make(&request->identifier, request->key_authorization, &answer->pair, err);
 	if (rc == RC_OK)
@@ -75,8 +84,15 @@ static enum rc begin(const struct challenge_request *request, struct challenge_a
 
 static void end(struct challenge_answer *answer, bool accepted)
 {
+	char text[160];
+
 	(void)accepted;
 	listener_withdraw(&answer->out);
+	if (answer->out.shortage) {
+		snprintf(text, sizeof(text), "tls-alpn-01: connections of the CA had to wait: %s",
+			 strerror(answer->out.shortage));
+		answer->desk->note(answer->desk->ctx, text);
+	}
 	answer_free(answer);
 }
 

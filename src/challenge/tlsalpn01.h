@@ -25,6 +25,8 @@ void tlsalpn01_sni(const struct identifier *identifier, char ret_name[TLSALPN01_
 struct tlsalpn01_source {
 	void *ctx;
 	bool (*find)(void *ctx, const char *name, struct tlsalpn01_pair *ret_pair);
+	/* Connections wait, for lack of what the errno says; once until one is accepted again. */
+	void (*short_of)(void *ctx, int number);
 };
 
 struct tlsalpn01_server;

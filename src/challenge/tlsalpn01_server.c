@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "shortage.h"
 #include "tlsalpn01.h"
 
 #define CONNECTIONS_MAX 64    /* of more, the one that came first is closed */
@@ -26,6 +27,7 @@ struct tlsalpn01_server {
 	int listening, wake; /* wake: readable when the thread shall end */
 	SSL_CTX *ctx;
 	struct tlsalpn01_source source;
+	struct shortage shortage;
 	struct connection connections[CONNECTIONS_MAX];
 	pthread_t thread;
 };
@@ -117,8 +119,14 @@ static void connection_accept(struct tlsalpn01_server *server)
 {
 	int fd = accept4(server->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0) {
+		int number = errno;
+
+		if (shortage_note(&server->shortage, number, clock_monotonic_ms()))
+			server->source.short_of(server->source.ctx, number);
 		return;
+	}
+	shortage_end(&server->shortage);
 	SSL *ssl = SSL_new(server->ctx);
 	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
 		SSL_free(ssl);
@@ -149,10 +157,12 @@ static void connection_go_on(struct connection *connection)
 /* What to wait for: the end, new connections, and those there are; returns how long, at most. */
 static int watch(const struct tlsalpn01_server *server, struct pollfd *ret_watched)
 {
-	int64_t now = clock_monotonic_ms(), next = -1;
+	int64_t now = clock_monotonic_ms();
+	int rest_ms = shortage_rest_ms(&server->shortage, now);
+	int64_t next = rest_ms ? rest_ms : -1;
 
 	ret_watched[0] = (struct pollfd){ .fd = server->wake, .events = POLLIN };
-	ret_watched[1] = (struct pollfd){ .fd = server->listening, .events = POLLIN };
+	ret_watched[1] = (struct pollfd){ .fd = rest_ms ? -1 : server->listening, .events = POLLIN };
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
 		const struct connection *connection = &server->connections[i];
 

@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "control_address.h"
 #include "folder.h"
+#include "log.h"
+#include "shortage.h"
 
 struct client {
 	int fd;         /* -1: free */
@@ -21,6 +24,7 @@ struct control {
 	const struct config *config;
 	struct loop *loop;
 	int listening, stopping; /* descriptors; the second is written to end the thread */
+	struct shortage shortage;
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t lock; /* of the clients: workers tell them things */
@@ -162,8 +166,14 @@ static void client_accept(struct control *control)
 	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(peer);
 
-	if (fd < 0)
+	if (fd < 0) {
+		int number = errno;
+
+		if (shortage_note(&control->shortage, number, clock_monotonic_ms()))
+			log_event(LOG_WARN, "who asks the daemon by its control socket waits: %s", strerror(number));
 		return;
+	}
+	shortage_end(&control->shortage);
 	/* The mode says the same; where it does not count, as on some old systems, this does. */
 	bool is_ours = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == geteuid() || peer.uid == 0);
 	for (unsigned i = 0; is_ours && i < CONTROL_CLIENTS_MAX; i++) {
@@ -186,9 +196,10 @@ static void *serve(void *ctx)
 		for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 			watched[i] = (struct pollfd){ .fd = control->clients[i].fd, .events = POLLIN };
 		pthread_mutex_unlock(&control->lock);
-		watched[CONTROL_CLIENTS_MAX] = (struct pollfd){ .fd = control->listening, .events = POLLIN };
+		int rest_ms = shortage_rest_ms(&control->shortage, clock_monotonic_ms());
+		watched[CONTROL_CLIENTS_MAX] = (struct pollfd){ .fd = rest_ms ? -1 : control->listening, .events = POLLIN };
 		watched[CONTROL_CLIENTS_MAX + 1] = (struct pollfd){ .fd = control->stopping, .events = POLLIN };
-		if (poll(watched, CONTROL_CLIENTS_MAX + 2, -1) < 0 && errno != EINTR)
+		if (poll(watched, CONTROL_CLIENTS_MAX + 2, rest_ms ? rest_ms : -1) < 0 && errno != EINTR)
 			return NULL;
 		if (watched[CONTROL_CLIENTS_MAX + 1].revents)
 			return NULL;

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "control_address.h"
+#include "descriptors.h"
 
 static char AMF[] = "amf", SMF[] = "smf", directory[256];
 static struct config_certificate certificates[] = { { .name = AMF }, { .name = SMF } };
@@ -171,6 +173,29 @@ static void test_nonsense_is_let_go(void **state)
 	test_asked_and_told(state);
 }
 
+/* Who asks meanwhile is answered when there are descriptors again, and the daemon does not run in circles until then. */
+static void test_without_descriptors_it_rests(void **state)
+{
+	struct control_address address = { .directory = -1 };
+	struct control_message message;
+	struct descriptors all;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(control_address_make(directory, &address, NULL), RC_OK);
+	assert_int_equal(descriptors_take(&all), 0);
+	int connected = connect(fd, (const struct sockaddr *)&address.name, sizeof(address.name));
+	long cpu = cpu_of_half_a_second();
+	descriptors_give_back(&all);
+	assert_int_equal(connected, 0);
+	assert_in_range(cpu, 0, 100);
+	assert_int_equal(control_ask(fd, "upf", RENEWAL_FORCED, NULL), RC_OK);
+	assert_int_equal(control_hear(fd, &message, NULL), RC_OK);
+	assert_int_equal(message.kind, CONTROL_UNKNOWN);
+	control_address_clear(&address);
+	close(fd);
+}
+
 static void test_what_was_left_behind_is_no_daemon(void **state)
 {
 	struct err err = { 0 };
@@ -217,6 +242,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_asked_and_told, start, stop),
 		cmocka_unit_test_setup_teardown(test_unknown_name, start, stop),
 		cmocka_unit_test_setup_teardown(test_nonsense_is_let_go, start, stop),
+		cmocka_unit_test_setup_teardown(test_without_descriptors_it_rests, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_is_no_socket_of_ours_stays, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_was_left_behind_is_no_daemon, start, stop),
 	};

@@ -13,6 +13,7 @@
 
 #include "challenge_fixture.h"
 #include "clock.h"
+#include "descriptors.h"
 #include "free_port.h"
 #include "tlsalpn01.h"
 
@@ -213,6 +214,36 @@ static void silent_connections_keep_nobody_out(void **state)
 		close(silent[i]);
 }
 
+/* Who asks meanwhile waits, the server does not run in circles, and the operator is told. */
+static void without_descriptors_it_rests(void **state)
+{
+	struct fixture_desk calls = { .notes = 0 };
+	struct challenge_desk desk = fixture_desk_make(&calls);
+	struct challenge_request request = fixture_request(&config, &desk, IDENTIFIER_DNS, "amf.example");
+	struct challenge_answer *answer = NULL;
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct descriptors all;
+
+	(void)state;
+	assert_int_equal(challenge_get(CHALLENGE_TLS_ALPN_01)->begin(&request, &answer, NULL), RC_OK);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(descriptors_take(&all), 0);
+	int connected = connect(fd, (struct sockaddr *)&to, sizeof(to));
+	long cpu = cpu_of_half_a_second();
+	descriptors_give_back(&all);
+	assert_int_equal(connected, 0);
+	assert_in_range(cpu, 0, 100);
+	X509 *shown = handshake("amf.example", ONLY, 11, TLS1_3_VERSION);
+	assert_non_null(shown);
+	X509_free(shown);
+	close(fd);
+	end(answer);
+	assert_int_equal(calls.notes, 1);
+	assert_non_null(strstr(calls.note, "Too many open files"));
+}
+
 static void addresses_have_a_reverse_name(void **state)
 {
 	char name[TLSALPN01_NAME_MAX];
@@ -230,6 +261,7 @@ int main(void)
 		cmocka_unit_test(names_are_told_apart_by_sni),
 		cmocka_unit_test(other_connections_get_nothing),
 		cmocka_unit_test(silent_connections_keep_nobody_out),
+		cmocka_unit_test(without_descriptors_it_rests),
 		cmocka_unit_test(addresses_have_a_reverse_name),
 	};
 
