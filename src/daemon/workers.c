@@ -81,7 +81,9 @@ static void *work(void *ctx)
 
 enum rc workers_start(struct workers *workers, unsigned count, bool (*turn)(void *ctx), void *ctx, struct err *err)
 {
-	*workers = (struct workers){ .ctx = ctx, .turn = turn, .event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	*workers = (struct workers){
+		.ctx = ctx, .turn = turn, .asleep_until = INT64_MAX, .event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+	};
 	if (workers->event < 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "eventfd: %s", strerror(errno));
 	pthread_mutex_init(&workers->lock, NULL);
@@ -128,7 +130,11 @@ void workers_await(struct workers *workers, int64_t ms)
 	workers->asleep_until = clock_monotonic_ms() + ms;
 	pthread_mutex_unlock(&workers->lock);
 	ppoll(&event, 1, &(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, &workers->asleep);
+	/* Before what is to be done is looked at: what comes in between ends the next sleep at once. */
+	pthread_mutex_lock(&workers->lock);
+	workers->asleep_until = INT64_MAX;
 	(void)!read(workers->event, &unread, sizeof(unread));
+	pthread_mutex_unlock(&workers->lock);
 }
 
 bool workers_are_stopping(const struct workers *workers)

@@ -30,7 +30,7 @@ struct workers {
 	pthread_cond_t called;
 	unsigned idle, calls;
 	bool is_everyone_called; /* there was more to do than workers to do it: one that becomes idle tells */
-	int64_t asleep_until;    /* the main thread, monotonic milliseconds */
+	int64_t asleep_until; /* the main thread, monotonic milliseconds; INT64_MAX: awake, and what it reckons may be old already */
 };
 
 /* `turn`: does one thing, if there is one to do; false when there was none.  From now on SIGTERM and SIGINT stop all. */

@@ -109,6 +109,20 @@ static void test_sleeper_is_told(void **state)
 	pthread_join(teller, NULL);
 }
 
+/* Between two sleeps it has reckoned how long the next one is, and is told of what it did not reckon with. */
+static void test_who_is_about_to_sleep_is_told(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	workers_await(&workers, 1);
+	(void)!clock_wait_until(INT64_MAX, 20);
+	began = clock_monotonic_ms();
+	workers_tell(&workers, began + 20);
+	workers_await(&workers, DEADLINE_MS);
+	assert_true(clock_monotonic_ms() - began < DEADLINE_MS / 2);
+}
+
 static void test_signal_stops(void **state)
 {
 	(void)state;
@@ -127,6 +141,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_is_done, start, stop),
 		cmocka_unit_test_setup_teardown(test_several_at_once, start, stop),
 		cmocka_unit_test_setup_teardown(test_sleeper_is_told, start, stop),
+		cmocka_unit_test_setup_teardown(test_who_is_about_to_sleep_is_told, start, stop),
 		cmocka_unit_test_setup_teardown(test_signal_stops, start, stop),
 	};
 
