@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "libmicrohttpd.h"
 #include "listen.h"
+#include "metrics_host.h"
 #include "metrics.h"
 #include "renewal.h"
 #include "status_list.h"
@@ -23,6 +24,8 @@ struct metrics_server {
 	struct status_list *list;
 	struct web_server *server;
 	int listening; /* until it is the server's */
+	bool is_loopback;
+	char host[HOST_NAME_MAX + 1];
 };
 
 /* All lines of one name stand together in the format, so each has a text of its own until the end. */
@@ -131,6 +134,14 @@ static enum rc page_print(const struct metrics_server *server, struct MHD_Connec
 				 err);
 }
 
+/* RFC 9110, 15.5.20: asked by a name that is not ours. */
+static bool is_misdirected(const struct metrics_server *server, struct MHD_Connection *connection)
+{
+	return server->is_loopback &&
+	       !metrics_host_is_ours(libmicrohttpd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
+				     server->host);
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
 				  const char *version, const char *upload, size_t *upload_len, void **state)
 {
@@ -143,6 +154,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	(void)upload;
 	*upload_len = 0;
 	*state = ctx;
+	if (is_misdirected(server, connection))
+		return answer(connection, MHD_HTTP_MISDIRECTED_REQUEST, "text/plain",
+			      span_text("on the loopback nobody is called so: write localhost, or an address, as the host\n"));
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", span_text("GET only\n"));
 	if (strcmp(url, "/style.css") == 0)
@@ -161,24 +175,25 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 enum rc metrics_server_open(const struct config *config, struct metrics_server **ret_server, struct err *err)
 {
 	AUTO(metrics_server) struct metrics_server *server = calloc(1, sizeof(*server));
-	char host[HOST_NAME_MAX + 1] = "";
 
 	if (!server)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	server->config = config;
 	server->listening = -1;
 	/* Whose page it is, for who looks after many. */
-	if (gethostname(host, sizeof(host) - 1) != 0)
-		snprintf(host, sizeof(host), "this host");
+	if (gethostname(server->host, sizeof(server->host) - 1) != 0)
+		snprintf(server->host, sizeof(server->host), "this host");
 	enum rc rc = store_open_readonly(config->state, &server->store, err);
 	if (rc == RC_OK)
-		rc = status_list_new(config, server->store, host, &server->list, err);
+		rc = status_list_new(config, server->store, server->host, &server->list, err);
 	if (rc == RC_OK)
 		rc = libmicrohttpd_load(err);
 	if (rc == RC_OK)
 		rc = listen_open("metrics", config->metrics_listen, &server->listening, err);
-	if (rc == RC_OK)
-		*ret_server = TAKE(server);
+	if (rc != RC_OK)
+		return rc;
+	server->is_loopback = metrics_host_is_loopback(server->listening);
+	*ret_server = TAKE(server);
 	return rc;
 }
 

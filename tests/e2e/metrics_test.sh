@@ -10,6 +10,15 @@ lab_start run "$HWACME" -c "$LAB/hwacme.yaml" run
 all_in_service() { hwacme status --json | jq -e 'all(.certificates[]; .state == "in service")'; }
 lab_wait 30 "both certificates" all_in_service
 get() { curl -sS --max-time 10 "http://127.0.0.1:$port$1"; }
+# RFC 9110, 15.5.20: a page that has its own name resolve to the loopback reads nothing.
+lab_wait 10 "an answer" get /metrics
+for host in 127.0.0.1 localhost "localhost:$port" "$(hostname)"; do
+	curl -sSf --max-time 10 -H "Host: $host" -o /dev/null "http://127.0.0.1:$port/" || fail "refused: $host"
+done
+for path in / /metrics /style.css; do
+	got=$(curl -sS --max-time 10 -H "Host: evil.example:$port" -o "$LAB/refused" -w '%{http_code}' "http://127.0.0.1:$port$path")
+	[ "$got" = 421 ] && grep -q 'write localhost' "$LAB/refused" && ! grep -q 'amf' "$LAB/refused" || fail "$path for another host: $got"
+done
 # Lines of a name stand together, after its type; a value is a number; no series twice.
 read_metrics() {
 	get /metrics | python3 -c '
