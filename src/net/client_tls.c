@@ -218,13 +218,19 @@ bool client_tls_begin(struct client_tls *tls, SSL_CTX *ctx)
 static enum rc refusal(const struct client_tls *tls, const char *how, struct err *err)
 {
 	if (tls->until[0])
-		return err_set(err, RC_DENIED, "the server refuses client-certificate %s, which is good until %s: %s", tls->name,
-			       tls->until, how);
+		return err_set(err, RC_DENIED,
+			       "the server refuses client-certificate %s, which is good until %s (%s); have the server trust who "
+			       "issued it, or configure another client-certificate",
+			       tls->name, tls->until, how);
 	if (tls->name[0])
 		return err_set(err, RC_DENIED,
-			       "the server demands a client certificate, and client-certificate %s is not issued yet: %s",
+			       "the server demands a client certificate, and client-certificate %s is not issued yet (%s); add "
+			       "file, token and label of one that is shown until then",
 			       tls->name, how);
-	return err_set(err, RC_DENIED, "the server demands a client certificate; configure client-certificate: %s", how);
+	return err_set(err, RC_DENIED,
+		       "the server demands a client certificate; configure client-certificate: { certificate: NAME } or { file, "
+		       "token, label } beside its URL (%s)",
+		       how);
 }
 
 enum rc client_tls_refused(const struct client_tls *tls, struct err *err)

@@ -136,6 +136,8 @@ static void without_one_the_refusal_says_what_to_configure(void **state)
 		assert_false(connect_to(&tls, DEMANDS, VERSIONS[i]));
 		assert_int_equal(client_tls_refused(&tls, &err), RC_DENIED);
 		assert_non_null(strstr(err.text, "demands a client certificate; configure client-certificate"));
+		assert_non_null(strstr(err.text, "{ certificate: NAME }"));
+		assert_non_null(strstr(err.text, "(TLS alert \""));
 		client_tls_forget(&tls);
 		assert_int_equal(client_tls_refused(&tls, &err), RC_OK);
 		assert_true(connect_to(&tls, SSL_VERIFY_NONE, VERSIONS[i]));
@@ -154,6 +156,7 @@ static void one_that_is_not_issued_yet_is_not_shown_and_the_refusal_says_so(void
 	assert_false(connect_to(&tls, DEMANDS, TLS1_3_VERSION));
 	assert_int_equal(client_tls_refused(&tls, &err), RC_DENIED);
 	assert_non_null(strstr(err.text, "client-certificate amf is not issued yet"));
+	assert_non_null(strstr(err.text, "add file, token and label of one that is shown until then"));
 	assert_true(connect_to(&tls, SSL_VERIFY_NONE, TLS1_3_VERSION));
 }
 
@@ -172,6 +175,7 @@ static void one_that_the_server_does_not_take_is_named_with_its_end(void **state
 		assert_int_equal(client_tls_refused(&tls, &err), RC_DENIED);
 		assert_non_null(strstr(err.text, "refuses client-certificate amf, which is good until 20"));
 		assert_non_null(strstr(err.text, "TLS alert"));
+		assert_non_null(strstr(err.text, "have the server trust who issued it, or configure another client-certificate"));
 	}
 	tls_ca_free(&ca);
 	ca = mine;
