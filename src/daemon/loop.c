@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 #include "metrics.h"
+#include "service_plan.h"
 #include "workers.h"
 
 #define CLOCK_DRIFT_MS INT64_C(2000)  /* between the clocks; more, and the time was set or the machine slept */
@@ -19,6 +20,7 @@ struct entry {
 	bool is_held;            /* due, and waiting for its authority */
 	unsigned authority;      /* which, then */
 	int64_t held_until;      /* unix time, then */
+	int64_t service_at;      /* when its hook or probe is due, then; INT64_MAX: never */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 };
 
@@ -26,8 +28,8 @@ struct entry {
  * What is due while its authority can take nothing is held: the most urgent first, by when it expires.  The authority's
  * gate, an item of its own, lets one at a time go and see.
  *
- * An entry is in one of the agendas or in the hands of one worker.  What stands below the lock is read and changed under it
- * alone; an entry, by the worker that has it.
+ * An entry is in one of the agendas, or in the hands of one worker; one that is held is also among the waiting, for its hook or probe.
+ * What stands below the lock is read and changed under it alone; an entry, by the worker that has it.
  */
 struct loop {
 	struct renewal_desk *desk;
@@ -158,6 +160,16 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
+/* With the lock.  One that is held waits at its authority's gate, and by itself for what its service is owed: whichever is first. */
+static void unhold(struct loop *loop, unsigned item)
+{
+	if (item >= loop->count || !loop->entries[item].is_held)
+		return;
+	loop->entries[item].is_held = false;
+	agenda_remove(loop->held[loop->entries[item].authority], item);
+	agenda_remove(loop->waiting, item);
+}
+
 /* What is under way comes first: it holds memory, and perhaps an answer that the CA is looking at. */
 static bool take(struct loop *loop, unsigned *ret_item)
 {
@@ -172,6 +184,7 @@ static bool take(struct loop *loop, unsigned *ret_item)
 		   agenda_first(loop->waiting, ret_item, &at) && at <= now) {
 		agenda_remove(loop->waiting, *ret_item);
 		found = true;
+		unhold(loop, *ret_item);
 	}
 	pthread_mutex_unlock(&loop->lock);
 	return found;
@@ -190,8 +203,11 @@ static void put_back(struct loop *loop, unsigned item, int64_t at)
 	if (entry && entry->is_held) {
 		/* `at` is its expiry here; its gate opens when the authority can take it. */
 		agenda_set(loop->held[entry->authority], item, at);
+		if (entry->service_at != INT64_MAX)
+			agenda_set(loop->waiting, item, monotonic_of(entry->service_at));
 		item = loop->count + 1 + entry->authority;
 		at = monotonic_of(entry->held_until);
+		workers_tell(&loop->workers, entry->service_at == INT64_MAX ? at : monotonic_of(entry->service_at));
 		agenda_set(loop->waiting, item, at);
 	} else {
 		agenda_set(entry && entry->renewal ? loop->under_way : loop->waiting, item, at);
@@ -207,10 +223,8 @@ static bool gate_open(struct loop *loop, unsigned authority, unsigned *ret_item)
 
 	pthread_mutex_lock(&loop->lock);
 	bool found = agenda_first(loop->held[authority], ret_item, &unused);
-	if (found) {
-		agenda_remove(loop->held[authority], *ret_item);
-		loop->entries[*ret_item].is_held = false;
-	}
+	if (found)
+		unhold(loop, *ret_item);
 	if (found && agenda_first(loop->held[authority], &(unsigned){ 0 }, &unused)) {
 		agenda_set(loop->waiting, loop->count + 1 + authority, clock_monotonic_ms());
 		workers_tell(&loop->workers, clock_monotonic_ms());
@@ -348,6 +362,7 @@ static int64_t hold(struct entry *entry)
 
 	renewal_outcome(entry->renewal, &outcome);
 
+	entry->service_at = service_next(entry->certificate, &outcome.record).when;
 	entry->is_held = renewal_is_held(entry->renewal, &entry->held_until, &entry->authority);
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
@@ -462,8 +477,7 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	if (!agenda_has(loop->under_way, item) && call > entry->call)
 		entry->call = call;
 	if (entry->is_held && agenda_has(loop->held[entry->authority], item)) {
-		agenda_remove(loop->held[entry->authority], item);
-		entry->is_held = false;
+		unhold(loop, item);
 		agenda_set(loop->waiting, item, now);
 	} else if (agenda_has(loop->waiting, item)) {
 		agenda_set(loop->waiting, item, now);

@@ -53,8 +53,13 @@ struct remote_link *processes_keyd(struct processes *processes)
 enum rc processes_deploy(struct processes *processes, const struct config_certificate *certificate,
 			 char ret_words[PROGRAM_OUTPUT_MAX + 1], struct err *err)
 {
+	struct machine_view *view = &served->views[certificate - served->config->certificates];
+	int64_t now = virtual_clock_true_ms();
+	unsigned gap = view->hooked_at_ms ? (unsigned)((now - view->hooked_at_ms) / 1000) : 0;
+
 	(void)processes;
-	(void)certificate;
+	served->longest_hook_gap_s = gap > served->longest_hook_gap_s ? gap : served->longest_hook_gap_s;
+	view->hooked_at_ms = now;
 	ret_words[0] = '\0';
 	return hook("deploy", err);
 }

@@ -19,6 +19,7 @@ struct machine_view {
 	unsigned generation;
 	int64_t not_before, not_after;
 	int64_t failed_at_ms; /* since the machine was switched on; 0: never */
+	int64_t hooked_at_ms; /* of the world; 0: never */
 	unsigned renewals, failures, expired;
 	unsigned unsaved; /* of its record */
 	bool is_expired;
@@ -37,6 +38,7 @@ struct machine {
 	bool is_disk_full;
 	/* what came of it */
 	unsigned starts, hooks, failed_hooks, turns, saves, unsaved; /* of certificates' records */
+	unsigned longest_hook_gap_s;                                 /* between two runs of the deploy hook of one certificate */
 	size_t most_keys;
 	struct fake_times worked; /* each time that a piece of work on a certificate ended, well or not */
 	char soonest_failure[256];

@@ -1,0 +1,67 @@
+/* held_test.c -- certificates whose renewal is held while their CA is away, and whose hooks fail: the hooks are tried again in their time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "chance.h"
+#include "fake_ca.h"
+#include "fake_token.h"
+#include "loop.h"
+#include "machine.h"
+#include "virtual_clock.h"
+
+#define CERTIFICATES  20
+#define HOOK_BACK_OFF 3600
+
+static struct machine machine;
+
+static void configure(FILE *file, void *ctx)
+{
+	(void)ctx;
+	fprintf(file, "policies:\n  - { name: p, ari: false }\ncertificates:\n");
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		fprintf(file,
+			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
+			"    names: [\"dns:c%u.example\"]\n    deploy: { run: [/hook] }\n",
+			i, i);
+}
+
+static void a_hook_does_not_wait_for_the_authority(void **state)
+{
+	const int64_t away = VIRTUAL_START + 57 * FAKE_DAY;
+
+	(void)state;
+	chance_start(1);
+	virtual_clock_start(0);
+	fake_tokens_start();
+	fake_ca_start();
+	struct fake_ca *ca = fake_ca_get(0);
+	ca->preauthorized = -1;
+	machine_new(&machine, 0, configure, NULL);
+	machine_start(&machine);
+	machine.hook_fails_one_in = 1;
+	machine_run(&machine, away);
+	ca->is_down = true;
+	machine_run(&machine, away + 8 * FAKE_DAY);
+	size_t asked = fake_times_within(&ca->requests, away * 1000, (away + 8 * FAKE_DAY) * 1000);
+	print_message("%u hooks, at most %u s apart, and %zu requests while the CA was away\n", machine.hooks,
+		      machine.longest_hook_gap_s, asked);
+	assert_true(asked > 2 * CERTIFICATES);
+	/* Its back-off ends at an hour; another failure of the same certificate may come just before. */
+	assert_in_range(machine.longest_hook_gap_s, HOOK_BACK_OFF, HOOK_BACK_OFF + LOOP_REST + 5);
+	machine_free(&machine);
+	fake_ca_stop();
+	fake_tokens_stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hook_does_not_wait_for_the_authority),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
