@@ -178,6 +178,9 @@ enum rc store_retired_due(struct store *store, int64_t now, struct store_retired
 /* The same without the first `skip`. */
 enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
 			   unsigned *ret_count, struct err *err) HWA_CHECKED;
+/* The same of one certificate. */
+enum rc store_retired_of(struct store *store, const char *certificate, int64_t now, struct store_retired *ret, unsigned max,
+			 unsigned *ret_count, struct err *err) HWA_CHECKED;
 /* How many of this certificate's wait in that token, and until when the first of them does. */
 enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,
 			    int64_t *ret_first_at, struct err *err) HWA_CHECKED;

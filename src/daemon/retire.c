@@ -3,7 +3,8 @@
 #include "renewal.h"
 #include "service_plan.h"
 
-#define RETIRED_AT_ONCE 32 /* keys looked at in one go */
+#define RETIRED_AT_ONCE   32 /* keys looked at in one go */
+#define RETIRED_A_RENEWAL 2  /* which makes one: what fell behind is made up for */
 
 /* Is it more than time that it waits for?  What cannot be told is kept. */
 static bool is_needed(const struct config *config, struct store *store, const struct store_retired *retired, int64_t now)
@@ -44,6 +45,23 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
 				kept++;
 			erased += was_there;
 		}
+	}
+	return erased;
+}
+
+unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, int64_t now)
+{
+	struct store_retired due[RETIRED_A_RENEWAL];
+	unsigned count = 0, erased = 0;
+
+	if (store_retired_of(desk->store, certificate, now, due, RETIRED_A_RENEWAL, &count, NULL) != RC_OK)
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		bool was_there = false;
+
+		if (!is_needed(desk->config, desk->store, &due[i], now))
+			(void)!erase(desk, &due[i], &was_there, NULL);
+		erased += was_there;
 	}
 	return erased;
 }

@@ -31,8 +31,9 @@ static void retired_column(sqlite3_stmt *row, struct store_retired *ret)
 	ret->newer = (unsigned)sqlite3_column_int64(row, KEY_COLUMNS + 4);
 }
 
-enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
-			   unsigned *ret_count, struct err *err)
+/* Of one certificate, or (NULL) of all. */
+static enum rc retired_read(struct store *store, const char *certificate, int64_t now, unsigned skip, struct store_retired *ret,
+			    unsigned max, unsigned *ret_count, struct err *err)
 {
 	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
@@ -42,24 +43,38 @@ enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, stru
 				      "SELECT token, label, id, type, made_at, certificate, erase_at, generation, not_after,"
 				      " (SELECT count(*) FROM retired AS other WHERE other.certificate = retired.certificate"
 				      "  AND other.generation > retired.generation)"
-				      " FROM retired WHERE erase_at <= ? ORDER BY erase_at, id LIMIT ? OFFSET ?",
+				      " FROM retired WHERE erase_at <= ?1 AND (?2 IS NULL OR certificate = ?2)"
+				      " ORDER BY erase_at, id LIMIT ?3 OFFSET ?4",
 				      &row, err);
 
 	if (rc != RC_OK)
 		return rc;
 	sqlite3_bind_int64(row, 1, now);
-	sqlite3_bind_int64(row, 2, max);
-	sqlite3_bind_int64(row, 3, skip);
+	sqlite3_bind_text(row, 2, certificate, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 3, max);
+	sqlite3_bind_int64(row, 4, skip);
 	while (count < max && (stepped = sqlite3_step(row)) == SQLITE_ROW)
 		retired_column(row, &ret[count++]);
 	*ret_count = count;
 	return stepped == SQLITE_ROW || stepped == SQLITE_DONE ? RC_OK : database_fail(store, err, "cannot read");
 }
 
+enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
+			   unsigned *ret_count, struct err *err)
+{
+	return retired_read(store, NULL, now, skip, ret, max, ret_count, err);
+}
+
 enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
 			  struct err *err)
 {
-	return store_retired_page(store, now, 0, ret, max, ret_count, err);
+	return retired_read(store, NULL, now, 0, ret, max, ret_count, err);
+}
+
+enum rc store_retired_of(struct store *store, const char *certificate, int64_t now, struct store_retired *ret, unsigned max,
+			 unsigned *ret_count, struct err *err)
+{
+	return retired_read(store, certificate, now, 0, ret, max, ret_count, err);
 }
 
 enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,

@@ -136,6 +136,34 @@ static void rotations_leave_one_key(void **state)
 	}
 }
 
+/* Nobody but the renewals themselves clears away: two keys of theirs at a time, and no others'. */
+static void a_renewal_that_makes_a_key_erases_what_is_due_of_its_own(void **state)
+{
+	struct store_certificate amf = { .generation = 0 }, upf = { .generation = 0 };
+	int64_t now = clock_now();
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		rotate(&amf, &certificates[0], i < 5 ? 1 : now + 1000);
+	for (int i = 0; i < 2; i++)
+		rotate(&upf, &certificates[2], 1);
+	assert_int_equal(keys_in(hsm_name), 8);
+	for (unsigned expected = 2; expected; expected--) {
+		assert_int_equal(renewal_retire_own(&desk, names[0], now), 2);
+		assert_int_equal(keys_in(hsm_name), 4 + 2 * (expected - 1));
+	}
+	/* One is not due yet. */
+	assert_int_equal(renewal_retire_own(&desk, names[0], now), 0);
+	assert_int_equal(renewal_retire_own(&desk, names[0], now + 1000), 1);
+	/* The hook of upf has not ended well. */
+	assert_int_equal(renewal_retire_own(&desk, names[2], now), 0);
+	upf.service.deployed_at = 5;
+	assert_int_equal(store_certificate_save(desk.store, &upf, 1, 1, NULL, NULL), RC_OK);
+	assert_int_equal(renewal_retire_own(&desk, names[2], now), 1);
+	erase_all(&amf);
+	erase_all(&upf);
+}
+
 /* I4: the hook of upf has not ended well. */
 static void a_key_that_may_be_in_use_stays_until_its_certificate_has_expired(void **state)
 {
@@ -200,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rotations_leave_one_key),
+		cmocka_unit_test(a_renewal_that_makes_a_key_erases_what_is_due_of_its_own),
 		cmocka_unit_test(a_key_that_may_be_in_use_stays_until_its_certificate_has_expired),
 		cmocka_unit_test(time_and_the_policy_keep_a_key),
 		cmocka_unit_test(those_that_stay_do_not_hide_one_that_may_go),
