@@ -40,6 +40,7 @@ struct loop {
 	struct agenda *waiting, *under_way; /* monotonic milliseconds */
 	struct agenda **held;               /* one an authority; by expiry */
 	unsigned in_flight;                 /* entries with a renewal */
+	bool is_retire_wanted;              /* a renewal ended while superseded keys were looked at */
 	unsigned active;                    /* workers that need the state directory's lock */
 	bool is_locked;
 	int64_t blocked_until; /* monotonic: another command works in the state directory */
@@ -200,6 +201,10 @@ static void put_back(struct loop *loop, unsigned item, int64_t at)
 		entry->is_held = false;
 		at = clock_monotonic_ms();
 	}
+	if (item == loop->count && loop->is_retire_wanted) {
+		loop->is_retire_wanted = false;
+		at = clock_monotonic_ms();
+	}
 	if (entry && entry->is_held) {
 		/* `at` is its expiry here; its gate opens when the authority can take it. */
 		agenda_set(loop->held[entry->authority], item, at);
@@ -330,9 +335,11 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 	log_certificate(LOG_INFO, entry->certificate->name, "next look at %s", clock_print(at, text));
 	pthread_mutex_lock(&loop->lock);
 	loop->in_flight--;
-	/* What it superseded may go at once. */
+	/* What it superseded may go at once; a look that is under way may be past it. */
 	if (agenda_has(loop->waiting, loop->count))
 		agenda_set(loop->waiting, loop->count, clock_monotonic_ms());
+	else
+		loop->is_retire_wanted = true;
 	pthread_mutex_unlock(&loop->lock);
 	return monotonic_of(at);
 }

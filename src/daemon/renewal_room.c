@@ -43,7 +43,7 @@ enum rc renewal_generate(struct renewal *renewal, struct err *err)
 	bool is_unmade = renewal->is_unmade;
 
 	renewal->is_unmade = false;
-	(void)renewal_retire_own(renewal->desk, renewal->record->name, clock_now());
+	(void)renewal_retire_own(renewal->desk, renewal->record->name, key->token, clock_now());
 	enum rc rc = is_unmade ? keyring_generate(renewal->desk->keyring, key, &renewal->key, &why)
 			       : keyring_find_or_generate(renewal->desk->keyring, key, &renewal->key, &why);
 

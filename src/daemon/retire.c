@@ -1,10 +1,13 @@
 /* retire.c -- erases superseded keys when their time has come, and what took their place is in service. */
+#include <string.h>
+
 #include "config.h"
 #include "renewal.h"
 #include "service_plan.h"
 
-#define RETIRED_AT_ONCE   32 /* keys looked at in one go */
-#define RETIRED_A_RENEWAL 2  /* which makes one: what fell behind is made up for */
+#define RETIRED_AT_ONCE       32 /* keys looked at in one go */
+#define RETIRED_A_RENEWAL     2  /* which makes one: what fell behind is made up for */
+#define RETIRED_OWN_LOOKED_AT 8  /* for these: the first may be of those that cannot be erased */
 
 /* Is it more than time that it waits for?  What cannot be told is kept. */
 static bool is_needed(const struct config *config, struct store *store, const struct store_retired *retired, int64_t now)
@@ -49,17 +52,18 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
 	return erased;
 }
 
-unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, int64_t now)
+unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now)
 {
-	struct store_retired due[RETIRED_A_RENEWAL];
+	struct store_retired due[RETIRED_OWN_LOOKED_AT];
 	unsigned count = 0, erased = 0;
 
-	if (store_retired_of(desk->store, certificate, now, due, RETIRED_A_RENEWAL, &count, NULL) != RC_OK)
+	if (store_retired_of(desk->store, certificate, now, due, RETIRED_OWN_LOOKED_AT, &count, NULL) != RC_OK)
 		return 0;
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count && erased < RETIRED_A_RENEWAL; i++) {
 		bool was_there = false;
 
-		if (!is_needed(desk->config, desk->store, &due[i], now))
+		/* Another token may be away, and is not waited for. */
+		if (strcmp(due[i].key.token, token) == 0 && !is_needed(desk->config, desk->store, &due[i], now))
 			(void)!erase(desk, &due[i], &was_there, NULL);
 		erased += was_there;
 	}

@@ -149,17 +149,18 @@ static void a_renewal_that_makes_a_key_erases_what_is_due_of_its_own(void **stat
 		rotate(&upf, &certificates[2], 1);
 	assert_int_equal(keys_in(hsm_name), 8);
 	for (unsigned expected = 2; expected; expected--) {
-		assert_int_equal(renewal_retire_own(&desk, names[0], now), 2);
+		assert_int_equal(renewal_retire_own(&desk, names[0], hsm_name, now), 2);
 		assert_int_equal(keys_in(hsm_name), 4 + 2 * (expected - 1));
 	}
-	/* One is not due yet. */
-	assert_int_equal(renewal_retire_own(&desk, names[0], now), 0);
-	assert_int_equal(renewal_retire_own(&desk, names[0], now + 1000), 1);
+	/* One is not due yet, and none is in the other token. */
+	assert_int_equal(renewal_retire_own(&desk, names[0], tpm_name, now + 1000), 0);
+	assert_int_equal(renewal_retire_own(&desk, names[0], hsm_name, now), 0);
+	assert_int_equal(renewal_retire_own(&desk, names[0], hsm_name, now + 1000), 1);
 	/* The hook of upf has not ended well. */
-	assert_int_equal(renewal_retire_own(&desk, names[2], now), 0);
+	assert_int_equal(renewal_retire_own(&desk, names[2], hsm_name, now), 0);
 	upf.service.deployed_at = 5;
 	assert_int_equal(store_certificate_save(desk.store, &upf, 1, 1, NULL, NULL), RC_OK);
-	assert_int_equal(renewal_retire_own(&desk, names[2], now), 1);
+	assert_int_equal(renewal_retire_own(&desk, names[2], hsm_name, now), 1);
 	erase_all(&amf);
 	erase_all(&upf);
 }
