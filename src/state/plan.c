@@ -11,6 +11,7 @@
 #define SHORT_LIFE       (10 * DAY) /* under it, half of the lifetime is the default */
 #define BACK_OFF_FIRST   INT64_C(60)
 #define BACK_OFF_LAST    (6 * INT64_C(3600))
+#define LEAST_MOST       (6 * INT64_C(3600)) /* after it was issued, when that was too late already */
 #define EARLY_HOLD_FIRST INT64_C(3600)
 #define EARLY_HOLD_LAST  (6 * INT64_C(3600))
 
@@ -99,6 +100,24 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 			clock_print(facts->authorized_until, text), margin);
 	earlier(plan, facts->not_after - before_end, "%s before it expires, whatever else was configured",
 		clock_print_duration(before_end, last));
+}
+
+/*
+ * By a clock that is far ahead each certificate is due when it is issued, and so it is where the configuration wants it renewed before it
+ * begins, or a CA issues what is old.  None of them is renewed without end.
+ */
+static void apply_least(const struct plan_facts *facts, struct plan *plan)
+{
+	int64_t life = facts->not_after - facts->not_before, left = facts->not_after - facts->issued_at;
+	bool was_late = facts->issued_at - facts->not_before > life / 4;
+	int64_t least = was_late ? left / 2 : left / 16 < LEAST_MOST ? left / 16 : LEAST_MOST;
+	char text[CLOCK_TEXT_MAX];
+
+	if (plan->when > facts->issued_at || least <= 0)
+		return;
+	plan->when = facts->issued_at + least;
+	also(plan, "; put off to %s after it was issued%s", clock_print_duration(least, text),
+	     was_late ? ", late in its lifetime: is the clock right?" : "");
 }
 
 /* RFC 9773, 4.2.  A CA that wants each certificate renewed as soon as it has issued it is obeyed less and less promptly. */
@@ -213,7 +232,8 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	by_lifetime(policy, facts, &plan);
 	by_policy(policy, facts, &plan);
 	apply_jitter(policy, name, facts, &plan);
-	/* Drawn at random already. */
+	apply_least(facts, &plan);
+	/* Drawn at random already, and held back by itself. */
 	by_suggestion(policy, facts, &plan);
 	apply_windows(policy, name, facts, now, &plan);
 	if (facts->not_before - PLAN_CLOCK_BEHIND > now)

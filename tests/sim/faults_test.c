@@ -26,6 +26,7 @@
 #include "virtual_clock.h"
 #include "weather.h"
 
+#define RENEWALS_MAX 20 /* of each in all this time; those that live for days need seven */
 #define CERTIFICATES 50
 #define WEEKS        2
 #define SETTLE       (5 * FAKE_DAY) /* fair weather afterwards */
@@ -177,6 +178,9 @@ static void check_end(uint64_t seed)
 		if (machine.views[i].not_after <= virtual_clock_true())
 			fail_msg("seed %llu: %s is not valid after %lld days in order", (unsigned long long)seed,
 				 machine.config->certificates[i].name, (long long)(SETTLE / FAKE_DAY));
+	/* By no clock is one renewed over and over. */
+	if (sums.renewals > CERTIFICATES * RENEWALS_MAX)
+		fail_msg("seed %llu: %u renewals of %d certificates", (unsigned long long)seed, sums.renewals, CERTIFICATES);
 	/* One in eight that a wrong clock makes useless is ordered anew; so is what could not be written down, or moved. */
 	if (sums.issued > sums.renewals + CERTIFICATES + sums.failures / 8 + sums.unsaved + orders.moved)
 		fail_msg("seed %llu: %u certificates were issued for %u renewals", (unsigned long long)seed, sums.issued,

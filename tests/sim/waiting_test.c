@@ -128,6 +128,20 @@ static void who_waits_while_the_clock_is_set_back_goes_on_with_the_same_order(vo
 	world_stop();
 }
 
+/* Each certificate was due before it was issued, by that clock, and is valid still. */
+static void a_clock_that_is_ahead_renews_nothing_without_end(void **state)
+{
+	(void)state;
+	fast = 84 * FAKE_DAY;
+	wait_all(GOING_ON);
+	fast = 0;
+	assert_int_equal(fake_ca_get(0)->life, 90 * FAKE_DAY);
+	machine_run(&machine, VIRTUAL_START + FAKE_DAY);
+	assert_int_equal(issued(), GOING_ON);
+	assert_int_equal(fake_ca_get(0)->orders.count, GOING_ON);
+	world_stop();
+}
+
 /* What one order hears when it tells the CA of its answer, all others heed. */
 static void a_ca_that_takes_no_challenge_now_is_asked_nothing_by_anybody(void **state)
 {
@@ -197,6 +211,7 @@ int main(void)
 		cmocka_unit_test(thousands_wait_at_once_in_little_memory),
 		cmocka_unit_test(who_has_waited_goes_on_with_the_same_order),
 		cmocka_unit_test(who_waits_while_the_clock_is_set_back_goes_on_with_the_same_order),
+		cmocka_unit_test(a_clock_that_is_ahead_renews_nothing_without_end),
 		cmocka_unit_test(a_ca_that_takes_no_challenge_now_is_asked_nothing_by_anybody),
 		cmocka_unit_test(who_was_ended_while_waiting_goes_on_with_the_same_order),
 		cmocka_unit_test(an_order_is_kept_while_the_next_authority_is_away_as_well),

@@ -90,6 +90,38 @@ static void a_margin_longer_than_the_life_does_not_renew_for_ever(void **state)
 	assert_true(plan.when > BORN + DAY / 4);
 }
 
+/* The clock is 84 days ahead: what was issued just now has six days left, and was due before it was issued. */
+static void a_clock_that_is_far_ahead_renews_nothing_without_end(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+	int64_t now = BORN + 84 * DAY;
+
+	(void)state;
+	facts.issued_at = now;
+	struct plan plan = plan_of(&PLAIN, &facts, now);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_int_equal(plan.when, now + 3 * DAY);
+	assert_non_null(strstr(plan.why, "put off to 3d 0h after it was issued, late in its lifetime: is the clock right?"));
+	/* Set right, it is nothing special. */
+	facts.issued_at = BORN;
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN).when, BORN + 60 * DAY);
+}
+
+static void a_time_before_it_was_issued_renews_nothing_without_end(void **state)
+{
+	struct plan_facts facts = facts_of(20);
+	struct config_policy policy = PLAIN;
+
+	(void)state;
+	policy.renew_before = 30 * DAY;
+	struct plan plan = plan_of(&policy, &facts, BORN);
+	assert_int_equal(plan.when, BORN + DAY / 4);
+	assert_non_null(strstr(plan.why, "before it expires; put off to 6h 0m after it was issued"));
+	/* What has half an hour in all waits for a part of that. */
+	facts.not_after = BORN + 1800;
+	assert_int_equal(plan_of(&policy, &facts, BORN).when, BORN + 1800 / 16);
+}
+
 /* The other direction is "it expired": whether that is the clock nobody can tell from here. */
 static void a_clock_that_is_far_behind_is_told_of(void **state)
 {
@@ -410,6 +442,8 @@ int main(void)
 		cmocka_unit_test(the_earliest_of_the_configured_times_decides),
 		cmocka_unit_test(inside_of_what_the_ca_authorised),
 		cmocka_unit_test(a_margin_longer_than_the_life_does_not_renew_for_ever),
+		cmocka_unit_test(a_clock_that_is_far_ahead_renews_nothing_without_end),
+		cmocka_unit_test(a_time_before_it_was_issued_renews_nothing_without_end),
 		cmocka_unit_test(a_clock_that_is_far_behind_is_told_of),
 		cmocka_unit_test(jitter_is_stable_for_a_name_and_only_earlier),
 		cmocka_unit_test(one_name_on_many_machines_has_as_many_jitters),
