@@ -133,6 +133,13 @@ void machine_check_keys(struct machine *machine)
 	if (overdue)
 		fail_msg("%u superseded keys were to be erased, and are not", overdue);
 	most += waiting;
+	/* A renewal under way has the next one, too. */
+	for (unsigned i = 0; i < machine->config->certificate_count; i++) {
+		struct store_certificate record;
+
+		if (store_certificate_load(machine->store, machine->config->certificates[i].name, &record, NULL) == RC_OK)
+			most += record.next_key.token[0] != '\0';
+	}
 
 	for (const struct fake_key *key; (key = fake_key_at(keys)); keys++) {
 		char owner[128];
