@@ -318,6 +318,24 @@ static enum rc do_publish(struct connection *connection, struct err *err)
 	return rc;
 }
 
+/* Here the subject is whose key it will be.  Drawn here, because what the engine calls fresh is not believed. */
+static enum rc do_name(struct connection *connection, struct err *err)
+{
+	struct token_key_name name;
+	struct subject subject;
+
+	subject_get(&connection->request, false, &subject);
+	uint64_t instance = wire_get_number(&connection->request, 4);
+	enum rc rc = request_check(&connection->request, err);
+	if (rc == RC_OK)
+		rc = token_key_name_make(subject.token, (uint32_t)instance, &name, err);
+	if (rc != RC_OK)
+		return rc;
+	wire_put_text(&connection->answer, name.label);
+	wire_put_bytes(&connection->answer, SPAN(name.id));
+	return RC_OK;
+}
+
 /* Here the subject is an authority. */
 static enum rc do_mac(struct connection *connection, struct err *err)
 {
@@ -338,6 +356,7 @@ static enum rc (*const OPERATIONS[KEYD_OPERATION_COUNT])(struct connection *conn
 	[KEYD_OPEN] = do_open,   [KEYD_INFO] = do_info,   [KEYD_GENERATE] = do_generate, [KEYD_FIND] = do_find,
 	[KEYD_LIST] = do_list,   [KEYD_SIGN] = do_sign,   [KEYD_CUSTODY] = do_custody,   [KEYD_REFERENCE] = do_reference,
 	[KEYD_ERASE] = do_erase, [KEYD_AUDIT] = do_audit, [KEYD_MAC] = do_mac,           [KEYD_PUBLISH] = do_publish,
+	[KEYD_NAME] = do_name,
 };
 
 /* False when there is nobody left to answer. */

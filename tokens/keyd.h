@@ -28,7 +28,8 @@
 	X(KEYD_ERASE, 60000)     \
 	X(KEYD_AUDIT, 60000)     \
 	X(KEYD_MAC, 60000)       \
-	X(KEYD_PUBLISH, 60000)
+	X(KEYD_PUBLISH, 60000)   \
+	X(KEYD_NAME, 60000)
 
 #define X(name, deadline_ms) name,
 enum keyd_operation { KEYD_OPERATIONS(X) KEYD_OPERATION_COUNT };

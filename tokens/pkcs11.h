@@ -26,7 +26,7 @@ struct pkcs11_token;
 
 /* Of a module that needs them (pkcs11_turn.c). */
 struct pkcs11_turns {
-	pthread_mutex_t objects;  /* who searches, or makes an object */
+	pthread_rwlock_t objects; /* shared by all that make an object; a search is alone */
 	pthread_rwlock_t changes; /* shared by all calls but those that change an object */
 };
 
@@ -131,8 +131,9 @@ void pkcs11_turns_init(struct pkcs11_turns *turns);
 /* Around all work in a session. */
 void pkcs11_turn_begin(struct pkcs11_session *session, bool is_change);
 void pkcs11_turn_end(struct pkcs11_session *session);
-/* Around a search from its beginning to its end, and around each call that makes an object of the token.  Not while it is held already. */
-void pkcs11_objects_hold(struct pkcs11_session *session);
+/* Around a search from its beginning to its end, and around each call that makes an object of the token; not one in the other. */
+void pkcs11_search_begin(struct pkcs11_session *session);
+void pkcs11_making_begin(struct pkcs11_session *session);
 void pkcs11_objects_release(struct pkcs11_session *session);
 
 /* pkcs11_token.c */

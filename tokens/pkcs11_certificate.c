@@ -150,7 +150,7 @@ static enum rc create(struct pkcs11_session *session, const struct pkcs11_certif
 		{ CKA_CERTIFICATE_CATEGORY, &category, sizeof(category) },
 	};
 	CK_ULONG count = sizeof(template) / sizeof(template[0]);
-	pkcs11_objects_hold(session);
+	pkcs11_making_begin(session);
 	CK_RV rv = session->call->C_CreateObject(session->handle, template, count, ret_object);
 	/* Older modules do not know the category. */
 	if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCONSISTENT)

@@ -1,6 +1,7 @@
 /* pkcs11_generate.c -- makes a key pair in the token, reads back how it is kept, and destroys it when that is not enough. */
 #include <string.h>
 
+#include "fresh_names.h"
 #include "pkcs11.h"
 #include "pkcs11_quirks.h"
 
@@ -68,7 +69,7 @@ static CK_RV generate_pair(struct pkcs11_session *session, const struct token_ke
 		CK_ATTRIBUTE private_key[PRIVATE_ATTRIBUTES];
 		CK_ULONG private_count = private_template(private_key, step, name);
 
-		pkcs11_objects_hold(session);
+		pkcs11_making_begin(session);
 		rv = session->call->C_GenerateKeyPair(session->handle, &mechanism, public_key, public_count, private_key,
 						      private_count, &ret_made->public_key, &ret_made->private_key);
 		pkcs11_objects_release(session);
@@ -123,6 +124,7 @@ struct wanted {
 	const struct token_key_name *name;
 	enum key_type type;
 	struct token_key **ret_key;
+	bool is_fresh; /* nothing can have been made under the name */
 	bool is_begun; /* the name was free, and a key may have been made under it since */
 	bool is_spent; /* this start of the module can make no more keys */
 };
@@ -160,7 +162,8 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
 				   token->quirks->name, key_type_name(wanted->type));
-	enum rc rc = name_clear(session, wanted->name, wanted->is_begun, err);
+	bool is_free = wanted->is_fresh && !wanted->is_begun;
+	enum rc rc = is_free ? RC_OK : name_clear(session, wanted->name, wanted->is_begun, err);
 	if (rc != RC_OK)
 		return rc;
 	wanted->is_spent = pkcs11_module_spend(token->module, token->quirks->generations);
@@ -181,7 +184,7 @@ enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, e
 			struct err *err)
 {
 	struct pkcs11_token *token = PKCS11(base);
-	struct wanted wanted = { .name = name, .type = type, .ret_key = ret_key };
+	struct wanted wanted = { .name = name, .type = type, .ret_key = ret_key, .is_fresh = fresh_names_take(name) };
 	enum rc rc = pkcs11_run(token, generate, &wanted, err);
 
 	if (rc == RC_OK && wanted.is_spent) {

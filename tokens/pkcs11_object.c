@@ -86,7 +86,7 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)id, TOKEN_ID_LEN };
 	if (label)
 		wanted[wanted_count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) };
-	pkcs11_objects_hold(session);
+	pkcs11_search_begin(session);
 	enum rc rc = search(session, wanted, wanted_count, ret_objects, max, ret_count, err);
 	pkcs11_objects_release(session);
 	return rc;

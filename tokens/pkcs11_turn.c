@@ -5,8 +5,8 @@
  * CKR_GENERAL_ERROR and leaves an object without a name, or the object is there twice, or not at all.  And an object that is
  * read while C_SetAttributeValue writes it is gone for this process until the module is started anew.  Both were seen with
  * four threads of one process, and neither once they took turns as they do here; between processes only the second is left.
- * Two locks, because to make an RSA key may take seconds in which others should sign: one for searches and new objects, and
- * one that all calls share but those that change an object.
+ * Two locks, because to make an RSA key may take seconds in which others should sign: one that all share who make objects, and a
+ * search has alone; and one that all calls share but those that change an object.
  *
  * NSS softokn 3.87 waits for itself for ever when two threads make and erase keys: one has the database's transaction and waits for
  * the monitor, the other the other way round.  There everything waits for its turn.
@@ -18,10 +18,10 @@ void pkcs11_turns_init(struct pkcs11_turns *turns)
 {
 	pthread_rwlockattr_t fair;
 
-	pthread_mutex_init(&turns->objects, NULL);
 	pthread_rwlockattr_init(&fair);
-	/* Signatures without end would keep a change waiting for ever. */
+	/* Signatures without end would keep a change waiting for ever, and new keys a search. */
 	pthread_rwlockattr_setkind_np(&fair, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&turns->objects, &fair);
 	pthread_rwlock_init(&turns->changes, &fair);
 	pthread_rwlockattr_destroy(&fair);
 }
@@ -42,14 +42,20 @@ void pkcs11_turn_end(struct pkcs11_session *session)
 		pthread_rwlock_unlock(&session->turns->changes);
 }
 
-void pkcs11_objects_hold(struct pkcs11_session *session)
+void pkcs11_search_begin(struct pkcs11_session *session)
 {
 	if (session->turns)
-		pthread_mutex_lock(&session->turns->objects);
+		pthread_rwlock_wrlock(&session->turns->objects);
+}
+
+void pkcs11_making_begin(struct pkcs11_session *session)
+{
+	if (session->turns)
+		pthread_rwlock_rdlock(&session->turns->objects);
 }
 
 void pkcs11_objects_release(struct pkcs11_session *session)
 {
 	if (session->turns)
-		pthread_mutex_unlock(&session->turns->objects);
+		pthread_rwlock_unlock(&session->turns->objects);
 }

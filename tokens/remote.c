@@ -380,3 +380,46 @@ enum rc remote_mac(struct remote_link *link, const char *authority, struct span 
 
 	return remote_call(link, &mac, err);
 }
+
+struct draw {
+	char owner[TOKEN_LABEL_MAX];
+	uint32_t instance;
+	struct token_key_name *ret_name;
+};
+
+static void draw_ask(void *ctx, struct wire *request)
+{
+	const struct draw *draw = ctx;
+
+	wire_put_text(request, draw->owner);
+	wire_put_number(request, draw->instance, 4);
+}
+
+static enum rc draw_take(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err)
+{
+	const struct draw *draw = ctx;
+	struct token_key_name name = { 0 };
+	uint32_t instance;
+	int64_t made_at;
+
+	wire_get_text(answer, name.label, sizeof(name.label));
+	struct span id = wire_get_bytes(answer, TOKEN_ID_LEN);
+	if (kind != KEYD_ANSWER_END || !wire_is_whole(answer) || id.len != TOKEN_ID_LEN)
+		return odd(err);
+	memcpy(name.id, id.at, TOKEN_ID_LEN);
+	if (!token_key_name_parse(&name, &made_at, &instance) || instance != draw->instance)
+		return odd(err);
+	*draw->ret_name = name;
+	return RC_OK;
+}
+
+enum rc remote_key_name(struct remote_link *link, const char *owner, uint32_t instance, struct token_key_name *ret_name,
+			struct err *err)
+{
+	struct draw draw = { .instance = instance, .ret_name = ret_name };
+	struct remote_call name = { .operation = KEYD_NAME, .ctx = &draw, .ask = draw_ask, .take = draw_take };
+
+	/* It is cut for the label all the same, and shorter. */
+	snprintf(draw.owner, sizeof(draw.owner), "%s", owner);
+	return remote_call(link, &name, err);
+}

@@ -33,6 +33,10 @@ void remote_link_free(struct remote_link *link);
 /* The token of that name in the configuration; keyd opens it, and errors are those of token_open().  Borrows the name. */
 enum rc remote_open(struct remote_link *link, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
 
+/* token_key_name_make() in keyd, which then knows that nobody has a key of that name. */
+enum rc remote_key_name(struct remote_link *link, const char *owner, uint32_t instance, struct token_key_name *ret_name,
+			struct err *err) HWA_CHECKED;
+
 /* The HMAC of the external account binding that the configuration has for the authority (RFC 8555, 7.3.4). */
 enum rc remote_mac(struct remote_link *link, const char *authority, struct span message, struct buf *ret_mac,
 		   struct err *err) HWA_CHECKED;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fresh_names.h"
 #include "spki.h"
 
 static const char LABEL_LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -335,9 +336,11 @@ enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_k
 	label_tail(name.id, tail);
 	snprintf(name.label, sizeof(name.label), "%s%.*s%s", TOKEN_LABEL_PREFIX, owner_max, owner, tail);
 	enum rc rc = label_check(name.label, err);
-	if (rc == RC_OK)
-		*ret_name = name;
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	fresh_names_add(&name);
+	*ret_name = name;
+	return RC_OK;
 }
 
 bool token_key_name_has_id(const struct token_key_name *name)

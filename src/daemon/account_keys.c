@@ -86,7 +86,8 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &slot, &account, err);
 
 	if (rc == RC_OK)
-		rc = keyring_reserve(authorities->store, "account", &authority->account_key, now, &account.next_key, err);
+		rc = keyring_reserve(authorities->keyring, authorities->store, "account", &authority->account_key, now,
+				     &account.next_key, err);
 	/* Intent before effect: both keys are on disk before one of them is made, and before the CA is told. */
 	if (rc == RC_OK)
 		rc = store_account_save(authorities->store, &account, err);
@@ -152,7 +153,8 @@ static enum rc start_anew(struct authorities *authorities, const struct config_a
 
 	snprintf(fresh.authority, sizeof(fresh.authority), "%s", account->authority);
 	snprintf(fresh.directory, sizeof(fresh.directory), "%s", authority->directory);
-	enum rc rc = keyring_reserve(authorities->store, "account", &authority->account_key, now, &fresh.key, err);
+	enum rc rc = keyring_reserve(authorities->keyring, authorities->store, "account", &authority->account_key, now,
+				     &fresh.key, err);
 	return rc == RC_OK ? store_account_save(authorities->store, &fresh, err) : rc;
 }
 

@@ -121,7 +121,7 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 	} else {
 		account = (struct store_account){ .created_at = now };
 		snprintf(account.authority, sizeof(account.authority), "%s", authority->name);
-		rc = keyring_reserve(authorities->store, "account", wanted, now, &account.key, err);
+		rc = keyring_reserve(authorities->keyring, authorities->store, "account", wanted, now, &account.key, err);
 		if (rc != RC_OK)
 			return rc;
 	}

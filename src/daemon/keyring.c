@@ -164,16 +164,16 @@ enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool
 	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
-enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,
-			struct store_key *ret_key, struct err *err)
+enum rc keyring_reserve(const struct keyring *keyring, struct store *store, const char *owner, const struct config_key *wanted,
+			int64_t now, struct store_key *ret_key, struct err *err)
 {
 	struct store_key key = { .type = wanted->type, .created_at = now };
 	uint32_t instance = 0;
 	enum rc rc = store_instance(store, &instance, err);
 
-	if (rc == RC_OK)
+	/* Drawn by keyd, which then need not look whether there is such a key; a keyd that is away is told of when the key is made. */
+	if (rc == RC_OK && remote_key_name(keyring->keyd, owner, instance, &key.name, NULL) != RC_OK)
 		rc = token_key_name_make(owner, instance, &key.name, err);
-
 	if (rc != RC_OK)
 		return rc;
 	int len = snprintf(key.token, sizeof(key.token), "%s", wanted->token);

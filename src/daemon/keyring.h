@@ -37,8 +37,8 @@ enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, s
 /* For good, also one that the token does not keep as it must; not in the token: RC_OK, and it was not there. */
 enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err) HWA_CHECKED;
 /* A new key's name, to be stored before the key is made. */
-enum rc keyring_reserve(struct store *store, const char *owner, const struct config_key *wanted, int64_t now,
-			struct store_key *ret_key, struct err *err) HWA_CHECKED;
+enum rc keyring_reserve(const struct keyring *keyring, struct store *store, const char *owner, const struct config_key *wanted,
+			int64_t now, struct store_key *ret_key, struct err *err) HWA_CHECKED;
 
 AUTO_DEFINE(keyring, struct keyring *, keyring_free);
 

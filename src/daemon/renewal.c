@@ -79,7 +79,8 @@ static enum rc step_reserve(struct renewal *renewal, struct err *err)
 	record->next_generation = (highest > record->generation ? highest : record->generation) + 1;
 	bool rotate = is_rotation_due(renewal, now);
 	if (rotate) {
-		rc = keyring_reserve(renewal->desk->store, record->name, &renewal->certificate->key, now, &record->next_key, err);
+		rc = keyring_reserve(renewal->desk->keyring, renewal->desk->store, record->name, &renewal->certificate->key, now,
+				     &record->next_key, err);
 		if (rc != RC_OK)
 			return rc;
 	} else {

@@ -115,6 +115,19 @@ static void keys_are_made_while_others_are_looked_for(void **state)
 	assert_int_equal(token_erase(stable, NULL), RC_OK);
 }
 
+/* Nothing is searched for under a fresh name: all of these are in C_GenerateKeyPair at the same time. */
+static void keys_are_made_at_the_same_time(void **state)
+{
+	AUTO(token_key) struct token_key *stable = key_made();
+	struct at_once workers[] = { { .turn = make_and_erase }, { .turn = make_and_erase }, { .turn = make_and_erase },
+				     { .turn = make_and_erase }, { .turn = make_and_erase }, { .turn = sign, .key = stable } };
+
+	(void)state;
+	at_once(workers, sizeof(workers) / sizeof(workers[0]), ROUNDS);
+	expect_one_pair();
+	assert_int_equal(token_erase(stable, NULL), RC_OK);
+}
+
 /* SoftHSM loses sight of an object that is read while it is changed. */
 static void a_label_moves_while_its_key_is_used(void **state)
 {
@@ -135,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_made_while_others_are_looked_for),
+		cmocka_unit_test(keys_are_made_at_the_same_time),
 		cmocka_unit_test(a_label_moves_while_its_key_is_used),
 	};
 

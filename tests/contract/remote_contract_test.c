@@ -150,6 +150,29 @@ static void a_key_that_is_not_called_as_ours_is_not_touched(void **state)
 	token_close(token);
 }
 
+/* keyd looks for no key of a name that it has drawn itself; what the engine, or an earlier keyd, says of a name is not believed. */
+static void a_name_that_keyd_has_drawn_is_fresh_once_and_for_that_keyd_alone(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key_name name;
+	struct token_key *key = NULL, *other = NULL;
+	struct err err = { 0 };
+
+	contract_expect(remote_key_name(engine_link, "amf", 7, &name, &err), RC_OK, &err, "draw");
+	assert_int_equal(strncmp(name.label, "hwacme-amf-", 11), 0);
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate");
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &other, &err), RC_INPUT, &err, "generate once more");
+	assert_null(other);
+	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
+	contract_drop(key);
+	contract_expect(remote_key_name(engine_link, "amf", 7, &name, &err), RC_OK, &err, "draw");
+	kill(keyd.pid, SIGKILL);
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate by a new keyd");
+	contract_drop(key);
+	contract_expect(remote_key_name(engine_link, "a b", 7, &name, &err), RC_INPUT, &err, "draw for what no label can hold");
+	token_close(token);
+}
+
 /* As an operator's tool makes it: a label and an id of its own; for a TPM, a file of its own. */
 static void operators_key_make(struct token *token, const char *id)
 {
@@ -289,6 +312,7 @@ int main(void)
 		cmocka_unit_test(keyd_killed_between_calls_costs_one_retry),
 		cmocka_unit_test(a_live_key_is_not_erased_whoever_asks),
 		cmocka_unit_test(a_key_that_is_not_called_as_ours_is_not_touched),
+		cmocka_unit_test(a_name_that_keyd_has_drawn_is_fresh_once_and_for_that_keyd_alone),
 		cmocka_unit_test(the_key_of_a_client_certificate_is_found_by_its_label_signs_and_stays),
 		cmocka_unit_test(a_label_that_is_not_configured_is_refused),
 		cmocka_unit_test(a_refused_erasure_says_once_of_what),

@@ -54,6 +54,7 @@ static const struct phase PHASES[] = {
 	{ "open", stage_nothing, stage_open, false, false, "" },
 	{ "find", stage_open, stage_find, false, false, "" },
 	{ "generate", stage_open, stage_generate, true, false, "" },
+	{ "generate under a name that was tried", stage_open_tried, stage_generate, true, false, "" },
 	{ "sign", stage_with_key, stage_sign, false, false, "" },
 	{ "list", stage_open, stage_list, false, false, "" },
 	{ "info", stage_open, stage_info, false, false, "" },

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "fresh_names.h"
 #include "made_certificate.h"
 #include "sweep.h"
 
@@ -19,6 +20,12 @@ enum rc stage_nothing(struct stage *stage, struct err *err)
 enum rc stage_open(struct stage *stage, struct err *err)
 {
 	return token_open(&stage->world->config, stage->world->keys_dir, &stage->token, err);
+}
+
+enum rc stage_open_tried(struct stage *stage, struct err *err)
+{
+	(void)fresh_names_take(&stage->made);
+	return stage_open(stage, err);
 }
 
 enum rc stage_find(struct stage *stage, struct err *err)

@@ -24,6 +24,8 @@ struct stage {
 typedef enum rc stage_act(struct stage *stage, struct err *err);
 stage_act stage_nothing, stage_open, stage_find, stage_generate, stage_sign, stage_list, stage_info, stage_custody, stage_publish,
 	stage_erase, stage_close;
+/* The name of the key is one that may have been tried before. */
+stage_act stage_open_tried;
 /* To begin with: the kept key, the same after a signature, or a new one. */
 stage_act stage_with_key, stage_with_used_key, stage_with_new_key;
 

@@ -76,7 +76,7 @@ static void make_hostile(struct wire *wire)
 {
 	static const char *const names[] = { token_name, "", "other", "../../etc/passwd", "hsm\n" };
 	static const unsigned operations[] = { KEYD_OPEN,      KEYD_INFO,  KEYD_FIND, KEYD_SIGN, KEYD_CUSTODY,
-					       KEYD_REFERENCE, KEYD_ERASE, KEYD_SIGN, KEYD_SIGN };
+					       KEYD_REFERENCE, KEYD_ERASE, KEYD_SIGN, KEYD_SIGN, KEYD_NAME };
 	struct token_key_name name = live;
 	uint8_t digest[256];
 
@@ -92,6 +92,10 @@ static void make_hostile(struct wire *wire)
 	wire_put_text(wire, names[fuzz_below(8) ? 0 : fuzz_below(5)]);
 	if (operation == KEYD_OPEN || operation == KEYD_INFO)
 		return;
+	if (operation == KEYD_NAME) {
+		wire_put_number(wire, fuzz_next(), 4);
+		return;
+	}
 	wire_put_text(wire, name.label);
 	wire_put_bytes(wire, span_of(name.id, fuzz_below(16) ? TOKEN_ID_LEN : fuzz_below(TOKEN_ID_LEN)));
 	if (operation != KEYD_SIGN)

@@ -270,6 +270,13 @@ enum rc remote_open(struct remote_link *link, const char *name, struct token **r
 	return RC_OK;
 }
 
+enum rc remote_key_name(struct remote_link *link, const char *owner, uint32_t instance, struct token_key_name *ret_name,
+			struct err *err)
+{
+	(void)link;
+	return token_key_name_make(owner, instance, ret_name, err);
+}
+
 enum rc remote_mac(struct remote_link *link, const char *authority, struct span message, struct buf *ret_mac, struct err *err)
 {
 	(void)link;

@@ -93,7 +93,7 @@ static struct store_certificate issue(unsigned generation, int64_t not_after, bo
 	AUTO(token_key) struct token_key *key = NULL;
 	char command[160], path[160];
 
-	assert_int_equal(keyring_reserve(store, "amf", &wanted, clock_now(), &record.live_key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, clock_now(), &record.live_key, NULL), RC_OK);
 	assert_int_equal(keyring_find_or_generate(keyring, &record.live_key, &key, NULL), RC_OK);
 	snprintf(command, sizeof(command), "mkdir -p %s/archive/amf/%u", softhsm.dir, generation);
 	assert_int_equal(system(command), 0);

@@ -115,7 +115,7 @@ static void a_reserved_key_is_made_once_and_found_again(void **state)
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(strncmp(key.name.label, "hwacme-amf-", 11), 0);
 	assert_int_equal(keyring_find(keyring, &key, &found, NULL), RC_ABSENT);
 	assert_int_equal(keyring_find_or_generate(keyring, &key, &made, NULL), RC_OK);
@@ -140,7 +140,7 @@ static void a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_plac
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "smf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "smf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
 	assert_int_equal(keyring_generate(keyring, &key, &none, NULL), RC_INPUT);
 	assert_null(none);
@@ -178,7 +178,7 @@ static void a_key_that_was_cut_off_while_it_was_made_is_made_anew(void **state)
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, 5, &key, NULL), RC_OK);
 	leave_half_made(&key);
 	assert_int_equal(keyring_find(keyring, &key, &made, &err), RC_DENIED);
 	if (keyring_find_or_generate(keyring, &key, &made, &err) != RC_OK)
@@ -200,7 +200,7 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
 	assert_false(was_there);
 	leave_half_made(&key);
@@ -245,7 +245,7 @@ static void a_key_that_another_program_has_destroyed_is_found_no_more_and_can_be
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "nrf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "nrf", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
 	destroy_behind_its_back(&key);
 	assert_int_equal(keyring_find(keyring, &key, &none, NULL), RC_ABSENT);
@@ -270,7 +270,7 @@ static void a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_ke
 	snprintf(away, sizeof(away), "%s/away", softhsm.dir);
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
-	assert_int_equal(keyring_reserve(store, "udm", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "udm", &wanted, 5, &key, NULL), RC_OK);
 	assert_int_equal(keyring_generate(keyring, &key, &made, NULL), RC_OK);
 	keyd_process_kill(&keyd);
 	assert_int_equal(rename(present, away), 0);

@@ -101,7 +101,9 @@ static void live_make(struct buf *own)
 
 	*record = (struct store_certificate){ .state = CERT_INSTALLED, .generation = 1, .not_after = INT64_C(4000000000) };
 	snprintf(record->name, sizeof(record->name), "%s", name);
-	assert_int_equal(keyring_reserve(desk.store, name, &certificates[0].key, clock_now(), &record->live_key, &err), RC_OK);
+	assert_int_equal(
+		keyring_reserve(desk.keyring, desk.store, name, &certificates[0].key, clock_now(), &record->live_key, &err),
+		RC_OK);
 	if (keyring_find_or_generate(desk.keyring, &record->live_key, &key, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	made_certificate_of(key, name, 1, own);

@@ -95,7 +95,8 @@ static void rotate(struct store_certificate *record, const struct config_certifi
 	int64_t now = clock_now();
 
 	snprintf(record->name, sizeof(record->name), "%s", certificate->name);
-	assert_int_equal(keyring_reserve(desk.store, record->name, &certificate->key, now, &record->next_key, &err), RC_OK);
+	assert_int_equal(keyring_reserve(desk.keyring, desk.store, record->name, &certificate->key, now, &record->next_key, &err),
+			 RC_OK);
 	assert_int_equal(store_certificate_save(desk.store, record, now, erase_at, NULL, &err), RC_OK);
 	if (keyring_find_or_generate(desk.keyring, &record->next_key, &made, &err) != RC_OK)
 		fail_msg("%s", err.text);
