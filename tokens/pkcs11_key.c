@@ -249,17 +249,25 @@ enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_
 	return RC_OK;
 }
 
-/* What is destroyed was looked at just before: by now the handle may be of an object of somebody else. */
-static bool is_still(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, const uint8_t *id)
+enum sight { SIGHT_UNSURE, SIGHT_THERE, SIGHT_GONE };
+
+/* What is destroyed is looked at before and after: by now the handle may be of an object of somebody else. */
+static enum sight look(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, const uint8_t *id)
 {
 	bool was_gone = session->is_gone;
 	struct pkcs11_facts facts;
+	struct err why = { 0 };
 
-	if (pkcs11_facts_read(session, object, PKCS11_READ_KIND | PKCS11_READ_ID, &facts, NULL) == RC_OK)
-		return pkcs11_fact_number(&facts, CKA_CLASS) == class &&
-		       span_equal(pkcs11_fact(&facts, CKA_ID), span_of(id, TOKEN_ID_LEN));
-	session->is_gone = was_gone; /* the search that comes instead will tell */
-	return false;
+	if (pkcs11_facts_read(session, object, PKCS11_READ_KIND | PKCS11_READ_ID, &facts, &why) != RC_OK) {
+		session->is_gone = was_gone; /* the search that comes instead will tell */
+		return why.code == CKR_OBJECT_HANDLE_INVALID ? SIGHT_GONE : SIGHT_UNSURE;
+	}
+	if (pkcs11_fact_number(&facts, CKA_CLASS) == CK_UNAVAILABLE_INFORMATION || !pkcs11_fact(&facts, CKA_ID).at)
+		return SIGHT_UNSURE;
+	return pkcs11_fact_number(&facts, CKA_CLASS) == class &&
+			       span_equal(pkcs11_fact(&facts, CKA_ID), span_of(id, TOKEN_ID_LEN))
+		       ? SIGHT_THERE
+		       : SIGHT_GONE;
 }
 
 /* The objects of a key that was found before, without another search; false: they have to be found. */
@@ -268,8 +276,8 @@ static bool pair_known(struct pkcs11_session *session, struct pkcs11_key *key, s
 	CK_OBJECT_HANDLE private_key, public_key;
 
 	if (!key_noted(session, key, &private_key, &public_key) || public_key == CK_INVALID_HANDLE ||
-	    !is_still(session, private_key, CKO_PRIVATE_KEY, key->base.name.id) ||
-	    !is_still(session, public_key, CKO_PUBLIC_KEY, key->base.name.id))
+	    look(session, private_key, CKO_PRIVATE_KEY, key->base.name.id) != SIGHT_THERE ||
+	    look(session, public_key, CKO_PUBLIC_KEY, key->base.name.id) != SIGHT_THERE)
 		return false;
 	ret_pair->private_count = ret_pair->public_count = 1;
 	ret_pair->has_certificate = false; /* the search that comes after will tell */
@@ -278,12 +286,28 @@ static bool pair_known(struct pkcs11_session *session, struct pkcs11_key *key, s
 	return true;
 }
 
+/* Of what a search has found, and it was no more than there should be: has each object of it gone? */
+static bool pair_gone(struct pkcs11_session *session, const struct pkcs11_pair *pair, const uint8_t *id)
+{
+	return !pair->has_certificate && pair->private_count <= 1 && pair->public_count <= 1 &&
+	       (!pair->private_count || look(session, pair->private_keys[0], CKO_PRIVATE_KEY, id) == SIGHT_GONE) &&
+	       (!pair->public_count || look(session, pair->public_keys[0], CKO_PUBLIC_KEY, id) == SIGHT_GONE);
+}
+
+static enum rc all_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, const struct token_key_name *name,
+			   struct err *err)
+{
+	enum rc rc = pair->has_certificate ? pkcs11_certificates_erase(session, name, err) : RC_OK;
+
+	return rc == RC_OK ? pkcs11_pair_destroy(session, pair, err) : rc;
+}
+
 struct erasure {
 	struct pkcs11_key *key;
 	bool was_there;
 };
 
-/* Believed when it is seen: a search tells that nothing is left. */
+/* Believed when it is seen: of all that a search has found the handles tell, and else another search. */
 static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
 {
 	struct erasure *erasure = ctx;
@@ -293,17 +317,18 @@ static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
 	enum rc rc = RC_OK;
 
 	for (unsigned round = 0; rc == RC_OK; round++) {
-		if (round || !is_known)
+		bool is_searched = round || !is_known;
+
+		if (is_searched)
 			rc = pkcs11_pair_find(session, key->base.name.id, NULL, 0, &pair, err);
 		if (rc != RC_OK || (pair.private_count + pair.public_count == 0 && !pair.has_certificate))
 			break;
 		if (round == ERASE_ROUNDS)
 			return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
 		erasure->was_there = erasure->was_there || pair.private_count;
-		if (pair.has_certificate)
-			rc = pkcs11_certificates_erase(session, &key->base.name, err);
-		if (rc == RC_OK)
-			rc = pkcs11_pair_destroy(session, &pair, err);
+		rc = all_destroy(session, &pair, &key->base.name, err);
+		if (rc == RC_OK && is_searched && pair_gone(session, &pair, key->base.name.id))
+			break;
 	}
 	if (rc == RC_OK && (rc = absent(session, err)) == RC_ABSENT)
 		return RC_OK;
