@@ -16,7 +16,7 @@
 #define PKCS11_NAMESAKES_MAX    16   /* objects of one id or label, looked at one by one */
 #define PKCS11_ANY_CLASS        CK_UNAVAILABLE_INFORMATION
 #define PKCS11_SLOTS_MAX        256
-#define PKCS11_SESSIONS_DEFAULT 2 /* of one token: some have few, and others use it too */
+#define PKCS11_SESSIONS_DEFAULT 4 /* of one token, when as many callers want it at once; some have few, and others use it too */
 #define PKCS11_SESSIONS_MAX     64
 
 struct pkcs11_module; /* a loaded module; tokens of the same module share it */

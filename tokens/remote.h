@@ -12,7 +12,7 @@
 #include "config.h"
 #include "token.h"
 
-#define REMOTE_CONNECTIONS 4u /* callers served at once; a token has two sessions, and there are often two tokens */
+#define REMOTE_CONNECTIONS 4u /* callers served at once; as many as a token has sessions, unless it is told otherwise */
 
 /* How a keyd is started and ended; called by one thread at a time. */
 struct remote_starter {

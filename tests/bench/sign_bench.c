@@ -35,7 +35,8 @@ struct caller {
 	CK_FUNCTION_LIST *call; /* direct */
 	CK_SLOT_ID slot;
 	CK_OBJECT_HANDLE object;
-	struct token *token; /* through token.h */
+	struct token *token;      /* through token.h */
+	struct remote_link *keyd; /* NULL: in this process */
 	struct token_key *key;
 	bool is_checked;
 };
@@ -114,6 +115,13 @@ static void *renew_directly(void *ctx)
 	return NULL;
 }
 
+/* As the engine does (keyring_reserve()). */
+static enum rc name_draw(const struct caller *caller, struct token_key_name *ret_name)
+{
+	return caller->keyd ? remote_key_name(caller->keyd, "bench", 0, ret_name, NULL)
+			    : token_key_name_make("bench", 0, ret_name, NULL);
+}
+
 static void *renew_by_token(void *ctx)
 {
 	struct caller *caller = ctx;
@@ -123,7 +131,7 @@ static void *renew_by_token(void *ctx)
 		struct token_key_name name;
 		struct token_key *key = NULL;
 
-		caller->failed = token_key_name_make("bench", 0, &name, NULL) != RC_OK ||
+		caller->failed = name_draw(caller, &name) != RC_OK ||
 				 token_generate(caller->token, &name, KEY_EC_P256, &key, NULL) != RC_OK ||
 				 token_sign(key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, NULL) != RC_OK ||
 				 token_erase(key, NULL) != RC_OK;
@@ -228,7 +236,10 @@ static unsigned long bench_token(char **argv, bool makes_keys, unsigned count, u
 		return 0;
 	}
 	for (unsigned i = 0; i < count; i++)
-		callers[i] = (struct caller){ .token = token, .key = key, .is_checked = strcmp(argv[1], "checked") == 0 };
+		callers[i] = (struct caller){ .token = token,
+					      .keyd = processes ? processes_keyd(processes) : NULL,
+					      .key = key,
+					      .is_checked = strcmp(argv[1], "checked") == 0 };
 	unsigned long total = run(callers, count, makes_keys ? renew_by_token : sign_by_token, seconds);
 	return token_erase(key, &err) == RC_OK ? total : 0;
 }
