@@ -65,11 +65,47 @@ static void never_asked_about_what_is_over(void **state)
 	assert_false(is_due(&record));
 }
 
+/* How early a CA wanted it is counted on the clock of this machine, also where that is nearly a lifetime ahead. */
+static void a_certificate_that_is_wanted_anew_at_once_is_counted_by_any_clock(void **state)
+{
+	const int64_t life = 90 * INT64_C(86400), ahead = 85 * INT64_C(86400);
+	const struct store_certificate right = {
+		.not_before = NOW - 60, .not_after = NOW - 60 + life, .issued_at = NOW - 60, .renewal_info = { .at = NOW - 60 }
+	};
+	struct store_certificate record = right;
+
+	(void)state;
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 1);
+	record = right;
+	record.not_before -= ahead;
+	record.not_after -= ahead;
+	record.renewal_info = (struct renewal_info){ .at = NOW - ahead, .early = 1 };
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 2);
+	/* The clock has been set back since it was issued: its own beginning counts. */
+	record = right;
+	record.issued_at = NOW + ahead;
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 1);
+	/* In its second half it may be wanted anew, and nobody suggested anything in the last case. */
+	record = right;
+	record.issued_at = record.not_before = NOW - life / 2;
+	record.not_after = NOW + life / 2;
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 0);
+	record = right;
+	record.renewal_info.at = 0;
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asked_when_the_time_has_come_and_the_policy_wants_it),
 		cmocka_unit_test(never_asked_about_what_is_over),
+		cmocka_unit_test(a_certificate_that_is_wanted_anew_at_once_is_counted_by_any_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
