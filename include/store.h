@@ -172,10 +172,8 @@ typedef bool store_availability_fn(void *ctx, struct store_availability *availab
 enum rc store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
 				  struct err *err) HWA_CHECKED;
 
-/* Retired keys whose time has come at `now`, oldest first, at most `max`; others of them may still have to be kept (retire.c). */
-enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
-			  struct err *err) HWA_CHECKED;
-/* The same without the first `skip`. */
+/* Retired keys whose time has come at `now`, oldest first, without the first `skip`, at most `max`; others of them may still have
+ * to be kept (retire.c). */
 enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
 			   unsigned *ret_count, struct err *err) HWA_CHECKED;
 /* The same of one certificate. */
@@ -184,6 +182,9 @@ enum rc store_retired_of(struct store *store, const char *certificate, int64_t n
 /* How many of this certificate's wait in that token, and until when the first of them does. */
 enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,
 			    int64_t *ret_first_at, struct err *err) HWA_CHECKED;
+/* Those that were to wait until after `latest`, as they are when the clock was ahead, wait until then: how many.  None of a certificate
+ * that is not valid yet at `now`: then it is now that the clock is wrong. */
+enum rc store_retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err) HWA_CHECKED;
 enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 
 /* Before another certificate goes live in its place; again is no error. */

@@ -61,6 +61,7 @@ static enum exit_status renew_each(const struct command_line *line, const struct
 		else if (rc == RC_OK)
 			report_text(desk->config, certificate, &outcome);
 	}
+	renewal_retire_hasten(desk, clock_now());
 	unsigned erased = renewal_retire(desk, clock_now(), &last);
 	if (erased)
 		log_event(LOG_INFO, "%u superseded key%s erased", erased, erased == 1 ? "" : "s");

@@ -434,8 +434,9 @@ static int64_t retire(struct loop *loop)
 	unsigned due = 0;
 	struct store_retired first;
 
+	renewal_retire_hasten(loop->desk, now);
 	/* No call to a token, and no lock, where there is nothing to erase. */
-	enum rc rc = store_retired_due(loop->desk->store, now, &first, 1, &due, &err);
+	enum rc rc = store_retired_page(loop->desk->store, now, 0, &first, 1, &due, &err);
 	if (rc == RC_OK && due)
 		rc = work_begin(loop, &err);
 	if (rc == RC_OK && due) {

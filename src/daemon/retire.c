@@ -1,7 +1,9 @@
 /* retire.c -- erases superseded keys when their time has come, and what took their place is in service. */
 #include <string.h>
 
+#include "clock.h"
 #include "config.h"
+#include "log.h"
 #include "renewal.h"
 #include "service_plan.h"
 
@@ -50,6 +52,28 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
 		}
 	}
 	return erased;
+}
+
+/* Of all policies, and of what certificates have that name none. */
+static int64_t longest_wait(const struct config *config)
+{
+	int64_t longest = config_policy_get(config, NULL)->retire_after;
+
+	for (unsigned i = 0; i < config->policy_count; i++)
+		if (config->policies[i].retire_after > longest)
+			longest = config->policies[i].retire_after;
+	return longest;
+}
+
+void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now)
+{
+	int64_t latest = now + longest_wait(desk->config);
+	char until[CLOCK_TEXT_MAX];
+	unsigned count = 0;
+
+	if (store_retired_hasten(desk->store, latest, now, &count, NULL) == RC_OK && count)
+		log_event(LOG_INFO, "%u superseded key%s, which the clock of then had wait for longer, may go after %s", count,
+			  count == 1 ? "" : "s", clock_print(latest, until));
 }
 
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now)

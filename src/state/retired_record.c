@@ -65,12 +65,6 @@ enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, stru
 	return retired_read(store, NULL, now, skip, ret, max, ret_count, err);
 }
 
-enum rc store_retired_due(struct store *store, int64_t now, struct store_retired *ret, unsigned max, unsigned *ret_count,
-			  struct err *err)
-{
-	return retired_read(store, NULL, now, 0, ret, max, ret_count, err);
-}
-
 enum rc store_retired_of(struct store *store, const char *certificate, int64_t now, struct store_retired *ret, unsigned max,
 			 unsigned *ret_count, struct err *err)
 {
@@ -94,6 +88,50 @@ enum rc store_retired_count(struct store *store, const char *certificate, const 
 	*ret_count = (unsigned)sqlite3_column_int64(row, 0);
 	*ret_first_at = sqlite3_column_int64(row, 1);
 	return RC_OK;
+}
+
+#define RETIRED_LATE                                                                                                       \
+	" erase_at > ?1 AND EXISTS (SELECT 1 FROM certificate WHERE certificate.name = retired.certificate AND not_before" \
+	" <= ?2)"
+
+static enum rc late_count(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "SELECT count(*) FROM retired WHERE" RETIRED_LATE, &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_int64(row, 1, latest);
+	sqlite3_bind_int64(row, 2, now);
+	if (sqlite3_step(row) != SQLITE_ROW)
+		return database_fail(store, err, "cannot read");
+	*ret_count = (unsigned)sqlite3_column_int64(row, 0);
+	return RC_OK;
+}
+
+static enum rc retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	STORE_HELD(store);
+	sqlite3_stmt *row = NULL;
+	unsigned count = 0;
+	enum rc rc = late_count(store, latest, now, &count, err);
+
+	/* Nearly always there is nothing to write. */
+	if (rc == RC_OK && count)
+		rc = database_prepare(store, "UPDATE retired SET erase_at = ?1 WHERE" RETIRED_LATE, &row, err);
+	if (row) {
+		sqlite3_bind_int64(row, 1, latest);
+		sqlite3_bind_int64(row, 2, now);
+		rc = database_finish(store, row, err);
+	}
+	if (rc == RC_OK)
+		*ret_count = count;
+	return rc;
+}
+
+enum rc store_retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	return database_durable(store, retired_hasten(store, latest, now, ret_count, err), err);
 }
 
 static enum rc retired_drop(struct store *store, const struct token_key_name *name, struct err *err)

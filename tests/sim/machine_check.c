@@ -125,10 +125,10 @@ void machine_check_keys(struct machine *machine)
 	unsigned waiting = 0, overdue = 0;
 	size_t keys = 0, most = machine->config->certificate_count + machine->config->authority_count;
 
-	assert_int_equal(store_retired_due(machine->store, INT64_MAX, retired, 2 * MACHINE_CERTIFICATES_MAX, &waiting, NULL),
+	assert_int_equal(store_retired_page(machine->store, INT64_MAX, 0, retired, 2 * MACHINE_CERTIFICATES_MAX, &waiting, NULL),
 			 RC_OK);
-	assert_int_equal(store_retired_due(machine->store, clock_now() - 2 * LOOP_RETIRE, retired, 2 * MACHINE_CERTIFICATES_MAX,
-					   &overdue, NULL),
+	assert_int_equal(store_retired_page(machine->store, clock_now() - 2 * LOOP_RETIRE, 0, retired,
+					    2 * MACHINE_CERTIFICATES_MAX, &overdue, NULL),
 			 RC_OK);
 	if (overdue)
 		fail_msg("%u superseded keys were to be erased, and are not", overdue);

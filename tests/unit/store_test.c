@@ -187,72 +187,6 @@ static void what_became_of_it_in_service_comes_back(void **state)
 	assert_int_equal(back.service.revoke_failures, 9);
 }
 
-static void certificates_to_be_revoked_wait_oldest_first_below_the_live_one(void **state)
-{
-	AUTO(store) struct store *store = open_it();
-	struct store_superseded superseded = { .authority = "ra", .serial = "AB", .not_after = 9 }, back;
-
-	(void)state;
-	for (unsigned i = 3; i > 0; i--) {
-		superseded.generation = i;
-		assert_int_equal(store_superseded_add(store, "nrf", &superseded, NULL), RC_OK);
-	}
-	assert_int_equal(store_superseded_first(store, "nrf", 1, &back, NULL), RC_ABSENT);
-	assert_int_equal(store_superseded_first(store, "nrf", 3, &back, NULL), RC_OK);
-	assert_int_equal(back.generation, 1);
-	assert_string_equal(back.authority, "ra");
-	assert_string_equal(back.serial, "AB");
-	assert_int_equal(back.not_after, 9);
-	assert_int_equal(store_superseded_drop(store, "nrf", 1, NULL), RC_OK);
-	assert_int_equal(store_superseded_first(store, "nrf", 3, &back, NULL), RC_OK);
-	assert_int_equal(back.generation, 2);
-	assert_int_equal(store_superseded_first(store, "amf", 9, &back, NULL), RC_ABSENT);
-}
-
-/* Live with generations 1, 2, 3, then 4: each retired key knows with what it was live, and how many came after it. */
-static void retired_keys_are_told_apart_by_generation(void **state)
-{
-	AUTO(store) struct store *store = open_it();
-	struct store_certificate record = { .name = "ausf" };
-	struct store_retired retired[4];
-	unsigned count = 0;
-	int64_t first_at = 0;
-
-	(void)state;
-	for (uint8_t i = 1; i <= 4; i++) {
-		record.generation = i;
-		record.not_after = 1000 + i;
-		record.live_key = key_of((uint8_t)(100 + i));
-		assert_int_equal(store_certificate_save(store, &record, i, 500 + i, NULL, NULL), RC_OK);
-	}
-	/* One that was reserved and never live may go at once. */
-	record.next_key = key_of(110);
-	assert_int_equal(store_certificate_save(store, &record, 300, 900, NULL, NULL), RC_OK);
-	record.next_key = (struct store_key){ 0 };
-	assert_int_equal(store_certificate_save(store, &record, 300, 900, NULL, NULL), RC_OK);
-	assert_int_equal(store_retired_count(store, "ausf", "hsm", &count, &first_at, NULL), RC_OK);
-	assert_int_equal(count, 4);
-	assert_int_equal(first_at, 300);
-	assert_int_equal(store_retired_count(store, "ausf", "tpm", &count, &first_at, NULL), RC_OK);
-	assert_int_equal(count, 0);
-	assert_int_equal(store_retired_page(store, 600, 0, retired, 4, &count, NULL), RC_OK);
-	assert_int_equal(count, 4);
-	assert_int_equal(retired[0].generation, 0);
-	for (unsigned i = 1; i < 4; i++) {
-		assert_int_equal(retired[i].generation, i);
-		assert_int_equal(retired[i].not_after, 1000 + i);
-		assert_int_equal(retired[i].newer, 3 - i);
-	}
-	assert_int_equal(store_retired_page(store, 600, 3, retired, 4, &count, NULL), RC_OK);
-	assert_int_equal(count, 1);
-	assert_int_equal(retired[0].generation, 3);
-	for (uint8_t i = 100; i <= 110; i++) {
-		struct store_key key = key_of(i);
-
-		assert_int_equal(store_retired_drop(store, &key.name, NULL), RC_OK);
-	}
-}
-
 static void the_superseded_key_is_retired_in_the_same_step(void **state)
 {
 	AUTO(store) struct store *store = open_it();
@@ -266,16 +200,16 @@ static void the_superseded_key_is_retired_in_the_same_step(void **state)
 	record.live_key = record.next_key;
 	record.next_key = (struct store_key){ 0 };
 	assert_int_equal(store_certificate_save(store, &record, 100, 200, NULL, NULL), RC_OK);
-	assert_int_equal(store_retired_due(store, 199, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(store_retired_page(store, 199, 0, retired, 4, &count, NULL), RC_OK);
 	assert_int_equal(count, 0);
-	assert_int_equal(store_retired_due(store, 200, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(store_retired_page(store, 200, 0, retired, 4, &count, NULL), RC_OK);
 	assert_int_equal(count, 1);
 	assert_string_equal(retired[0].key.name.label, "key-1");
 	assert_string_equal(retired[0].certificate, "amf");
 	assert_int_equal(store_key_owner(store, &retired[0].key.name, owner, NULL), RC_OK);
 	assert_non_null(strstr(owner, "superseded"));
 	assert_int_equal(store_retired_drop(store, &retired[0].key.name, NULL), RC_OK);
-	assert_int_equal(store_retired_due(store, 200, retired, 4, &count, NULL), RC_OK);
+	assert_int_equal(store_retired_page(store, 200, 0, retired, 4, &count, NULL), RC_OK);
 	assert_int_equal(count, 0);
 	assert_int_equal(store_key_owner(store, &retired[0].key.name, owner, NULL), RC_ABSENT);
 	assert_int_equal(store_key_owner(store, &record.live_key.name, owner, NULL), RC_OK);
@@ -566,8 +500,6 @@ int main(void)
 		cmocka_unit_test(a_record_comes_back_as_it_was),
 		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
 		cmocka_unit_test(what_became_of_it_in_service_comes_back),
-		cmocka_unit_test(certificates_to_be_revoked_wait_oldest_first_below_the_live_one),
-		cmocka_unit_test(retired_keys_are_told_apart_by_generation),
 		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
 		cmocka_unit_test(an_account_is_kept_with_its_key),
 		cmocka_unit_test(the_directory_of_an_authority_is_kept_as_it_came),
