@@ -187,6 +187,10 @@ enum rc store_retired_count(struct store *store, const char *certificate, const 
 enum rc store_retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err) HWA_CHECKED;
 enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 
+/* The same of superseded certificates, but those whose CA was asked already: it may have said when to ask again. */
+enum rc store_superseded_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count,
+				struct err *err) HWA_CHECKED;
+
 /* Before another certificate goes live in its place; again is no error. */
 enum rc store_superseded_add(struct store *store, const char *certificate, const struct store_superseded *superseded,
 			     struct err *err) HWA_CHECKED;

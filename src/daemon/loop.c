@@ -100,6 +100,7 @@ enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *
 		agenda_set(loop->waiting, i, clock_monotonic_ms());
 	}
 	agenda_set(loop->waiting, count, clock_monotonic_ms());
+	renewal_retire_hasten(desk, clock_now());
 	*ret_loop = TAKE(loop);
 	return RC_OK;
 }
@@ -266,6 +267,8 @@ void loop_look_around(struct loop *loop)
 	if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS)
 		log_event(LOG_WARN, "the clock was set %s by %lld s, or the machine slept; everything is planned anew",
 			  jump > 0 ? "forward" : "back", (long long)((jump > 0 ? jump : -jump) / 1000));
+	if (is_set)
+		renewal_retire_hasten(loop->desk, clock_now());
 	pthread_mutex_lock(&loop->lock);
 	loop->drift = is_set ? drift : loop->drift;
 	for (unsigned i = 0; i <= loop->count + loop->desk->config->authority_count; i++) {
@@ -369,7 +372,7 @@ static int64_t hold(struct entry *entry)
 
 	renewal_outcome(entry->renewal, &outcome);
 
-	entry->service_at = service_next(entry->certificate, &outcome.record).when;
+	entry->service_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
 	entry->is_held = renewal_is_held(entry->renewal, &entry->held_until, &entry->authority);
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
@@ -434,7 +437,6 @@ static int64_t retire(struct loop *loop)
 	unsigned due = 0;
 	struct store_retired first;
 
-	renewal_retire_hasten(loop->desk, now);
 	/* No call to a token, and no lock, where there is nothing to erase. */
 	enum rc rc = store_retired_page(loop->desk->store, now, 0, &first, 1, &due, &err);
 	if (rc == RC_OK && due)

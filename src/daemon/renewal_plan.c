@@ -132,7 +132,7 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
 
 	if (!record)
 		return at;
-	struct service_plan service = service_next(certificate, record);
+	struct service_plan service = service_next(certificate, record, now);
 	if (service.when < at)
 		at = service.when;
 	int64_t asks_at = renewal_ari_asks_at(&record->renewal_info, now);

@@ -152,7 +152,8 @@ static enum stage stage_of(enum service_what what)
 
 enum stage renewal_stage_next(const struct renewal *renewal)
 {
-	struct service_plan next = service_next(renewal->certificate, renewal->record);
+	int64_t now = clock_now();
+	struct service_plan next = service_next(renewal->certificate, renewal->record, now);
 
-	return next.when <= clock_now() ? stage_of(next.what) : STAGE_END;
+	return next.when <= now ? stage_of(next.what) : STAGE_END;
 }

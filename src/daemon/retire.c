@@ -69,11 +69,16 @@ void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now)
 {
 	int64_t latest = now + longest_wait(desk->config);
 	char until[CLOCK_TEXT_MAX];
-	unsigned count = 0;
+	unsigned keys = 0, certificates = 0;
 
-	if (store_retired_hasten(desk->store, latest, now, &count, NULL) == RC_OK && count)
-		log_event(LOG_INFO, "%u superseded key%s, which the clock of then had wait for longer, may go after %s", count,
-			  count == 1 ? "" : "s", clock_print(latest, until));
+	if (store_retired_hasten(desk->store, latest, now, &keys, NULL) != RC_OK ||
+	    store_superseded_hasten(desk->store, latest, now, &certificates, NULL) != RC_OK)
+		return; /* they wait, and the next time may do it */
+	if (keys || certificates)
+		log_event(LOG_INFO,
+			  "superseded while the clock was ahead: %u keys may be erased, and the predecessors of %u certificates "
+			  "revoked, after %s",
+			  keys, certificates, clock_print(latest, until));
 }
 
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now)

@@ -47,7 +47,14 @@ static void take_earlier(struct service_plan *plan, enum service_what what, int6
 		*plan = (struct service_plan){ what, when };
 }
 
-struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record)
+/* A failure that is yet to happen was noted by a clock that has been set back since: nobody knows how long ago it was. */
+static int64_t retry_at(const struct store_service *service, int64_t now)
+{
+	return service->failed_at > now ? now : service->retry_at;
+}
+
+struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record,
+				 int64_t now)
 {
 	const struct store_service *service = &record->service;
 	struct service_plan plan = { SERVICE_NOTHING, INT64_MAX };
@@ -56,17 +63,18 @@ struct service_plan service_next(const struct config_certificate *certificate, c
 		return plan;
 	/* Before the hook: the service that it reloads looks for them. */
 	if (owes_objects(certificate, record))
-		return (struct service_plan){ SERVICE_PUBLISH, service->retry_at };
+		return (struct service_plan){ SERVICE_PUBLISH, retry_at(service, now) };
 	/* Then the hook: what it has not yet told the service, no probe will see. */
 	if (owes_hook(certificate, record))
-		return (struct service_plan){ SERVICE_DEPLOY, service->retry_at };
+		return (struct service_plan){ SERVICE_DEPLOY, retry_at(service, now) };
 	if (owes_probe(certificate, record))
-		return (struct service_plan){ SERVICE_PROBE, service->retry_at };
+		return (struct service_plan){ SERVICE_PROBE, retry_at(service, now) };
 	/* A hook or a probe that failed is in the configuration no more. */
 	if (record->state == CERT_INSTALLED || record->state == CERT_NOT_IN_SERVICE || service->attempts)
 		return (struct service_plan){ SERVICE_SETTLE, 0 };
 	if (config_has_probe(certificate) && certificate->probe.every)
-		take_earlier(&plan, SERVICE_PROBE, service->probed_at + certificate->probe.every);
+		take_earlier(&plan, SERVICE_PROBE,
+			     service->probed_at > now ? now : service->probed_at + certificate->probe.every);
 	/* What was replaced goes when its successor is proven, and not before. */
 	if (service->revoke_at)
 		take_earlier(&plan, SERVICE_REVOKE, service->revoke_at);

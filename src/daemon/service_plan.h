@@ -24,7 +24,8 @@ struct service_plan {
 	int64_t when;           /* unix time; INT64_MAX: never */
 };
 
-struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record);
+struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record,
+				 int64_t now);
 
 /* "certificate, chain, label amf": what the configuration wants in the token beside the live key; "": nothing. */
 void service_objects(const struct config_certificate *certificate, char ret_text[STORE_OBJECTS_MAX]);

@@ -90,39 +90,49 @@ enum rc store_retired_count(struct store *store, const char *certificate, const 
 	return RC_OK;
 }
 
-#define RETIRED_LATE                                                                                                       \
-	" erase_at > ?1 AND EXISTS (SELECT 1 FROM certificate WHERE certificate.name = retired.certificate AND not_before" \
-	" <= ?2)"
+/* What is to wait until after ?1, of certificates that say that ?2 can be the time now. */
+#define RETIRED_LATE    "retired.erase_at > ?1 AND " IS_VALID("retired")
+#define SUPERSEDED_LATE "service.revoke_at > ?1 AND service.revoke_failures = 0 AND " IS_VALID("service")
+#define IS_VALID(table) "EXISTS (SELECT 1 FROM certificate WHERE name = " table ".certificate AND not_before <= ?2)"
 
-static enum rc late_count(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+static enum rc late_bind(struct store *store, const char *sql, int64_t latest, int64_t now, sqlite3_stmt **ret_row,
+			 struct err *err)
 {
-	AUTO(statement) sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(store, "SELECT count(*) FROM retired WHERE" RETIRED_LATE, &row, err);
+	enum rc rc = database_prepare(store, sql, ret_row, err);
 
 	if (rc != RC_OK)
 		return rc;
-	sqlite3_bind_int64(row, 1, latest);
-	sqlite3_bind_int64(row, 2, now);
+	sqlite3_bind_int64(*ret_row, 1, latest);
+	sqlite3_bind_int64(*ret_row, 2, now);
+	return RC_OK;
+}
+
+static enum rc late_count(struct store *store, const char *sql, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = late_bind(store, sql, latest, now, &row, err);
+
+	if (rc != RC_OK)
+		return rc;
 	if (sqlite3_step(row) != SQLITE_ROW)
 		return database_fail(store, err, "cannot read");
 	*ret_count = (unsigned)sqlite3_column_int64(row, 0);
 	return RC_OK;
 }
 
-static enum rc retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+/* Nearly always there is nothing to write. */
+static enum rc late_hasten(struct store *store, const char *count_sql, const char *hasten_sql, int64_t latest, int64_t now,
+			   unsigned *ret_count, struct err *err)
 {
 	STORE_HELD(store);
 	sqlite3_stmt *row = NULL;
 	unsigned count = 0;
-	enum rc rc = late_count(store, latest, now, &count, err);
+	enum rc rc = late_count(store, count_sql, latest, now, &count, err);
 
-	/* Nearly always there is nothing to write. */
-	if (rc == RC_OK && count)
-		rc = database_prepare(store, "UPDATE retired SET erase_at = ?1 WHERE" RETIRED_LATE, &row, err);
-	if (row) {
-		sqlite3_bind_int64(row, 1, latest);
-		sqlite3_bind_int64(row, 2, now);
-		rc = database_finish(store, row, err);
+	if (rc == RC_OK && count) {
+		rc = late_bind(store, hasten_sql, latest, now, &row, err);
+		if (rc == RC_OK)
+			rc = database_finish(store, row, err);
 	}
 	if (rc == RC_OK)
 		*ret_count = count;
@@ -131,7 +141,19 @@ static enum rc retired_hasten(struct store *store, int64_t latest, int64_t now, 
 
 enum rc store_retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
 {
-	return database_durable(store, retired_hasten(store, latest, now, ret_count, err), err);
+	return database_durable(store,
+				late_hasten(store, "SELECT count(*) FROM retired WHERE " RETIRED_LATE,
+					    "UPDATE retired SET erase_at = ?1 WHERE " RETIRED_LATE, latest, now, ret_count, err),
+				err);
+}
+
+enum rc store_superseded_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	return database_durable(store,
+				late_hasten(store, "SELECT count(*) FROM service WHERE " SUPERSEDED_LATE,
+					    "UPDATE service SET revoke_at = ?1 WHERE " SUPERSEDED_LATE, latest, now, ret_count,
+					    err),
+				err);
 }
 
 static enum rc retired_drop(struct store *store, const struct token_key_name *name, struct err *err)

@@ -131,7 +131,8 @@ void machine_check_keys(struct machine *machine)
 					    2 * MACHINE_CERTIFICATES_MAX, &overdue, NULL),
 			 RC_OK);
 	if (overdue)
-		fail_msg("%u superseded keys were to be erased, and are not", overdue);
+		fail_msg("%u superseded keys were to be erased, and are not; the first is \"%s\" of \"%s\"", overdue,
+			 retired[0].key.name.label, retired[0].certificate);
 	most += waiting;
 	/* A renewal under way has the next one, too. */
 	for (unsigned i = 0; i < machine->config->certificate_count; i++) {

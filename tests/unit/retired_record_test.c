@@ -144,11 +144,35 @@ static void a_key_retired_by_a_clock_that_was_ahead_waits_no_longer_than_others(
 	assert_int_equal(store_retired_drop(store, &retired[0].key.name, NULL), RC_OK);
 }
 
+/* So is a certificate that was superseded then; but one of which its CA was told in vain is asked about when that was to be. */
+static void a_certificate_superseded_by_a_clock_that_was_ahead_is_revoked_as_others_are(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "nef", .generation = 2, .not_before = 1000, .not_after = 9000 }, back;
+	unsigned count = 0;
+
+	(void)state;
+	record.service.revoke_at = 7100;
+	record.service.revoke_failures = 1;
+	assert_int_equal(store_certificate_save(store, &record, 7000, 0, NULL, NULL), RC_OK);
+	assert_int_equal(store_superseded_hasten(store, 2100, 2000, &count, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	record.service.revoke_failures = 0;
+	assert_int_equal(store_certificate_save(store, &record, 7000, 0, NULL, NULL), RC_OK);
+	assert_int_equal(store_superseded_hasten(store, 600, 500, &count, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_superseded_hasten(store, 2100, 2000, &count, NULL), RC_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(store_certificate_load(store, "nef", &back, NULL), RC_OK);
+	assert_int_equal(back.service.revoke_at, 2100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(certificates_to_be_revoked_wait_oldest_first_below_the_live_one),
 		cmocka_unit_test(retired_keys_are_told_apart_by_generation),
+		cmocka_unit_test(a_certificate_superseded_by_a_clock_that_was_ahead_is_revoked_as_others_are),
 		cmocka_unit_test(a_key_retired_by_a_clock_that_was_ahead_waits_no_longer_than_others),
 	};
 

@@ -20,11 +20,11 @@ static const struct config_certificate BOTH = { .deploy_run = RUN,
 						.probe = { .connect = PLACE, .every = DAY, .grace = 60 } };
 static const struct config_certificate PROBE = { .probe = { .run = RUN, .run_count = 1, .every = 0, .grace = 60 } };
 
-#define EXPECT(certificate, record, wanted, at)                                      \
-	do {                                                                         \
-		struct service_plan plan_ = service_next(&(certificate), &(record)); \
-		assert_int_equal(plan_.what, wanted);                                \
-		assert_int_equal(plan_.when, at);                                    \
+#define EXPECT(certificate, record, wanted, at)                                           \
+	do {                                                                              \
+		struct service_plan plan_ = service_next(&(certificate), &(record), NOW); \
+		assert_int_equal(plan_.what, wanted);                                     \
+		assert_int_equal(plan_.when, at);                                         \
 	} while (0)
 
 static void nothing_live_wants_nothing(void **state)
@@ -50,10 +50,10 @@ static void what_went_live_wants_its_hook_and_then_its_probe(void **state)
 	EXPECT(BOTH, record, SERVICE_PROBE, 0);
 	assert_false(service_is_proven(&BOTH, &record));
 	assert_false(service_is_proven(&PROBE, &record));
-	record.service = (struct store_service){ .deployed_at = NOW, .probed_at = NOW + 1 };
+	record.service = (struct store_service){ .deployed_at = NOW, .probed_at = NOW - 1 };
 	record.state = CERT_IN_SERVICE;
 	assert_true(service_is_proven(&BOTH, &record));
-	EXPECT(BOTH, record, SERVICE_PROBE, NOW + 1 + DAY);
+	EXPECT(BOTH, record, SERVICE_PROBE, NOW - 1 + DAY);
 	EXPECT(PROBE, record, SERVICE_NOTHING, INT64_MAX);
 	EXPECT(HOOK, record, SERVICE_NOTHING, INT64_MAX);
 }
@@ -144,9 +144,26 @@ static void its_back_off_doubles_up_to_an_hour(void **state)
 	assert_int_equal(service_back_off(UINT32_MAX, NOW), NOW + 3600);
 }
 
+/* A hook that failed while the clock was two months ahead is not left alone for two months; nor is a probe that passed then. */
+static void what_a_clock_that_was_ahead_wrote_down_is_not_waited_for(void **state)
+{
+	struct store_certificate record = { .state = CERT_INSTALLED, .generation = 2 };
+
+	(void)state;
+	record.service = (struct store_service){ .attempts = 1, .failed_at = NOW + 62 * DAY, .retry_at = NOW + 62 * DAY + 60 };
+	EXPECT(BOTH, record, SERVICE_DEPLOY, NOW);
+	record.service.failed_at = NOW;
+	record.service.retry_at = service_back_off(UINT32_MAX, NOW);
+	EXPECT(BOTH, record, SERVICE_DEPLOY, NOW + 3600);
+	record.state = CERT_IN_SERVICE;
+	record.service = (struct store_service){ .deployed_at = NOW + 62 * DAY, .probed_at = NOW + 62 * DAY };
+	EXPECT(BOTH, record, SERVICE_PROBE, NOW);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_clock_that_was_ahead_wrote_down_is_not_waited_for),
 		cmocka_unit_test(nothing_live_wants_nothing),
 		cmocka_unit_test(what_went_live_wants_its_hook_and_then_its_probe),
 		cmocka_unit_test(a_probe_that_fails_is_tried_again),
