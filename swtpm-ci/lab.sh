@@ -7,7 +7,7 @@
 # What is started runs in this shell's background: lab_down knows every process, and waits for it.
 LAB_PIN=73519862
 LAB_MODULE=/usr/lib/softhsm/libsofthsm2.so
-declare -A LAB_PIDS
+declare -gA LAB_PIDS # also where this is read within a function
 
 # A port that is free now and that no other lab is given, from below those that the kernel hands out by itself: one of those
 # may be gone to anybody's connection before it is listened on. A file in $LAB_PORTS claims it until lab_down.
