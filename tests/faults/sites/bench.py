@@ -79,16 +79,23 @@ class Bench:
         self.log.flush()
         return Run(status, words, self.memory.sites(), self.memory.reached)
 
+    def kill_reached(self, group, action):
+        """Who has reached the site waits there for its end. True: nobody is to be killed any more."""
+        if action not in (STOP_BEFORE, STOP_AFTER):
+            return True
+        if not self.memory.reached:
+            return False
+        if action == STOP_BEFORE:
+            os.killpg(group, signal.SIGKILL)
+        else:
+            os.kill(self.memory.reached, signal.SIGKILL)
+        return True
+
     def await_end(self, started, action, until):
         deadline = time.monotonic() + RUN_MAX
-        killed = 0
+        is_killed = False
         while started.poll() is None:
-            if action in (STOP_BEFORE, STOP_AFTER) and self.memory.reached and not killed:
-                killed = self.memory.reached
-                if action == STOP_BEFORE:
-                    os.killpg(started.pid, signal.SIGKILL)
-                else:
-                    os.kill(killed, signal.SIGKILL)
+            is_killed = is_killed or self.kill_reached(started.pid, action)
             if until and until():
                 started.terminate()
                 until = None
@@ -96,6 +103,9 @@ class Bench:
                 os.killpg(started.pid, signal.SIGKILL)
                 raise Failure(f"it did not end within {RUN_MAX} s")
             time.sleep(LOOK)
+        # The others may have ended between two looks.
+        if not is_killed:
+            self.kill_reached(started.pid, action)
         self.await_group(started.pid, deadline)
         return None if started.returncode < 0 else started.returncode
 
