@@ -163,7 +163,8 @@ enum rc token_erase_unkept(struct token *token, const struct token_key_name *nam
 /*
  * A fresh id, and the label "hwacme-OWNER-<id in hex>", the owner cut to fit.  The id is the unix time and the number of
  * the state directory (store_instance(); 0: none), four bytes each, and eight random ones: so the age of a key,
- * and whose it is in a token that several hosts use, can be told from the key alone.
+ * and whose it is in a token that several hosts use, can be told from the key alone.  A PKCS#11 token that is used by this very process is not
+ * searched for it when the key is made (tokens/fresh_names.h).
  */
 enum rc token_key_name_make(const char *owner, uint32_t instance, struct token_key_name *ret_name, struct err *err) HWA_CHECKED;
 /* Is it called as token_key_name_make() calls keys?  Then what its id tells. */

@@ -22,8 +22,8 @@ bool fresh_names_take(const struct token_key_name *name)
 	uint32_t instance;
 	int64_t made_at;
 
-	/* The id tells of the label too, unless it has another one. */
-	if (!token_key_name_parse(name, &made_at, &instance))
+	/* An empty place has the id of no key of ours; and the id tells of the label too, unless that has another one. */
+	if (!token_key_name_has_id(name) || !token_key_name_parse(name, &made_at, &instance))
 		return false;
 	pthread_mutex_lock(&lock);
 	/* The latest first: it is nearly always one of them. */

@@ -1,5 +1,5 @@
 /*
- * fresh_names.h -- the key names that this process has drawn and that nothing was made under: no token has a key of such a name.
+ * fresh_names.h -- the key names that this process has drawn and no PKCS#11 key was made under: no such token has a key of that name.
  *
  * An id has eight random bytes, so nobody else has drawn it; and who could only repeat one, as the engine to keyd,
  * cannot make it fresh again.  A name that is not among them may have a key all the same, of an earlier process or a call

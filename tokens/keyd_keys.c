@@ -83,7 +83,7 @@ enum rc keyd_name_check(const struct token_key_name *name, struct err *err)
 	int64_t made_at;
 	uint32_t instance;
 
-	if (!token_key_name_parse(name, &made_at, &instance))
+	if (!token_key_name_has_id(name) || !token_key_name_parse(name, &made_at, &instance))
 		return err_set_raw(err, RC_DENIED, ERR_KEYD, 0, "it is not a key of ours, which are called %sOWNER-<id>",
 				   TOKEN_LABEL_PREFIX);
 	return RC_OK;

@@ -72,6 +72,7 @@ struct pkcs11_key {
 	/* Good in `generation` of the module's load, found again by id after it; the public one may be CK_INVALID_HANDLE. */
 	CK_OBJECT_HANDLE handle, public_handle;
 	uint64_t generation; /* 0: they are good no more */
+	bool is_alone; /* under the token's mutex: made here under a fresh name, and nothing was put beside it: no other object of ours has its id */
 };
 
 /* pkcs11_module.c: one load of a module, however many tokens are used in it */
@@ -192,16 +193,25 @@ enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_
 			 struct err *err) HWA_CHECKED;
 enum rc pkcs11_key_handle(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
 			  struct err *err) HWA_CHECKED;
+/* False: the module was started anew since, or its object is gone. */
+bool pkcs11_key_noted(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
+		      CK_OBJECT_HANDLE *ret_public);
+/* RC_ABSENT.  No key is an answer only from a token that is there: one that was pulled out may say so of every key (SoftHSM). */
+enum rc pkcs11_absent(struct pkcs11_session *session, struct err *err);
 /* True when `rv` says that the handle is no object's any more: then pkcs11_key_handle() finds the key again. */
 bool pkcs11_key_forget(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE handle, CK_RV rv);
-/* Of one that is gone already nothing is said. */
-enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, struct err *err) HWA_CHECKED;
 enum rc pkcs11_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key,
 		    struct err *err) HWA_CHECKED;
 enum rc pkcs11_confirm(struct token_key *key, struct err *err) HWA_CHECKED;
+void pkcs11_key_free(struct token_key *key);
+
+/* pkcs11_erase.c */
+/* Something is put beside it: it is not alone any more. */
+void pkcs11_key_accompany(struct pkcs11_key *key);
+/* Of one that is gone already nothing is said. */
+enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, struct err *err) HWA_CHECKED;
 enum rc pkcs11_erase(struct token_key *key, struct err *err) HWA_CHECKED;
 enum rc pkcs11_erase_name(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
-void pkcs11_key_free(struct token_key *key);
 
 /* pkcs11_list.c */
 enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;

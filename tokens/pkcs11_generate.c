@@ -124,7 +124,7 @@ struct wanted {
 	const struct token_key_name *name;
 	enum key_type type;
 	struct token_key **ret_key;
-	bool is_fresh; /* nothing can have been made under the name */
+	bool is_fresh; /* nothing had been made under the name when this one's turn came */
 	bool is_begun; /* the name was free, and a key may have been made under it since */
 	bool is_spent; /* this start of the module can make no more keys */
 };
@@ -142,6 +142,7 @@ static enum rc keep_or_destroy(struct pkcs11_session *session, const struct want
 	if (rc == RC_OK && key->type != wanted->type)
 		rc = err_set_raw(err, RC_PROTOCOL, ERR_PKCS11, 0, "the token made a %s key", key_type_name(key->type));
 	if (rc == RC_OK) {
+		PKCS11_KEY(key)->is_alone = wanted->is_fresh && made->is_alone;
 		*wanted->ret_key = TAKE(key);
 		return RC_OK;
 	}
@@ -162,8 +163,9 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
 				   token->quirks->name, key_type_name(wanted->type));
-	bool is_free = wanted->is_fresh && !wanted->is_begun;
-	enum rc rc = is_free ? RC_OK : name_clear(session, wanted->name, wanted->is_begun, err);
+	/* In the turn in which the key is made: another call with this name comes before it, and makes it stale, or after it. */
+	wanted->is_fresh = !wanted->is_begun && fresh_names_take(wanted->name);
+	enum rc rc = wanted->is_fresh ? RC_OK : name_clear(session, wanted->name, wanted->is_begun, err);
 	if (rc != RC_OK)
 		return rc;
 	wanted->is_spent = pkcs11_module_spend(token->module, token->quirks->generations);
@@ -184,7 +186,7 @@ enum rc pkcs11_generate(struct token *base, const struct token_key_name *name, e
 			struct err *err)
 {
 	struct pkcs11_token *token = PKCS11(base);
-	struct wanted wanted = { .name = name, .type = type, .ret_key = ret_key, .is_fresh = fresh_names_take(name) };
+	struct wanted wanted = { .name = name, .type = type, .ret_key = ret_key };
 	enum rc rc = pkcs11_run(token, generate, &wanted, err);
 
 	if (rc == RC_OK && wanted.is_spent) {

@@ -1,12 +1,10 @@
-/* pkcs11_key.c -- keys are found by their id, and erased; a handle is only a note of where one was last seen. */
+/* pkcs11_key.c -- keys are found by their id; a handle is only a note of where one was last seen. */
 #include <string.h>
 
 #include "backends.h"
 #include "pkcs11.h"
 #include "pkcs11_certificate.h"
 #include "spki.h"
-
-#define ERASE_ROUNDS 2 /* the known objects of a key, and then what else has its id */
 
 void pkcs11_key_free(struct token_key *base)
 {
@@ -26,8 +24,7 @@ struct pkcs11_key *pkcs11_key_new(struct token *token)
 	return key;
 }
 
-/* No key is an answer only from a token that is there: one that was pulled out may say so of every key (SoftHSM). */
-static enum rc absent(struct pkcs11_session *session, struct err *err)
+enum rc pkcs11_absent(struct pkcs11_session *session, struct err *err)
 {
 	CK_TOKEN_INFO info;
 	CK_RV rv = session->call->C_GetTokenInfo(session->token->slot, &info);
@@ -44,7 +41,7 @@ static enum rc pair_check(struct pkcs11_session *session, const struct pkcs11_pa
 	struct token_custody custody;
 
 	if (pair->private_count == 0)
-		return absent(session, err);
+		return pkcs11_absent(session, err);
 	if (pair->private_count > 1)
 		return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "more than one key in the token has its %s",
 				   is_by_id ? "id" : "label");
@@ -143,8 +140,7 @@ enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_
 	return rc;
 }
 
-/* False: the module was started anew since, or its object is gone. */
-static bool key_noted(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
+bool pkcs11_key_noted(struct pkcs11_session *session, struct pkcs11_key *key, CK_OBJECT_HANDLE *ret_handle,
 		      CK_OBJECT_HANDLE *ret_public)
 {
 	pthread_mutex_lock(&session->token->mutex);
@@ -162,7 +158,7 @@ enum rc pkcs11_key_handle(struct pkcs11_session *session, struct pkcs11_key *key
 	CK_OBJECT_HANDLE public_handle;
 	struct pkcs11_pair pair;
 
-	if (key_noted(session, key, ret_handle, &public_handle))
+	if (pkcs11_key_noted(session, key, ret_handle, &public_handle))
 		return RC_OK;
 	enum rc rc = pair_look(session, &key->base.name, &pair, &spki, err);
 	if (rc == RC_OK && !span_equal(buf_span(&spki), buf_span(&key->spki)))
@@ -197,7 +193,7 @@ static enum rc confirm(struct pkcs11_session *session, void *ctx, struct err *er
 	CK_OBJECT_HANDLE handle, public_handle;
 	struct err why = { 0 };
 
-	if (!key_noted(session, key, &handle, &public_handle))
+	if (!pkcs11_key_noted(session, key, &handle, &public_handle))
 		return err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "it has to be found again");
 	enum rc rc = pkcs11_facts_read(session, handle, PKCS11_READ_KIND | PKCS11_READ_ID | PKCS11_READ_CUSTODY, &facts, &why);
 	if (rc != RC_OK && pkcs11_key_forget(session, key, handle, (CK_RV)why.code))
@@ -233,118 +229,4 @@ static enum rc find(struct pkcs11_session *session, void *ctx, struct err *err)
 enum rc pkcs11_find(struct token *token, const struct token_key_name *name, struct token_key **ret_key, struct err *err)
 {
 	return pkcs11_run(PKCS11(token), find, &(struct find){ name, ret_key }, err);
-}
-
-/* Private first: a public key alone can do nothing.  One whose private half is gone is found by nobody any more. */
-enum rc pkcs11_pair_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, struct err *err)
-{
-	for (unsigned i = 0; i < pair->private_count + pair->public_count; i++) {
-		CK_OBJECT_HANDLE object =
-			i < pair->private_count ? pair->private_keys[i] : pair->public_keys[i - pair->private_count];
-		CK_RV rv = session->call->C_DestroyObject(session->handle, object);
-
-		if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID)
-			return pkcs11_session_fail(session, err, rv, "C_DestroyObject");
-	}
-	return RC_OK;
-}
-
-enum sight { SIGHT_UNSURE, SIGHT_THERE, SIGHT_GONE };
-
-/* What is destroyed is looked at before and after: by now the handle may be of an object of somebody else. */
-static enum sight look(struct pkcs11_session *session, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class, const uint8_t *id)
-{
-	bool was_gone = session->is_gone;
-	struct pkcs11_facts facts;
-	struct err why = { 0 };
-
-	if (pkcs11_facts_read(session, object, PKCS11_READ_KIND | PKCS11_READ_ID, &facts, &why) != RC_OK) {
-		session->is_gone = was_gone; /* the search that comes instead will tell */
-		return why.code == CKR_OBJECT_HANDLE_INVALID ? SIGHT_GONE : SIGHT_UNSURE;
-	}
-	if (pkcs11_fact_number(&facts, CKA_CLASS) == CK_UNAVAILABLE_INFORMATION || !pkcs11_fact(&facts, CKA_ID).at)
-		return SIGHT_UNSURE;
-	return pkcs11_fact_number(&facts, CKA_CLASS) == class &&
-			       span_equal(pkcs11_fact(&facts, CKA_ID), span_of(id, TOKEN_ID_LEN))
-		       ? SIGHT_THERE
-		       : SIGHT_GONE;
-}
-
-/* The objects of a key that was found before, without another search; false: they have to be found. */
-static bool pair_known(struct pkcs11_session *session, struct pkcs11_key *key, struct pkcs11_pair *ret_pair)
-{
-	CK_OBJECT_HANDLE private_key, public_key;
-
-	if (!key_noted(session, key, &private_key, &public_key) || public_key == CK_INVALID_HANDLE ||
-	    look(session, private_key, CKO_PRIVATE_KEY, key->base.name.id) != SIGHT_THERE ||
-	    look(session, public_key, CKO_PUBLIC_KEY, key->base.name.id) != SIGHT_THERE)
-		return false;
-	ret_pair->private_count = ret_pair->public_count = 1;
-	ret_pair->has_certificate = false; /* the search that comes after will tell */
-	ret_pair->private_keys[0] = private_key;
-	ret_pair->public_keys[0] = public_key;
-	return true;
-}
-
-/* Of what a search has found, and it was no more than there should be: has each object of it gone? */
-static bool pair_gone(struct pkcs11_session *session, const struct pkcs11_pair *pair, const uint8_t *id)
-{
-	return !pair->has_certificate && pair->private_count <= 1 && pair->public_count <= 1 &&
-	       (!pair->private_count || look(session, pair->private_keys[0], CKO_PRIVATE_KEY, id) == SIGHT_GONE) &&
-	       (!pair->public_count || look(session, pair->public_keys[0], CKO_PUBLIC_KEY, id) == SIGHT_GONE);
-}
-
-static enum rc all_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, const struct token_key_name *name,
-			   struct err *err)
-{
-	enum rc rc = pair->has_certificate ? pkcs11_certificates_erase(session, name, err) : RC_OK;
-
-	return rc == RC_OK ? pkcs11_pair_destroy(session, pair, err) : rc;
-}
-
-struct erasure {
-	struct pkcs11_key *key;
-	bool was_there;
-};
-
-/* Believed when it is seen: of all that a search has found the handles tell, and else another search. */
-static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
-{
-	struct erasure *erasure = ctx;
-	struct pkcs11_key *key = erasure->key;
-	struct pkcs11_pair pair;
-	bool is_known = pair_known(session, key, &pair);
-	enum rc rc = RC_OK;
-
-	for (unsigned round = 0; rc == RC_OK; round++) {
-		bool is_searched = round || !is_known;
-
-		if (is_searched)
-			rc = pkcs11_pair_find(session, key->base.name.id, NULL, 0, &pair, err);
-		if (rc != RC_OK || (pair.private_count + pair.public_count == 0 && !pair.has_certificate))
-			break;
-		if (round == ERASE_ROUNDS)
-			return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
-		erasure->was_there = erasure->was_there || pair.private_count;
-		rc = all_destroy(session, &pair, &key->base.name, err);
-		if (rc == RC_OK && is_searched && pair_gone(session, &pair, key->base.name.id))
-			break;
-	}
-	if (rc == RC_OK && (rc = absent(session, err)) == RC_ABSENT)
-		return RC_OK;
-	return rc;
-}
-
-enum rc pkcs11_erase(struct token_key *key, struct err *err)
-{
-	return pkcs11_run(PKCS11(key->token), erase, &(struct erasure){ PKCS11_KEY(key), false }, err);
-}
-
-enum rc pkcs11_erase_name(struct token *token, const struct token_key_name *name, struct err *err)
-{
-	struct pkcs11_key key = { .base = { .ops = &pkcs11_ops, .token = token, .name = *name } };
-	struct erasure erasure = { &key, false };
-	enum rc rc = pkcs11_run(PKCS11(token), erase, &erasure, err);
-
-	return rc == RC_OK && !erasure.was_there ? err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "not in the token") : rc;
 }

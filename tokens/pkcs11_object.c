@@ -94,13 +94,14 @@ enum rc pkcs11_find_objects(struct pkcs11_session *session, CK_OBJECT_CLASS clas
 
 /* A search costs some modules a look at every object of the token: one for both halves, unless too much has the name. */
 static enum rc pair_search(struct pkcs11_session *session, const uint8_t *id, const char *label,
-			   CK_OBJECT_HANDLE objects[PKCS11_NAMESAKES_MAX], CK_ULONG *ret_count, struct err *err)
+			   CK_OBJECT_HANDLE objects[PKCS11_NAMESAKES_MAX], CK_ULONG *ret_count, bool *ret_is_all, struct err *err)
 {
 	const CK_ULONG half = PKCS11_NAMESAKES_MAX / 2;
 	CK_ULONG count = 0, more = 0;
 	enum rc rc = pkcs11_find_objects(session, PKCS11_ANY_CLASS, id, label, objects, PKCS11_NAMESAKES_MAX, &count, err);
 
-	if (rc == RC_OK && count == PKCS11_NAMESAKES_MAX) {
+	*ret_is_all = count < PKCS11_NAMESAKES_MAX;
+	if (rc == RC_OK && !*ret_is_all) {
 		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, id, label, objects, half, &count, err);
 		if (rc == RC_OK)
 			rc = pkcs11_find_objects(session, CKO_PUBLIC_KEY, id, label, objects + count, half, &more, err);
@@ -115,10 +116,11 @@ enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, cons
 {
 	CK_OBJECT_HANDLE objects[PKCS11_NAMESAKES_MAX];
 	CK_ULONG count = 0;
-	enum rc rc = pair_search(session, id, label, objects, &count, err);
+	bool is_all = true;
+	enum rc rc = pair_search(session, id, label, objects, &count, &is_all, err);
 
 	ret_pair->private_count = ret_pair->public_count = 0;
-	ret_pair->has_certificate = false;
+	ret_pair->has_certificate = !is_all; /* among so many there may be one */
 	for (CK_ULONG i = 0; i < count && rc == RC_OK; i++) {
 		struct pkcs11_facts facts;
 

@@ -226,5 +226,6 @@ enum rc pkcs11_publish(struct token_key *key, const struct token_objects *object
 			     ? pkcs11_certificate_check(objects->certificate, buf_span(&PKCS11_KEY(key)->spki), err)
 			     : RC_OK;
 
+	pkcs11_key_accompany(PKCS11_KEY(key));
 	return rc == RC_OK ? pkcs11_run_change(PKCS11(key->token), publish_work, &publish, err) : rc;
 }

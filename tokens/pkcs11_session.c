@@ -176,6 +176,12 @@ static void queue_leave(struct pkcs11_token *token, struct pkcs11_waiter *waiter
 		queue_wake(token);
 }
 
+/* PKCS#11 2.40, 5.6: a token may also say so of a session too many. */
+static bool is_crowded(CK_RV rv)
+{
+	return rv == CKR_SESSION_COUNT || rv == CKR_DEVICE_MEMORY || rv == CKR_HOST_MEMORY;
+}
+
 /* Inside the module, with the token's mutex. */
 static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, struct pkcs11_waiter *waiter,
 			    struct pkcs11_session **ret_session, bool *ret_gone, struct err *err)
@@ -202,7 +208,7 @@ static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, str
 				break;
 			}
 			/* Others have taken the rest of the token's sessions: we live with those we have. */
-			if (rv == CKR_SESSION_COUNT && open_count(token) > 0) {
+			if (is_crowded(rv) && open_count(token) > 0) {
 				token->session_max = open_count(token);
 				continue;
 			}

@@ -135,6 +135,7 @@ static void a_key_that_is_not_called_as_ours_is_not_touched(void **state)
 	static const struct token_key_name foreign[] = {
 		{ .label = "somebody-else", .id = { 1 } },
 		{ .label = "hwacme-amf-00000000000000000000000000000000", .id = { 1 } },
+		{ .label = "hwacme-amf-00000000000000000000000000000000" },
 		{ .label = "hwacme-01000000000000000000000000000000x", .id = { 1 } },
 	};
 	struct token *token = contract_open(*state);
@@ -150,11 +151,29 @@ static void a_key_that_is_not_called_as_ours_is_not_touched(void **state)
 	token_close(token);
 }
 
+static void made_by_another_keyd(const char *token_name, const struct token_key_name *name)
+{
+	struct keyd_process another = { .config = keyd.config };
+	struct remote_link *link = keyd_process_link(&another);
+	struct token *token = NULL;
+	struct token_key *key = NULL;
+	struct err err = { 0 };
+
+	assert_non_null(link);
+	contract_expect(remote_open(link, token_name, &token, &err), RC_OK, &err, "open");
+	contract_expect(token_generate(token, name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate by another keyd");
+	token_key_free(key);
+	token_close(token);
+	remote_link_free(link);
+	keyd_process_kill(&another);
+}
+
 /* keyd looks for no key of a name that it has drawn itself; what the engine, or an earlier keyd, says of a name is not believed. */
 static void a_name_that_keyd_has_drawn_is_fresh_once_and_for_that_keyd_alone(void **state)
 {
 	struct token *token = contract_open(*state);
 	struct token_key_name name;
+	struct token_info info;
 	struct token_key *key = NULL, *other = NULL;
 	struct err err = { 0 };
 
@@ -166,9 +185,12 @@ static void a_name_that_keyd_has_drawn_is_fresh_once_and_for_that_keyd_alone(voi
 	contract_sign(key, TOKEN_ECDSA, TOKEN_SHA256);
 	contract_drop(key);
 	contract_expect(remote_key_name(engine_link, "amf", 7, &name, &err), RC_OK, &err, "draw");
+	made_by_another_keyd(token->name, &name);
 	kill(keyd.pid, SIGKILL);
-	contract_expect(token_generate(token, &name, KEY_EC_P256, &key, &err), RC_OK, &err, "generate by a new keyd");
-	contract_drop(key);
+	contract_expect(token_info(token, &info, &err), RC_OK, &err, "start a new keyd");
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &other, &err), RC_INPUT, &err, "generate by a new keyd");
+	assert_null(other);
+	contract_expect(token_erase_name(token, &name, &err), RC_OK, &err, "erase");
 	contract_expect(remote_key_name(engine_link, "a b", 7, &name, &err), RC_INPUT, &err, "draw for what no label can hold");
 	token_close(token);
 }

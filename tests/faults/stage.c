@@ -115,6 +115,16 @@ enum rc stage_with_new_key(struct stage *stage, struct err *err)
 	return rc == RC_OK ? stage_generate(stage, err) : rc;
 }
 
+enum rc stage_with_found_key(struct stage *stage, struct err *err)
+{
+	enum rc rc = stage_with_new_key(stage, err);
+
+	if (rc != RC_OK)
+		return rc;
+	token_key_free(TAKE(stage->key));
+	return token_find(stage->token, &stage->made, &stage->key, err);
+}
+
 /* With a label that the key does not have, and a certificate as issuer. */
 enum rc stage_publish(struct stage *stage, struct err *err)
 {

@@ -28,6 +28,8 @@ stage_act stage_nothing, stage_open, stage_find, stage_generate, stage_sign, sta
 stage_act stage_open_tried;
 /* To begin with: the kept key, the same after a signature, or a new one. */
 stage_act stage_with_key, stage_with_used_key, stage_with_new_key;
+/* The new one again, as another process finds it. */
+stage_act stage_with_found_key;
 
 /* Fresh, with a name for a key. */
 void stage_begin(struct stage *stage, const struct world *world);

@@ -30,7 +30,7 @@ static void a_drawn_name_is_fresh_once(void **state)
 
 static void a_name_from_elsewhere_is_not_fresh(void **state)
 {
-	static const struct token_key_name client = { .label = "oam-client" };
+	static const struct token_key_name empty = { .label = "hwacme-amf-00000000000000000000000000000000" };
 	struct token_key_name labelled = drawn(), altered = drawn();
 
 	(void)state;
@@ -39,7 +39,7 @@ static void a_name_from_elsewhere_is_not_fresh(void **state)
 	snprintf(labelled.label, sizeof(labelled.label), "oam-client");
 	assert_false(fresh_names_take(&labelled));
 	/* An id of zeros is that of a key that is not of our making, and of an empty place. */
-	assert_false(fresh_names_take(&client));
+	assert_false(fresh_names_take(&empty));
 }
 
 static void the_oldest_is_forgotten(void **state)
