@@ -183,7 +183,8 @@ enum rc store_retired_of(struct store *store, const char *certificate, int64_t n
 enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,
 			    int64_t *ret_first_at, struct err *err) HWA_CHECKED;
 /* Those that were to wait until after `latest`, as they are when the clock was ahead, wait until then: how many.  None of a certificate
- * that is not valid yet at `now`: then it is now that the clock is wrong. */
+ * that is not valid yet at `now`: then it is now that the clock is wrong.  (By less than that certificate is old it may be wrong all the
+ * same, and the wait is shorter by as much.) */
 enum rc store_retired_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err) HWA_CHECKED;
 enum rc store_retired_drop(struct store *store, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 

@@ -15,6 +15,7 @@
 #include "output.h"
 #include "probe.h"
 #include "renewal_tell.h"
+#include "service_plan.h"
 
 #define OVERDUE_MAX 32 /* of all certificates; more are seen when these are gone */
 
@@ -156,14 +157,16 @@ static void suggestion_text(const struct renewal_info *info)
 		printf("    explained %s\n", info->explanation);
 }
 
-static void service_text(const struct row *row)
+static void service_text(const struct row *row, int64_t now)
 {
 	const struct store_service *service = &row->record.service;
+	/* Which may be sooner than was written down: by a clock that was ahead, as it may be. */
+	int64_t again = service_next(row->certificate, &row->record, now).when;
 	char last[CLOCK_TEXT_MAX], next[CLOCK_TEXT_MAX];
 
 	if (service->attempts)
 		printf("    service   failed %u in a row, last %s, again %s: %s\n", service->attempts,
-		       clock_print(service->failed_at, last), clock_print(service->retry_at, next), service->last_error);
+		       clock_print(service->failed_at, last), clock_print(again, next), service->last_error);
 	else if (service->probed_at)
 		printf("    service   probe passed %s\n", clock_print(service->probed_at, last));
 	if (service->revoke_failures)
@@ -190,7 +193,7 @@ static void row_text(const struct row *row, int64_t now)
 			printf("    objects   %s\n", record->service.published);
 		printf("    live      %s\n", row->live_error.text[0] ? row->live_error.text : row->live);
 	}
-	service_text(row);
+	service_text(row, now);
 	if (row->overdue)
 		printf("    erase     key \"%s\" in token \"%s\", superseded, should be gone since %s; `hwacme renew %s` tries "
 		       "again and "

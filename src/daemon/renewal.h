@@ -93,8 +93,8 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
  * time.  Returns how many were erased; *err has the last failure, if there was one. */
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);
 
-/* What was superseded while the clock was ahead, keys to be erased and certificates to be revoked, waits no longer than what is superseded
- * now.  Before certificates are planned: when the clock was set, or may have been. */
+/* What was superseded while the clock was ahead, keys to be erased and certificates to be revoked, waits no longer than the longest
+ * wait of any policy.  Before certificates are planned: when the clock was set, or may have been. */
 void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now);
 
 /* The same for the oldest few of one certificate in the token in which it is to have another key: however fast it is renewed, its superseded keys do not

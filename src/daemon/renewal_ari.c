@@ -107,8 +107,10 @@ const char *renewal_ari_replaces(const struct config_policy *policy, const struc
 void renewal_ari_start(struct store_certificate *record, const char *id, int64_t now)
 {
 	struct renewal_info *info = &record->renewal_info;
-	/* Half of a lifetime from when it came here, by the clock that says now: one that is ahead is late in every lifetime. */
-	int64_t since = record->issued_at <= now ? record->issued_at : record->not_before;
+	/* Half of a lifetime from when it came here, by the clock that says now: one that is ahead is late in every lifetime.  Where
+	 * the clock was set since, its own beginning is the better word. */
+	int64_t since =
+		record->issued_at <= now && record->issued_at > record->not_before ? record->issued_at : record->not_before;
 	bool was_wanted = info->at && info->at <= now && now < since + (record->not_after - record->not_before) / 2;
 
 	*info = (struct renewal_info){ .early = was_wanted ? info->early + (info->early < UINT32_MAX) : 0,

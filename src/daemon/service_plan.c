@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
+
 #define BACK_OFF_FIRST INT64_C(60)
 #define BACK_OFF_LAST  INT64_C(3600)
 
@@ -53,6 +55,12 @@ static int64_t retry_at(const struct store_service *service, int64_t now)
 	return service->failed_at > now ? now : service->retry_at;
 }
 
+/* No CA is obeyed for longer, and no back-off is as long. */
+static int64_t revoke_at(const struct store_service *service, int64_t now)
+{
+	return service->revoke_failures && service->revoke_at > now + CLOCK_RETRY_MAX + 1 ? now : service->revoke_at;
+}
+
 struct service_plan service_next(const struct config_certificate *certificate, const struct store_certificate *record,
 				 int64_t now)
 {
@@ -77,7 +85,7 @@ struct service_plan service_next(const struct config_certificate *certificate, c
 			     service->probed_at > now ? now : service->probed_at + certificate->probe.every);
 	/* What was replaced goes when its successor is proven, and not before. */
 	if (service->revoke_at)
-		take_earlier(&plan, SERVICE_REVOKE, service->revoke_at);
+		take_earlier(&plan, SERVICE_REVOKE, revoke_at(service, now));
 	if (service->prune_at)
 		take_earlier(&plan, SERVICE_PRUNE, service->prune_at);
 	return plan;

@@ -88,6 +88,10 @@ static void a_certificate_that_is_wanted_anew_at_once_is_counted_by_any_clock(vo
 	record.issued_at = NOW + ahead;
 	renewal_ari_start(&record, "c.d", NOW);
 	assert_int_equal(record.renewal_info.early, 1);
+	record = right;
+	record.issued_at = NOW - ahead;
+	renewal_ari_start(&record, "c.d", NOW);
+	assert_int_equal(record.renewal_info.early, 1);
 	/* In its second half it may be wanted anew, and nobody suggested anything in the last case. */
 	record = right;
 	record.issued_at = record.not_before = NOW - life / 2;

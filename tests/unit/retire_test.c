@@ -226,9 +226,31 @@ static void those_that_stay_do_not_hide_one_that_may_go(void **state)
 	assert_int_equal(keys_in(hsm_name), 0);
 }
 
+/* By a clock that was ahead: once it is right, no key waits for longer than the longest policy says. */
+static void what_was_retired_by_a_clock_that_was_ahead_is_erased_in_time(void **state)
+{
+	struct store_certificate record = { .generation = 0 };
+	int64_t now = clock_now();
+
+	(void)state;
+	policies[0].retire_after = 3 * INT64_C(86400);
+	rotate(&record, &certificates[0], FAR);
+	record.not_before = now - 60;
+	rotate(&record, &certificates[0], FAR);
+	/* The CA's certificate is of a time to come: the clock is behind. */
+	renewal_retire_hasten(&desk, now - 3600);
+	assert_int_equal(renewal_retire(&desk, FAR - 1, NULL), 0);
+	renewal_retire_hasten(&desk, now);
+	assert_int_equal(renewal_retire(&desk, now + policies[0].retire_after - 1, NULL), 0);
+	assert_int_equal(renewal_retire(&desk, now + policies[0].retire_after, NULL), 1);
+	policies[0].retire_after = 0;
+	erase_all(&record);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_retired_by_a_clock_that_was_ahead_is_erased_in_time),
 		cmocka_unit_test(rotations_leave_one_key),
 		cmocka_unit_test(a_renewal_that_makes_a_key_erases_what_is_due_of_its_own),
 		cmocka_unit_test(a_key_that_may_be_in_use_stays_until_its_certificate_has_expired),

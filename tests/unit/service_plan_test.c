@@ -158,6 +158,10 @@ static void what_a_clock_that_was_ahead_wrote_down_is_not_waited_for(void **stat
 	record.state = CERT_IN_SERVICE;
 	record.service = (struct store_service){ .deployed_at = NOW + 62 * DAY, .probed_at = NOW + 62 * DAY };
 	EXPECT(BOTH, record, SERVICE_PROBE, NOW);
+	record.service = (struct store_service){ .deployed_at = NOW, .revoke_failures = 1, .revoke_at = NOW + 62 * DAY };
+	EXPECT(HOOK, record, SERVICE_REVOKE, NOW);
+	record.service.revoke_at = NOW + DAY;
+	EXPECT(HOOK, record, SERVICE_REVOKE, NOW + DAY);
 }
 
 int main(void)
