@@ -59,6 +59,7 @@ def limits_all(bench, options):
     rows = [limits.server_limit(bench.lab, connections, 300, f"limit{connections}") for connections in (1, 4, 8)]
     bench.pebble.stop()
     rows += limits.token_limits(bench, [clients.HwacmeHsm, clients.HwacmeTpm], options.limit_seconds, options.jobs)
+    rows += limits.shared_limits(rows, ("SoftHSM", "swtpm"))
     return rows + limits.processor_limits()
 
 

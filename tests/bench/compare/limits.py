@@ -6,6 +6,7 @@ import subprocess
 
 from .clients import SoftHsm
 from .server import DIRECTORY
+from .targets import REQUESTS_MINIMUM
 
 
 def one_line(argv, env=None):
@@ -15,11 +16,18 @@ def one_line(argv, env=None):
     return done.stdout.split()
 
 
+def machine_busy_ms():
+    """Of all processors together, whoever used them: also a swtpm's, and the kernel's own threads'."""
+    user, nice, system, _, _, interrupts, soft = (int(word) for word in pathlib.Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + interrupts + soft) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def server_limit(lab, connections, count, prefix):
     """A client that does as little as the protocol lets it, with software keys (acme_load.c)."""
     program = str(pathlib.Path(os.environ["BUILD"]) / "tests/acme_load")
+    before = machine_busy_ms()
     rate, cpu_us, requests = one_line([program, DIRECTORY, f"{lab}/trust.pem", str(count), str(connections), prefix])
-    return {"limit": f"Pebble, by {connections} connection{'s' if connections > 1 else ''}", "per_second": float(rate),
+    return {"machine_ms_each": (machine_busy_ms() - before) / count, "limit": f"Pebble, by {connections} connection{'s' if connections > 1 else ''}", "per_second": float(rate),
             "cpu_ms_each": float(cpu_us) / 1000, "requests_each": float(requests)}
 
 
@@ -39,11 +47,25 @@ def token_limits(bench, kinds, seconds, callers):
         for way, argv in ways:
             for keys in (True, False):
                 words = [program, *(["-g"] if keys else []), *argv, str(callers), str(seconds)]
+                before = machine_busy_ms()
                 rate, cpu_us = one_line(words, client.env())
+                busy = (machine_busy_ms() - before) / (float(rate) * seconds)
                 what = "key, signature, erased" if keys else "signatures"
                 rows.append({"limit": f"{kind.name.split(', ')[1]}, {way}, {callers} callers: {what}", "per_second": float(rate),
-                             "cpu_ms_each": float(cpu_us) / 1000})
+                             "cpu_ms_each": float(cpu_us) / 1000, "machine_ms_each": busy})
     return rows
+
+
+def shared_limits(rows, tokens):
+    """What these processors allow when all have to be on them: the server and a minimal client, and what the token does for a certificate."""
+    cores = os.cpu_count()
+    server = min(row["machine_ms_each"] for row in rows if row["limit"].startswith("Pebble"))
+    for token in tokens:
+        key, signature = (next(row["machine_ms_each"] for row in rows if row["limit"].startswith(f"{token}, its") and row["limit"].endswith(what))
+                          for what in (": key, signature, erased", ": signatures"))
+        # the request for the certificate is in the first of them
+        yield {"limit": f"all on these {cores} processors: Pebble, a minimal client, {token}",
+               "per_second": cores * 1000 / (server + key + REQUESTS_MINIMUM * signature)}
 
 
 def processor_limits():

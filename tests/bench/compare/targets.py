@@ -48,6 +48,9 @@ def fleet(rows, limits, size, token):
         bound = min(max(bounds), max(keys))
         whose = "Pebble" if bound == max(bounds) else token
         yield f"{what}: rate / limit that binds, {whose}", rate / bound, "at least 0.8", rate >= 0.8 * bound
+    shared = [limit["per_second"] for limit in limits if limit["limit"].startswith("all on") and limit["limit"].endswith(token)]
+    if shared:
+        yield f"{what}: rate / what all of it on these processors allows", rate / shared[0], "at least 0.8", rate >= 0.8 * shared[0]
     for key, figure, most in (("cpu_ms_each", "CPU", 1), ("pss_mib", "memory (PSS)", 1 / 2)):
         if peers:
             lean = min(peers, key=lambda row, key=key: row[key])
