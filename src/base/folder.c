@@ -97,17 +97,20 @@ static bool make_exactly(int parent, const char *name, mode_t mode)
 	return mkdirat(parent, name, mode) == 0 && fchmodat(parent, name, mode, 0) == 0;
 }
 
-enum rc folder_open(int parent, const char *name, const char *path, mode_t make, int *ret_fd, struct err *err)
+/* What root makes in a directory of another user is that user's, as if that user had made it.  Where root may not give it away it stays
+ * root's, which is no failure of what is being done. */
+static void give_to_owner_of(int folder, int made)
+{
+	struct stat status;
+
+	if (geteuid() == 0 && fstat(folder, &status) == 0 && status.st_uid != 0)
+		(void)!fchown(made, status.st_uid, status.st_gid);
+}
+
+static enum rc open_checked(int parent, const char *name, const char *path, int *ret_fd, struct err *err)
 {
 	struct stat status, above;
 	enum rc rc = RC_OK;
-
-	if (make && make_exactly(parent, name, make))
-		rc = folder_sync(parent, path, err);
-	else if (make && errno != EEXIST)
-		rc = fail(err, "make", path, NULL);
-	if (rc != RC_OK)
-		return rc;
 	int fd = openat(parent, name, DIRECTORY | O_NOFOLLOW);
 	if (fd < 0) {
 		int number = errno;
@@ -132,7 +135,24 @@ enum rc folder_make(int parent, const char *name, const char *path, mode_t mode,
 {
 	if (!make_exactly(parent, name, mode))
 		return fail(err, "make", path, NULL);
-	return folder_open(parent, name, path, 0, ret_fd, err);
+	enum rc rc = open_checked(parent, name, path, ret_fd, err);
+	if (rc == RC_OK)
+		give_to_owner_of(parent, *ret_fd);
+	return rc;
+}
+
+enum rc folder_open(int parent, const char *name, const char *path, mode_t make, int *ret_fd, struct err *err)
+{
+	bool is_made = make && make_exactly(parent, name, make);
+
+	if (make && !is_made && errno != EEXIST)
+		return fail(err, "make", path, NULL);
+	enum rc rc = is_made ? folder_sync(parent, path, err) : RC_OK;
+	if (rc == RC_OK)
+		rc = open_checked(parent, name, path, ret_fd, err);
+	if (rc == RC_OK && is_made)
+		give_to_owner_of(parent, *ret_fd);
+	return rc;
 }
 
 /* "/a/b" into "/a" and "b"; a name alone lies in ".". */
@@ -231,6 +251,7 @@ enum rc folder_begin(int folder, const char *path, const struct folder_file *fil
 		return refuse(err, path, file->name, type_name(status.st_mode));
 	if (fd < 0)
 		return fail(err, "create", path, file->name);
+	give_to_owner_of(folder, fd);
 	enum rc rc = fill(fd, path, file, content, err);
 	if (rc == RC_OK) {
 		*ret_fd = fd;
@@ -295,6 +316,7 @@ enum rc folder_open_file(int folder, const char *path, const char *name, int *re
 
 	if (fd >= 0) {
 		*ret_fd = fd;
+		give_to_owner_of(folder, fd);
 		return fchmod(fd, FILE_MADE) == 0 ? RC_OK : fail(err, "set the mode of", path, name);
 	}
 	if (errno != EEXIST)

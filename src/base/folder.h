@@ -7,7 +7,8 @@
  * is trusted with what lies below.  There all is opened below a descriptor, belongs to us, to root or to the owner of
  * the directory it lies in, and is nobody else's to write in.
  *
- * Modes are exact under any umask.  What was made or written is on disk on return.
+ * Modes are exact under any umask.  What root makes in a directory of another user is that user's, so that the daemon can go on with what a
+ * command of root's began.  What was made or written is on disk on return.
  */
 #ifndef HWA_FOLDER_H
 #define HWA_FOLDER_H
@@ -18,7 +19,7 @@
 #include "bytes.h"
 #include "err.h"
 
-/* How a new file is to be; owner and group (uid_t)-1, (gid_t)-1: as they come. */
+/* How a new file is to be; owner and group (uid_t)-1, (gid_t)-1: ours, or where root writes for another user, that user's. */
 struct folder_file {
 	const char *name;
 	mode_t mode;

@@ -273,6 +273,54 @@ static void a_file_to_write_in_is_ours_alone(void **state)
 	assert_int_equal(unlinkat(top_fd, "it", 0), 0);
 }
 
+static void expect_owner(const char *name, uid_t owner, gid_t group)
+{
+	struct stat status;
+
+	assert_int_equal(lstat(path_of(name), &status), 0);
+	assert_int_equal(status.st_uid, owner);
+	assert_int_equal(status.st_gid, group);
+}
+
+/* So that a daemon with a user of its own can go on where a command of root's left off. */
+static void what_root_makes_in_the_directory_of_another_user_is_that_users(void **state)
+{
+	struct err err = { 0 };
+	int user = -1, fd = -1;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(folder_make(top_fd, "user", path_of("user"), 0755, &user, &err), RC_OK);
+	expect_owner("user", 0, getegid());
+	assert_int_equal(fchown(user, STRANGER, STRANGER + 1), 0);
+	assert_int_equal(folder_make(user, "new", path_of("user/new"), 0755, &fd, &err), RC_OK);
+	expect_owner("user/new", STRANGER, STRANGER + 1);
+	assert_int_equal(
+		folder_write(fd, path_of("user/new"), &(struct folder_file){ "file", 0640, AS_IT_COMES }, span_text("x"), &err),
+		RC_OK);
+	expect_owner("user/new/file", STRANGER, STRANGER + 1);
+	assert_int_equal(mode_of("user/new/file"), 0640);
+	assert_int_equal(folder_write(fd, path_of("user/new"), &(struct folder_file){ "given", 0640, (uid_t)-1, 4713 },
+				      span_text("x"), &err),
+			 RC_OK);
+	expect_owner("user/new/given", STRANGER, 4713);
+	close(fd);
+	assert_int_equal(folder_open(user, "made", path_of("user/made"), 0700, &fd, &err), RC_OK);
+	expect_owner("user/made", STRANGER, STRANGER + 1);
+	close(fd);
+	assert_int_equal(folder_open_file(user, path_of("user"), "lock", &fd, &err), RC_OK);
+	expect_owner("user/lock", STRANGER, STRANGER + 1);
+	assert_int_equal(mode_of("user/lock"), 0600);
+	close(fd);
+	assert_int_equal(folder_remove(user, path_of("user"), "new", &err), RC_OK);
+	assert_int_equal(folder_remove(user, path_of("user"), "made", &err), RC_OK);
+	assert_int_equal(fchown(user, 0, 0), 0);
+	assert_int_equal(unlinkat(user, "lock", 0), 0);
+	close(user);
+	assert_int_equal(rmdir(path_of("user")), 0);
+}
+
 static void a_directory_with_a_directory_in_it_is_not_removed(void **state)
 {
 	struct err err = { 0 };
@@ -297,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_new_or_not_written),
 		cmocka_unit_test(reading_waits_for_nobody_and_ends),
 		cmocka_unit_test(a_file_to_write_in_is_ours_alone),
+		cmocka_unit_test(what_root_makes_in_the_directory_of_another_user_is_that_users),
 		cmocka_unit_test(a_directory_with_a_directory_in_it_is_not_removed),
 	};
 
