@@ -31,6 +31,7 @@ struct command_line {
 	bool with_certificate_key;
 	bool try_it, yes; /* token audit --try; token gc --yes */
 	bool probe;       /* status --probe */
+	bool config_only; /* check --config-only */
 	char **words;     /* what follows the command's name */
 	int word_count;
 };

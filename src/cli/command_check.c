@@ -329,6 +329,18 @@ static void check_clock(struct check *check)
 	report(check, "clock", "this machine", EXIT_FAILED, err.rc != RC_OK ? &err : NULL, good);
 }
 
+static void check_config(struct check *check)
+{
+	report(check, "config", check->config->path, EXIT_USAGE, NULL, "understood");
+}
+
+static enum exit_status tell(const struct check *check)
+{
+	if (check->line->json)
+		output_json(json_pack("{s:O}", "checks", check->rows));
+	return check->status;
+}
+
 enum exit_status command_check(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
@@ -341,6 +353,11 @@ enum exit_status command_check(const struct command_line *line)
 	enum exit_status status = command_config(line, &config);
 	if (status != EXIT_DONE)
 		return status;
+	struct check check = { .line = line, .config = config, .rows = rows };
+	if (line->config_only) {
+		check_config(&check);
+		return tell(&check);
+	}
 	enum rc rc = processes_start(config, &processes, &err);
 	if (rc == RC_OK)
 		rc = store_open_readonly(config->state, &store, &err);
@@ -348,9 +365,10 @@ enum exit_status command_check(const struct command_line *line)
 		rc = RC_OK;
 	if (rc == RC_OK)
 		rc = keyring_new(config, processes_keyd(processes), &keyring, &err);
-	struct check check = { .line = line, .config = config, .keyring = keyring, .store = store, .rows = rows };
+	check.keyring = keyring;
+	check.store = store;
 	if (rc == RC_OK) {
-		report(&check, "config", config->path, EXIT_USAGE, NULL, "understood");
+		check_config(&check);
 		check_users(&check);
 		check_programs(&check);
 		rc = sandbox_engine(config, &err);
@@ -369,7 +387,5 @@ enum exit_status command_check(const struct command_line *line)
 	check_custody(&check);
 	check_authorities(&check);
 	check_challenges(&check);
-	if (line->json)
-		output_json(json_pack("{s:O}", "checks", rows));
-	return check.status;
+	return tell(&check);
 }

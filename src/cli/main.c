@@ -27,7 +27,8 @@ static const struct command COMMANDS[] = {
 	{ "status", "[NAME] [--probe]", "what is held, where, until when; next renewal and why; last error; journal of NAME",
 	  command_status, true },
 	{ "plan", "[--days N]", "what will be renewed when and why, and how many each day", command_plan, false },
-	{ "check", "", "tries configuration, token login, custody of keys, CA and disk; changes nothing", command_check, false },
+	{ "check", "[--config-only]", "tries configuration, token login, custody of keys, CA and disk; changes nothing",
+	  command_check, false },
 	{ "token", "list|keys|audit|gc",
 	  "list: what tokens are and can do; keys: whose, how old, how kept;\n" HELP_INDENT
 	  "audit: whether each key of ours is held; gc: erases those that nobody owns",
@@ -59,6 +60,7 @@ static void help(FILE *out)
 	      "  -v, --verbose             more on standard error\n"
 	      "  -h, --help                this text\n"
 	      "      --force               renew: now, although not due\n"
+	      "      --config-only         check: whether the configuration is understood, and nothing else\n"
 	      "      --probe               status: asks the services now which certificate they present\n"
 	      "      --days N              plan: so many days ahead, 1 to 366 (30)\n"
 	      "      --try                 token audit: tries to get each key out by wrapping it, which must be refused\n"
@@ -81,12 +83,26 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static bool fits(bool is_given, const struct command *command, enum exit_status (*run)(const struct command_line *line))
+{
+	return !is_given || command->run == run;
+}
+
+/* False after saying which option goes with which command. */
 static bool options_fit(const struct command_line *line, const struct command *command)
 {
-	return (!line->force || command->run == command_renew) && (!line->try_it || command->run == command_token) &&
-	       (!line->yes || command->run == command_token || command->run == command_account) &&
-	       (!line->probe || command->run == command_status) && (!line->days || command->run == command_plan) &&
-	       ((!line->reason && !line->with_certificate_key) || command->run == command_revoke);
+	bool ok = fits(line->force, command, command_renew) && fits(line->try_it, command, command_token) &&
+		  (fits(line->yes, command, command_token) || command->run == command_account) &&
+		  fits(line->probe, command, command_status) && fits(line->days, command, command_plan) &&
+		  fits(line->config_only, command, command_check) &&
+		  fits(line->reason || line->with_certificate_key, command, command_revoke);
+
+	if (!ok)
+		fputs("hwacme: --force goes with renew, --probe with status, --days with plan, --config-only with check,\n"
+		      "        --try with token audit, --yes with token gc and account deactivate, --reason and\n"
+		      "        --with-certificate-key with revoke\n",
+		      stderr);
+	return ok;
 }
 
 /* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer is an error code. */
@@ -100,34 +116,55 @@ static void harden_process(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* False: there is no such option. */
+static bool option_take(int option, struct command_line *line)
+{
+	switch (option) {
+	case 'c': line->config_path = optarg; break;
+	case 'j': line->json = true; break;
+	case 'f': line->force = true; break;
+	case 't': line->try_it = true; break;
+	case 'y': line->yes = true; break;
+	case 'r': line->reason = optarg; break;
+	case 'k': line->with_certificate_key = true; break;
+	case 'p': line->probe = true; break;
+	case 'o': line->config_only = true; break;
+	case 'd': line->days = optarg; break;
+	case 'v': line->verbose = true; break;
+	default: return false;
+	}
+	return true;
+}
+
 int cli_main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
-		{ "force", no_argument, NULL, 'f' },        { "verbose", no_argument, NULL, 'v' },
-		{ "try", no_argument, NULL, 't' },          { "yes", no_argument, NULL, 'y' },
-		{ "reason", required_argument, NULL, 'r' }, { "with-certificate-key", no_argument, NULL, 'k' },
-		{ "probe", no_argument, NULL, 'p' },        { "days", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "try", no_argument, NULL, 't' },
+		{ "yes", no_argument, NULL, 'y' },
+		{ "reason", required_argument, NULL, 'r' },
+		{ "with-certificate-key", no_argument, NULL, 'k' },
+		{ "probe", no_argument, NULL, 'p' },
+		{ "days", required_argument, NULL, 'd' },
+		{ "config-only", no_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;
 
 	harden_process();
 	while ((option = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
-		switch (option) {
-		case 'c': line.config_path = optarg; break;
-		case 'j': line.json = true; break;
-		case 'f': line.force = true; break;
-		case 't': line.try_it = true; break;
-		case 'y': line.yes = true; break;
-		case 'r': line.reason = optarg; break;
-		case 'k': line.with_certificate_key = true; break;
-		case 'p': line.probe = true; break;
-		case 'd': line.days = optarg; break;
-		case 'v': line.verbose = true; break;
-		case 'h': help(stdout); return EXIT_DONE;
-		default: fputs("hwacme --help shows the commands and options\n", stderr); return EXIT_USAGE;
+		if (option == 'h') {
+			help(stdout);
+			return EXIT_DONE;
+		}
+		if (!option_take(option, &line)) {
+			fputs("hwacme --help shows the commands and options\n", stderr);
+			return EXIT_USAGE;
 		}
 	}
 	if (optind >= argc) {
@@ -139,13 +176,8 @@ int cli_main(int argc, char **argv)
 		fprintf(stderr, "hwacme: no command \"%s\"; hwacme --help lists them\n", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (!options_fit(&line, command)) {
-		fputs("hwacme: --force goes with renew, --probe with status, --days with plan, --try with token audit, --yes "
-		      "with\n"
-		      "        token gc and account deactivate, --reason and --with-certificate-key with revoke\n",
-		      stderr);
+	if (!options_fit(&line, command))
 		return EXIT_USAGE;
-	}
 	line.words = argv + optind + 1;
 	line.word_count = argc - optind - 1;
 	if (line.word_count && !command->takes_words) {

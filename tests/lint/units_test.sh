@@ -19,7 +19,7 @@ grep -q '^ExecStart=/usr/bin/hwacme run$' "$tree/lib/systemd/system/hwacme.servi
 # Judged with the program where it is now: systemd looks whether it is there.
 mkdir "$work/units"
 cp "$tree/lib/systemd/system/hwacme.socket" "$work/units/"
-sed -E "s|^ExecStart=[^ ]+|ExecStart=$tree/bin/hwacme|" "$tree/lib/systemd/system/hwacme.service" >"$work/units/hwacme.service"
+sed -E "s|^(Exec[A-Za-z]+)=/usr/bin/hwacme|\1=$tree/bin/hwacme|" "$tree/lib/systemd/system/hwacme.service" >"$work/units/hwacme.service"
 cd "$work/units"
 # With every drop-in, and judged so too: what they add must not cost what the unit has.
 cp -r "$tree/share/doc/hwacme/examples/hwacme.service.d" .
