@@ -11,6 +11,8 @@
 
 #include "clock.h"
 
+#define STATUS_MAX 256
+
 void notify_send(const char *state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -28,6 +30,14 @@ void notify_send(const char *state)
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
 	close(fd);
+}
+
+void notify_status(const char *text)
+{
+	char state[STATUS_MAX];
+
+	snprintf(state, sizeof(state), "STATUS=%s", text);
+	notify_send(state);
 }
 
 void notify_reloading(void)

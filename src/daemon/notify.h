@@ -4,6 +4,8 @@
 
 /* "READY=1", "STOPPING=1", "WATCHDOG=1"; several lines with "\n".  Not being heard is no failure of ours. */
 void notify_send(const char *state);
+/* What systemctl status shows under "Status"; one line. */
+void notify_status(const char *text);
 /* "RELOADING=1" and the time, as Type=notify-reload wants it. */
 void notify_reloading(void);
 

@@ -23,7 +23,8 @@ struct supervisor {
 	int signals, heart;
 	pid_t engine;     /* 0: none */
 	bool was_at_work; /* ever */
-	bool is_stopping, is_reloading, owes_ready;
+	bool is_stopping, is_reloading, owes_ready, owes_status;
+	int64_t config_at;                     /* unix time: when the configuration that is in force was read */
 	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
 	int64_t heard_at;                      /* when the engine last was */
 	int64_t told_at;                       /* when the service manager last heard of us */
@@ -64,6 +65,22 @@ static int engine_main(struct supervisor *supervisor, pid_t parent, int heart)
 	return supervisor->terms->engine(supervisor->terms->ctx, heart);
 }
 
+/* An operator who looks at the service sees it without the log. */
+static void failure_tell(const char *text)
+{
+	log_event(LOG_ERROR, "%s", text);
+	notify_status(text);
+}
+
+static void work_tell(const struct supervisor *supervisor)
+{
+	char read_at[CLOCK_TEXT_MAX], text[128];
+
+	snprintf(text, sizeof(text), "at work with the configuration that was read %s",
+		 clock_print(supervisor->config_at, read_at));
+	notify_status(text);
+}
+
 /* Again later when there is no process to be had. */
 static void engine_start(struct supervisor *supervisor)
 {
@@ -71,6 +88,7 @@ static void engine_start(struct supervisor *supervisor)
 	int ends[2];
 
 	supervisor->start_at = 0;
+	supervisor->owes_status = true;
 	supervisor->started_at = supervisor->heard_at = clock_monotonic_ms();
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
 		supervisor->engine = fork();
@@ -112,6 +130,10 @@ static void on_heart(struct supervisor *supervisor)
 		notify_send(is_ready ? "READY=1\nWATCHDOG=1" : "WATCHDOG=1");
 		supervisor->told_at = now;
 	}
+	if (supervisor->owes_status && !supervisor->kill_at) {
+		work_tell(supervisor);
+		supervisor->owes_status = false;
+	}
 	supervisor->was_at_work = true;
 	supervisor->owes_ready = supervisor->owes_ready && !is_ready;
 }
@@ -124,9 +146,10 @@ static void on_signal(struct supervisor *supervisor)
 		return;
 	if (signal.ssi_signo == SIGHUP && !supervisor->is_stopping) {
 		if (!supervisor->terms->is_sound(supervisor->terms->ctx)) {
-			log_event(LOG_ERROR, "the changed configuration is not taken; what was read before stays in force");
+			failure_tell("the changed configuration is not taken; what was read before stays in force");
 			return;
 		}
+		supervisor->config_at = clock_now();
 		log_event(LOG_INFO, "the configuration is read again");
 		notify_reloading();
 		supervisor->owes_ready = true;
@@ -144,6 +167,7 @@ static void on_signal(struct supervisor *supervisor)
 static void plan_restart(struct supervisor *supervisor, int status)
 {
 	int64_t now = clock_monotonic_ms();
+	char text[128];
 
 	if (supervisor->is_reloading) {
 		supervisor->is_reloading = false;
@@ -156,9 +180,10 @@ static void plan_restart(struct supervisor *supervisor, int status)
 	if (supervisor->pause > SUPERVISOR_PAUSE_LAST)
 		supervisor->pause = SUPERVISOR_PAUSE_LAST;
 	supervisor->start_at = now + supervisor->pause * INT64_C(1000);
-	log_event(LOG_ERROR, "the engine ended %s %d; another is started in %u s",
-		  WIFSIGNALED(status) ? "by signal" : "with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-		  supervisor->pause);
+	snprintf(text, sizeof(text), "the engine ended %s %d; another is started in %u s",
+		 WIFSIGNALED(status) ? "by signal" : "with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		 supervisor->pause);
+	failure_tell(text);
 }
 
 /* True: we end too, with *ret_status. */
@@ -243,7 +268,7 @@ static int supervise(struct supervisor *supervisor)
 
 int supervisor_run(const struct supervisor_terms *terms)
 {
-	struct supervisor supervisor = { .terms = terms, .heart = -1, .owes_ready = true };
+	struct supervisor supervisor = { .terms = terms, .heart = -1, .owes_ready = true, .config_at = clock_now() };
 	sigset_t ours;
 
 	sigemptyset(&ours);

@@ -23,6 +23,7 @@ logged() { grep -q -- "$1" "$LAB/run.log"; }
 run_start
 lab_wait 30 "both certificates" all_in_service 2
 lab_wait 10 "READY" has_said READY=1 1
+lab_wait 10 "what it is doing" has_said 'STATUS=at work with the configuration that was read 20' 1
 [ "$(engine | wc -l)" = 1 ] || fail "engines: $(engine)"
 
 # A second daemon has nothing to do here; other commands have, while it is idle.
@@ -47,9 +48,14 @@ hwacme check >/dev/null || fail "check beside the daemon"
 # SIGHUP: a broken configuration is refused and changes nothing; a good one is obeyed at once.
 cp "$LAB/hwacme.yaml" "$LAB/good.yaml"
 before=$(engine)
+hwacme check --config-only | grep -q "^ok *config" || fail "check --config-only of a good configuration"
 echo "nonsense: true" >>"$LAB/hwacme.yaml"
+got=0
+hwacme check --config-only || got=$?
+[ $got = 2 ] && tail -n 1 "$LAB/hwacme.log" | grep -q nonsense || fail "check --config-only: exit $got, $(tail -n 1 "$LAB/hwacme.log")"
 kill -HUP "${LAB_PIDS[run]}"
 lab_wait 10 "the refusal of a broken configuration" logged 'changed configuration is not taken'
+lab_wait 10 "the refusal in the status" has_said 'STATUS=the changed configuration is not taken' 1
 [ "$(engine)" = "$before" ] || fail "a broken configuration ended the engine"
 sed 's/name: smf/name: upf/' "$LAB/good.yaml" >"$LAB/hwacme.yaml"
 got=0

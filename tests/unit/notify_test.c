@@ -67,6 +67,8 @@ static void a_manager_hears_each_message(void **state)
 
 		notify_send("READY=1");
 		hears(fd, "READY=1");
+		notify_status("at work");
+		hears(fd, "STATUS=at work");
 		notify_reloading();
 		hears(fd, "RELOADING=1\nMONOTONIC_USEC=");
 		close(fd);
