@@ -80,7 +80,7 @@ static enum exit_status report_done(const struct command_line *line, const struc
 	AUTO(store) struct store *store = NULL;
 	struct renewal_outcome outcome = { .result = (enum renewal_result)message->result,
 					   .blame = (enum renewal_blame)message->blame,
-					   .plan = { .when = message->when } };
+					   .plan = { .what = PLAN_WAIT, .when = message->when } };
 	struct err err = { .rc = (enum rc)message->rc };
 
 	snprintf(outcome.plan.why, sizeof(outcome.plan.why), "%s", message->why);

@@ -39,6 +39,7 @@ logged "smf: live is generation 2" || fail "it was not the daemon that renewed"
 grep -q "smf: live is generation 2" "$LAB/hwacme.log" || fail "the steps were not shown"
 [ "$(stat -c %a "$LAB/state/control")" = 600 ] || fail "STATE/control has mode $(stat -c %a "$LAB/state/control")"
 hwacme renew --json | jq -e '[.certificates[] | .result] == ["not due", "not due"]' >/dev/null || fail "nothing was due"
+[ "$(hwacme renew | grep -c 'not due; next renewal 20')" = 2 ] || fail "nothing was due: $(hwacme renew)"
 hwacme renew --force amf >"$LAB/one" & one=$!
 hwacme renew --force >"$LAB/both" || fail "two who ask: $(tail -n 2 "$LAB/hwacme.log")"
 wait $one || fail "two who ask: $(tail -n 2 "$LAB/hwacme.log")"
