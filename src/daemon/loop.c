@@ -21,6 +21,7 @@ struct entry {
 	unsigned authority;      /* which, then */
 	int64_t held_until;      /* unix time, then */
 	int64_t service_at;      /* when its hook or probe is due, then; INT64_MAX: never */
+	enum renewal_call begun; /* how `renewal` was called */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 };
 
@@ -321,15 +322,18 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 
 	renewal_outcome(entry->renewal, &outcome);
 	const char *counted = renewal_counted_as(&outcome, rc);
+	/* A look that found nothing to do is no answer to who asked for more while it was made: put_back() sees to it at once. */
+	bool is_found_idle = rc == RC_OK && outcome.result == RENEWAL_NOT_DUE;
 
 	if (rc != RC_OK)
 		log_certificate_failure(entry->certificate->name, why);
 	if (counted)
 		metrics_renewal(counted);
 	pthread_mutex_lock(&loop->lock);
-	entry->call = RENEWAL_PLANNED;
+	bool is_owed = is_found_idle && entry->call > entry->begun;
+	entry->call = is_owed ? entry->call : RENEWAL_PLANNED;
 	pthread_mutex_unlock(&loop->lock);
-	if (loop->ear.done)
+	if (loop->ear.done && !is_owed)
 		loop->ear.done(loop->ear.ctx, entry->certificate, &outcome, rc, why);
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
@@ -385,9 +389,9 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 	int64_t until;
 	unsigned authority;
 	pthread_mutex_lock(&loop->lock);
-	enum renewal_call call = entry->call;
+	entry->begun = entry->call;
 	pthread_mutex_unlock(&loop->lock);
-	enum rc rc = renewal_begin(loop->desk, entry->certificate, call, &entry->renewal, &err);
+	enum rc rc = renewal_begin(loop->desk, entry->certificate, entry->begun, &entry->renewal, &err);
 
 	if (rc != RC_OK) {
 		log_certificate_failure(entry->certificate->name, &err);
@@ -486,7 +490,7 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	int64_t now = clock_monotonic_ms();
 
 	pthread_mutex_lock(&loop->lock);
-	if (!agenda_has(loop->under_way, item) && call > entry->call)
+	if (call > entry->call)
 		entry->call = call;
 	if (entry->is_held && agenda_has(loop->held[entry->authority], item)) {
 		unhold(loop, item);

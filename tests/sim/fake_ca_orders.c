@@ -282,6 +282,8 @@ void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id)
 	const char *dot = strchr(id, '.');
 	size_t at = 0;
 
+	if (ca->public.on_renewal_info)
+		ca->public.on_renewal_info();
 	if (dot && codec_base64url_decode(dot + 1, &serial, NULL) == RC_OK)
 		for (size_t i = 1; i < serial.len; i++)
 			at = at << 8 | serial.at[i];
