@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,13 @@ static bool user_become(const struct passwd *user)
 	       setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
 }
 
+/* What the service was given to become that user, AmbientCapabilities= of systemd, a program would inherit: with CAP_SETUID it is root when it
+ * likes.  A kernel that knows of none has none to give on. */
+static bool capabilities_drop(void)
+{
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 || errno == EINVAL;
+}
+
 /* Descriptors as the program finds them: nothing to read, its two ways to speak, and the one that closes when it begins. */
 static bool files_set(const struct start *start)
 {
@@ -100,7 +108,7 @@ static void child_main(const struct start *start)
 	signals_default();
 	if (files_set(start)) {
 		trouble = 3;
-		if (chdir("/") == 0 && user_become(start->user))
+		if (chdir("/") == 0 && user_become(start->user) && capabilities_drop())
 			execve(start->path, start->argv, (char *const *)(uintptr_t)start->env);
 	}
 	int number = errno;

@@ -19,7 +19,7 @@ struct program {
 };
 
 /*
- * Standard input is /dev/null, the directory is /, no other descriptor is inherited.  Standard output is appended to
+ * Standard input is /dev/null, the directory is /, no other descriptor is inherited, and no capability, unless it is root's.  Standard output is appended to
  * *ret_output, up to its maximum, or is among the last words when it is NULL; standard error always is.
  * RC_OK when it exited with 0.  RC_RETRY otherwise, with its last words, and err->code the exit status where there
  * is one.  RC_INPUT for a user who does not exist, RC_DENIED for one whom we may not become.

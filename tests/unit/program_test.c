@@ -6,14 +6,20 @@
 
 #include <cmocka.h>
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "program.h"
+
+#define ABLE 4711 /* no user of this machine */
 
 static enum rc run(const char *script, const char *verb, struct buf *output, struct err *err)
 {
@@ -141,6 +147,54 @@ static void what_cannot_be_started_says_why(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* As systemd starts a service with AmbientCapabilities=. */
+static bool become_able(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const unsigned able = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
+	struct __user_cap_data_struct data[2] = { { .effective = able, .permitted = able, .inheritable = able } };
+
+	return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setresgid(ABLE, ABLE, ABLE) == 0 && setresuid(ABLE, ABLE, ABLE) == 0 &&
+	       syscall(SYS_capset, &header, data) == 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETUID, 0, 0) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETGID, 0, 0) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL, 0, 0) == 0;
+}
+
+static int run_without_capabilities(const char *user)
+{
+	char *argv[] = {
+		(char[]){ "/bin/sh" }, (char[]){ "-c" },
+		(char[]){ "grep CapPrm /proc/self/status; id -u; ! grep -q 'Cap[PEA][a-z]*:.*[1-9a-f]' /proc/self/status" }
+	};
+	struct program program = { .argv = argv, .argc = 3, .user = user, .timeout = 20 };
+	struct err err = { 0 };
+
+	if (!become_able())
+		return 2;
+	if (program_run(&program, NULL, NULL, &err) == RC_OK)
+		return 0;
+	print_message("%s\n", err.text);
+	return 1;
+}
+
+static void a_program_has_no_capability_of_the_service(void **state)
+{
+	static const char *const users[] = { NULL, "nobody" };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+		int status = -1;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(run_without_capabilities(users[i]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +204,7 @@ int main(void)
 		cmocka_unit_test(the_last_words_are_told_in_any_language),
 		cmocka_unit_test(a_name_is_looked_up_in_path),
 		cmocka_unit_test(what_cannot_be_started_says_why),
+		cmocka_unit_test(a_program_has_no_capability_of_the_service),
 		cmocka_unit_test(a_program_that_nobody_waits_for_ends_soon),
 	};
 
