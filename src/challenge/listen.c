@@ -71,9 +71,11 @@ static enum rc address_open(const char *type, const char *text, int *ret_fd, str
 	int number = errno;
 	if (fd >= 0)
 		close(fd);
-	return err_set_raw(err, RC_RETRY, ERR_ERRNO, number,
-			   "%s: cannot listen on %s: %s; free the port, or forward it and write another one in %s: { listen: }",
-			   type, text, strerror(number), type);
+	return err_set_raw(
+		err, RC_RETRY, ERR_ERRNO, number,
+		"%s: cannot listen on %s: %s; %s, or forward it and write another one in %s: { listen: }", type, text,
+		strerror(number),
+		number == EACCES ? "have systemd open the port (hwacme.socket, listen: systemd:http-01)" : "free the port", type);
 }
 
 /* How many were handed to this very process. */

@@ -8,7 +8,7 @@ DESTDIR=$work/tree cmake --install "$BUILD" --prefix /usr >"$work/install.log"
 tree=$work/tree/usr
 for file in bin/hwacme lib/systemd/system/hwacme.service lib/systemd/system/hwacme.socket lib/sysusers.d/hwacme.conf lib/tmpfiles.d/hwacme.conf \
 	share/man/man1/hwacme.1 share/man/man5/hwacme.yaml.5 share/hwacme/hooks/dns-rfc2136 \
-	share/doc/hwacme/examples/hwacme.yaml share/doc/hwacme/examples/alerts.yaml share/doc/hwacme/examples/dashboard.json share/doc/hwacme/examples/ci.yaml share/doc/hwacme/examples/consumers/nginx-tpm.conf share/doc/hwacme/examples/apparmor/hwacme; do
+	share/doc/hwacme/examples/hwacme.yaml share/doc/hwacme/examples/50-hwacme.rules share/doc/hwacme/examples/hwacme.service.d/README.md share/doc/hwacme/examples/alerts.yaml share/doc/hwacme/examples/dashboard.json share/doc/hwacme/examples/ci.yaml share/doc/hwacme/examples/consumers/nginx-tpm.conf share/doc/hwacme/examples/apparmor/hwacme; do
 	[ -s "$tree/$file" ] || fail "$file is not installed: $(cat "$work/install.log")"
 done
 "$tree/bin/hwacme" version >/dev/null || fail "the installed program does not run"
