@@ -73,7 +73,7 @@ static bool pair_gone(struct pkcs11_session *session, const struct pkcs11_pair *
 	       (!pair->public_count || look(session, pair->public_keys[0], CKO_PUBLIC_KEY, id) == SIGHT_GONE);
 }
 
-/* With its certificates.  `ret_seen`: it was this that destroyed its objects, there was no more of it than there should be, and each
+/* With its certificates.  `ret_seen`, which may be NULL: it was this that destroyed its objects, there was no more of it than there should be, and each
  * is no object any more.  Handles alone are no proof: those of a token that was lost are void as well. */
 static enum rc all_destroy(struct pkcs11_session *session, const struct pkcs11_pair *pair, const struct token_key_name *name,
 			   bool *ret_seen, struct err *err)
@@ -83,7 +83,8 @@ static enum rc all_destroy(struct pkcs11_session *session, const struct pkcs11_p
 
 	if (rc == RC_OK)
 		rc = pair_destroy(session, pair, &all, err);
-	*ret_seen = rc == RC_OK && all && pair_gone(session, pair, name->id);
+	if (ret_seen)
+		*ret_seen = rc == RC_OK && all && pair_gone(session, pair, name->id);
 	return rc;
 }
 
@@ -130,8 +131,8 @@ static enum rc erase(struct pkcs11_session *session, void *ctx, struct err *err)
 		if (round == ERASE_ROUNDS)
 			return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "the token still has it after C_DestroyObject");
 		erasure->was_there = erasure->was_there || pair.private_count;
-		rc = all_destroy(session, &pair, &key->base.name, &is_seen, err);
-		if (is_seen && (is_searched || is_alone(key)))
+		rc = all_destroy(session, &pair, &key->base.name, is_searched || is_alone(key) ? &is_seen : NULL, err);
+		if (is_seen)
 			break;
 	}
 	if (rc == RC_OK && (rc = pkcs11_absent(session, err)) == RC_ABSENT)

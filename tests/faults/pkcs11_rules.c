@@ -26,6 +26,7 @@ static const struct {
 	{ "info", "C_GetMechanismInfo", ANY, BIT(RC_OK), "what cannot be asked for is not offered" },
 	{ "list", "*", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "a half-made key is listed with what it has" },
 	{ "custody", "C_GetAttributeValue", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "it is told what is not known" },
+	{ "erase_own", "C_GetAttributeValue", ANY, BIT(RC_OK) | THE_CLASS, "a search tells what the handles do not" },
 	{ "*", "C_GetAttributeValue", ANY, UNLESS_RETRY(RC_DENIED) | THE_CLASS,
 	  "what the token does not tell counts against the key" },
 	/* The start of a module, by libp11: a module that does not start is a token that is away. */
