@@ -93,13 +93,13 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
  * time.  Returns how many were erased; *err has the last failure, if there was one. */
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);
 
-/* What was superseded while the clock was ahead, keys to be erased and certificates to be revoked, waits no longer than the longest
- * wait of any policy.  Before certificates are planned: when the clock was set, or may have been. */
-void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now);
-
 /* The same for the oldest few of one certificate in the token in which it is to have another key: however fast it is renewed, its superseded keys do not
  * pile up.  A token that refuses is no reason not to renew. */
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now);
+
+/* What was superseded while the clock was ahead, keys to be erased and certificates to be revoked, waits no longer than the longest
+ * wait of any policy.  Before certificates are planned: when the clock was set, or may have been. */
+void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now);
 
 #define RENEWAL_OVERDUE 7200 /* seconds that a key may be there after its time: the daemon looks once an hour */
 

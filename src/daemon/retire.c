@@ -76,9 +76,7 @@ void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now)
 	(void)!store_superseded_hasten(desk->store, latest, now, &certificates, NULL);
 	if (keys || certificates)
 		log_event(LOG_INFO,
-			  "longer than any policy says were to wait: %u superseded keys, and the superseded certificates of %u "
-			  "that "
-			  "are to be revoked; until %s is enough",
+			  "%u superseded keys and the revocations of %u certificates were to wait for too long; now until %s",
 			  keys, certificates, clock_print(latest, until));
 }
 
