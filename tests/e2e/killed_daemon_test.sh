@@ -81,7 +81,7 @@ done
 # A spawner that is killed while nothing is to be done is missed at once, not at the next renewal.
 before=$(engine)
 kill_one spawner
-another() { is_whole && [ "$(engine)" != "$before" ]; }
+another() { [ "$(engine)" != "$before" ] && is_whole; }
 lab_wait 10 "another engine, with another spawner" another
 # Nobody is there to kill an engine that waits for a hook: it ends all the same, and the hook with it.
 printf '#!/bin/sh\ntouch "%s/hanging"\nexec sleep %s\n' "$LAB" $((100000 + $$)) >"$LAB/reload"

@@ -74,7 +74,12 @@ has_said RELOADING=1 1 || fail "no RELOADING=1"
 before=$(engine)
 echo "half-edited: true" >>"$LAB/hwacme.yaml"
 kill -9 "$before"
-another() { [ -n "$(engine)" ] && [ "$(engine)" != "$before" ]; }
+# Looked at once: between two looks the one that was killed would be gone, and none is not another.
+another() {
+	local now
+	now=$(engine)
+	[ -n "$now" ] && [ "$now" != "$before" ]
+}
 lab_wait 20 "another engine" another
 logged 'the engine ended by signal 9; another is started' || fail "the end of the engine was not told"
 sed -i '/^half-edited/d' "$LAB/hwacme.yaml"
