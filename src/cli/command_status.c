@@ -160,8 +160,9 @@ static void suggestion_text(const struct renewal_info *info)
 static void service_text(const struct row *row, int64_t now)
 {
 	const struct store_service *service = &row->record.service;
-	/* Which may be sooner than was written down: by a clock that was ahead, as it may be. */
-	int64_t again = service_next(row->certificate, &row->record, now).when;
+	/* Which may be sooner than was written down, by a clock that was ahead; at once where nothing is owed any more. */
+	struct service_plan wanted = service_next(row->certificate, &row->record, now);
+	int64_t again = wanted.what == SERVICE_SETTLE ? now : wanted.when;
 	char last[CLOCK_TEXT_MAX], next[CLOCK_TEXT_MAX];
 
 	if (service->attempts)

@@ -441,8 +441,8 @@ static int64_t retire(struct loop *loop)
 	unsigned due = 0;
 	struct store_retired first;
 
-	renewal_retire_hasten(loop->desk,
-			      now); /* what was under way when the clock was set may have written down its own again */
+	/* What was under way when the clock was set may have written down its own again. */
+	renewal_retire_hasten(loop->desk, now);
 	/* No call to a token, and no lock, where there is nothing to erase. */
 	enum rc rc = store_retired_page(loop->desk->store, now, 0, &first, 1, &due, &err);
 	if (rc == RC_OK && due)

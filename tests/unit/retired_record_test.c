@@ -1,54 +1,5 @@
 /* retired_record_test.c -- keys that wait to be erased, and certificates to be revoked: in which order, until when, and by what clock. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "store.h"
-
-static char dir[] = "/tmp/hwa-retired-XXXXXX", state_dir[64];
-
-static int start(void **state)
-{
-	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static struct store_key key_of(uint8_t number)
-{
-	struct store_key key = { .token = "hsm", .type = KEY_EC_P384, .created_at = 7 };
-
-	snprintf(key.name.label, sizeof(key.name.label), "key-%u", number);
-	key.name.id[0] = number;
-	return key;
-}
-
-static struct store *open_it(void)
-{
-	struct store *store = NULL;
-	struct err err = { 0 };
-
-	if (store_open(state_dir, &store, &err) != RC_OK)
-		fail_msg("%s", err.text);
-	return store;
-}
+#include "state_fixture.h"
 
 static void certificates_to_be_revoked_wait_oldest_first_below_the_live_one(void **state)
 {
@@ -176,5 +127,5 @@ int main(void)
 		cmocka_unit_test(a_key_retired_by_a_clock_that_was_ahead_waits_no_longer_than_others),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, state_fixture_start, state_fixture_stop);
 }

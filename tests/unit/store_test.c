@@ -16,45 +16,7 @@
 #include <unistd.h>
 
 #include "database.h"
-
-static char dir[] = "/tmp/hwa-store-XXXXXX", state_dir[64];
-
-static int start(void **state)
-{
-	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static struct store_key key_of(uint8_t number)
-{
-	struct store_key key = { .token = "hsm", .type = KEY_EC_P384, .created_at = 7 };
-
-	snprintf(key.name.label, sizeof(key.name.label), "key-%u", number);
-	key.name.id[0] = number;
-	return key;
-}
-
-static struct store *open_it(void)
-{
-	struct store *store = NULL;
-	struct err err = { 0 };
-
-	if (store_open(state_dir, &store, &err) != RC_OK)
-		fail_msg("%s", err.text);
-	return store;
-}
+#include "state_fixture.h"
 
 static void nothing_is_there_at_first_and_reading_makes_nothing(void **state)
 {
@@ -513,5 +475,5 @@ int main(void)
 		cmocka_unit_test(each_member_that_changes_alone_is_stored),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, state_fixture_start, state_fixture_stop);
 }
