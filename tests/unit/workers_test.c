@@ -125,12 +125,16 @@ static void test_who_is_about_to_sleep_is_told(void **state)
 
 static void test_signal_stops(void **state)
 {
+	int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+
 	(void)state;
 	is_held = true;
 	left = 100;
 	workers_await(&workers, 0);
 	assert_int_equal(kill(getpid(), SIGTERM), 0);
-	workers_await(&workers, DEADLINE_MS);
+	/* A worker that begins only now may end a sleep first: ppoll() then leaves the signal for the next one. */
+	while (!workers_are_stopping(&workers) && clock_monotonic_ms() < deadline)
+		workers_await(&workers, DEADLINE_MS);
 	assert_true(workers_are_stopping(&workers));
 	/* stop() returns although not all is done. */
 }
