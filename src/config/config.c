@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "filling.h"
 #include "schema.h"
 #include "settings.h"
 
@@ -12,14 +13,9 @@
 #define SORTING_CALLS 64     /* of malloc(), which sorts 10,000 pieces each time: enough for 100,000 certificates */
 #define SORTING_SIZE  100000 /* bytes: not among the sizes that are kept apart, and not mapped by itself */
 
-/* document_check() has said everything worth saying about the file; libcyaml's own messages are for its debugging. */
-static const cyaml_config_t LOADER = {
-	.log_level = CYAML_LOG_ERROR, .log_fn = NULL, .mem_fn = cyaml_mem, .flags = CYAML_CFG_DEFAULT
-};
-
 static void texts_free(struct schema_config *texts)
 {
-	cyaml_free(&LOADER, &schema_root, texts, 0);
+	filling_free(&schema_root, texts);
 }
 AUTO_DEFINE(texts, struct schema_config *, texts_free);
 
@@ -28,18 +24,16 @@ static enum rc load(const char *path, struct config **ret_config, struct err *er
 	AUTO(document) struct document *document = NULL;
 	AUTO(texts) struct schema_config *texts = NULL;
 	AUTO(config) struct config *config = calloc(1, sizeof(*config));
+	void *filled = NULL;
 
 	if (!config || !(config->path = strdup(path)))
 		return err_set(err, RC_RESOURCE, "out of memory");
 	enum rc rc = document_load(path, &document, err);
 	if (rc == RC_OK)
-		rc = document_check(document, &schema_root, schema_later, err);
+		rc = filling_make(document, &schema_root, schema_later, &filled, err);
 	if (rc != RC_OK)
 		return rc;
-	struct span text = document_text(document);
-	cyaml_err_t failed = cyaml_load_data(text.at, text.len, &LOADER, &schema_root, (cyaml_data_t **)&texts, NULL);
-	if (failed != CYAML_OK)
-		return err_set(err, RC_INPUT, "%s: %s", path, cyaml_strerror(failed));
+	texts = filled;
 	rc = settings_read(document, texts, config, err);
 	if (rc == RC_OK)
 		rc = settings_check(document, config, err);

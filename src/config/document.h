@@ -1,35 +1,22 @@
-/*
- * document.h -- the configuration file as YAML nodes, which know the line they were written on.
- *
- * libcyaml fills structs from it; this room says where a mistake is and what was meant.
- */
+/* document.h -- the configuration file: its nodes, the line of each, and refusals that name it. */
 #ifndef HWA_DOCUMENT_H
 #define HWA_DOCUMENT_H
 
-#include <cyaml/cyaml.h>
-
-#include "bytes.h"
 #include "err.h"
+#include "nodes.h"
 #include "scope.h"
 
 #define DOCUMENT_MAX      (64u * 1024u * 1024u) /* bytes of a configuration file: 100,000 certificates (schema.h) take 30 MiB */
 #define DOCUMENT_PATH_MAX 192                   /* "certificates[12].challenge.http-01.listen" */
 
-/* An option of the design that this release does not have yet; the path without indices. */
-struct document_later {
-	const char *path;
-};
-
 struct document;
 
-/* Reads and parses `path`; anchors, aliases, tags and a second document are refused. */
+/* Reads `path` into nodes. */
 enum rc document_load(const char *path, struct document **ret_document, struct err *err) HWA_CHECKED;
 void document_free(struct document *document);
-struct span document_text(const struct document *document);
-
-/* Holds the nodes against the schema: unknown, repeated, missing and misshapen options. `later` ends with NULL. */
-enum rc document_check(const struct document *document, const cyaml_schema_value_t *schema, const struct document_later *later,
-		       struct err *err) HWA_CHECKED;
+/* Both live as long as the document. */
+const char *document_file(const struct document *document);
+const struct nodes *document_nodes(const struct document *document);
 
 /* The line of the node at `path`, or of the nearest node above it that exists. */
 unsigned document_line(const struct document *document, const char *path);

@@ -4,23 +4,46 @@
 #define TEXT_MAX 4096u /* a path */
 #define LIST_MAX 100u  /* names of a certificate, contacts, words of a command */
 
-#define NEEDED                                  CYAML_FLAG_POINTER
-#define OPTIONAL                                (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define TEXT(key, flags, type, member)          CYAML_FIELD_STRING_PTR(key, flags, struct type, member, 0, TEXT_MAX)
-#define GROUP(key, flags, type, member, fields) CYAML_FIELD_MAPPING_PTR(key, flags, struct type, member, fields)
-#define LIST(key, flags, type, member, entry, least, most) \
-	CYAML_FIELD_SEQUENCE(key, flags, struct type, member, &(entry), least, most)
+#define NEEDED   true
+#define OPTIONAL false
+#define END                 \
+	{                   \
+		.key = NULL \
+	}
 
-static const cyaml_schema_value_t TEXT_ENTRY = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, TEXT_MAX) };
+#define TEXT(name, needed, type, member)                                                                                         \
+	{                                                                                                                        \
+		.key = name, .is_needed = needed, .at = offsetof(struct type, member), .shape = { SHAPE_TEXT, .most = TEXT_MAX } \
+	}
+#define GROUP(name, needed, type, member, below)                                                  \
+	{                                                                                         \
+		.key = name, .is_needed = needed, .at = offsetof(struct type, member), .shape = { \
+			SHAPE_GROUP,                                                              \
+			.size = sizeof(*((struct type *)NULL)->member),                           \
+			.options = below                                                          \
+		}                                                                                 \
+	}
+#define LIST(name, needed, type, member, each, fewest, largest)                        \
+	{                                                                              \
+		.key = name, .is_needed = needed, .at = offsetof(struct type, member), \
+		.count_at = offsetof(struct type, member##_count), .shape = {          \
+			SHAPE_LIST,                                                    \
+			.least = fewest,                                               \
+			.most = largest,                                               \
+			.entry = &(each)                                               \
+		}                                                                      \
+	}
 
-static const cyaml_schema_field_t SECRET[] = {
+static const struct shape TEXT_ENTRY = { SHAPE_TEXT, .most = TEXT_MAX };
+
+static const struct shape_option SECRET[] = {
 	TEXT("file", OPTIONAL, schema_secret, file),
 	TEXT("credential", OPTIONAL, schema_secret, credential),
 	TEXT("env", OPTIONAL, schema_secret, env),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t PKCS11[] = {
+static const struct shape_option PKCS11[] = {
 	TEXT("module", OPTIONAL, schema_pkcs11, module),
 	TEXT("token", OPTIONAL, schema_pkcs11, token),
 	TEXT("serial", OPTIONAL, schema_pkcs11, serial),
@@ -30,64 +53,64 @@ static const cyaml_schema_field_t PKCS11[] = {
 	TEXT("accept-wrapping", OPTIONAL, schema_pkcs11, accept_wrapping),
 	GROUP("pin", OPTIONAL, schema_pkcs11, pin, SECRET),
 	TEXT("network", OPTIONAL, schema_pkcs11, network),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TPM2[] = {
+static const struct shape_option TPM2[] = {
 	TEXT("tcti", NEEDED, schema_tpm2, tcti),
 	TEXT("parent", OPTIONAL, schema_tpm2, parent),
 	GROUP("auth", OPTIONAL, schema_tpm2, auth, SECRET),
 	GROUP("owner-auth", OPTIONAL, schema_tpm2, owner_auth, SECRET),
 	TEXT("pcrs", OPTIONAL, schema_tpm2, pcrs),
 	TEXT("keep-loaded", OPTIONAL, schema_tpm2, keep_loaded),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TOKEN[] = {
+static const struct shape_option TOKEN[] = {
 	TEXT("name", NEEDED, schema_token, name),
 	GROUP("pkcs11", OPTIONAL, schema_token, pkcs11, PKCS11),
 	GROUP("tpm2", OPTIONAL, schema_token, tpm2, TPM2),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t ACCOUNT_KEY[] = {
+static const struct shape_option ACCOUNT_KEY[] = {
 	TEXT("token", NEEDED, schema_account_key, token),
 	TEXT("type", NEEDED, schema_account_key, type),
 	TEXT("algorithm", OPTIONAL, schema_account_key, algorithm),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t HMAC_KEY[] = {
+static const struct shape_option HMAC_KEY[] = {
 	TEXT("file", OPTIONAL, schema_hmac, file),   TEXT("credential", OPTIONAL, schema_hmac, credential),
 	TEXT("env", OPTIONAL, schema_hmac, env),     TEXT("token", OPTIONAL, schema_hmac, token),
-	TEXT("label", OPTIONAL, schema_hmac, label), CYAML_FIELD_END,
+	TEXT("label", OPTIONAL, schema_hmac, label), END,
 };
 
-static const cyaml_schema_field_t EXTERNAL_ACCOUNT[] = {
+static const struct shape_option EXTERNAL_ACCOUNT[] = {
 	TEXT("kid", NEEDED, schema_external, kid),
 	TEXT("algorithm", OPTIONAL, schema_external, algorithm),
 	GROUP("hmac", NEEDED, schema_external, hmac, HMAC_KEY),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t CERTIFICATE_PROFILE[] = {
+static const struct shape_option CERTIFICATE_PROFILE[] = {
 	LIST("ask", OPTIONAL, schema_certificate_profile, ask, TEXT_ENTRY, 0, LIST_MAX),
 	LIST("usages", OPTIONAL, schema_certificate_profile, usages, TEXT_ENTRY, 1, LIST_MAX),
 	LIST("accept-without", OPTIONAL, schema_certificate_profile, accept_without, TEXT_ENTRY, 0, LIST_MAX),
 	TEXT("country", OPTIONAL, schema_certificate_profile, country),
 	TEXT("organization", OPTIONAL, schema_certificate_profile, organization),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t CLIENT[] = {
+static const struct shape_option CLIENT[] = {
 	TEXT("certificate", OPTIONAL, schema_client, certificate),
 	TEXT("file", OPTIONAL, schema_client, file),
 	TEXT("token", OPTIONAL, schema_client, token),
 	TEXT("label", OPTIONAL, schema_client, label),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t AUTHORITY[] = {
+static const struct shape_option AUTHORITY[] = {
 	TEXT("name", NEEDED, schema_authority, name),
 	TEXT("directory", NEEDED, schema_authority, directory),
 	TEXT("trust", OPTIONAL, schema_authority, trust),
@@ -100,10 +123,10 @@ static const cyaml_schema_field_t AUTHORITY[] = {
 	GROUP("external-account", OPTIONAL, schema_authority, external, EXTERNAL_ACCOUNT),
 	GROUP("certificate-profile", OPTIONAL, schema_authority, certificate_profile, CERTIFICATE_PROFILE),
 	GROUP("client-certificate", OPTIONAL, schema_authority, client, CLIENT),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t POLICY[] = {
+static const struct shape_option POLICY[] = {
 	TEXT("name", NEEDED, schema_policy, name),
 	TEXT("renew-after", OPTIONAL, schema_policy, renew_after),
 	TEXT("renew-before", OPTIONAL, schema_policy, renew_before),
@@ -118,45 +141,45 @@ static const cyaml_schema_field_t POLICY[] = {
 	TEXT("revoke-superseded", OPTIONAL, schema_policy, revoke_superseded),
 	TEXT("fallback-after", OPTIONAL, schema_policy, fallback_after),
 	TEXT("boot-spread", OPTIONAL, schema_policy, boot_spread),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t KEY[] = {
+static const struct shape_option KEY[] = {
 	TEXT("token", NEEDED, schema_key, token),
 	TEXT("type", NEEDED, schema_key, type),
 	TEXT("rotate", OPTIONAL, schema_key, rotate),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t HTTP01[] = {
+static const struct shape_option HTTP01[] = {
 	TEXT("listen", OPTIONAL, schema_http01, listen),
 	TEXT("webroot", OPTIONAL, schema_http01, webroot),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TLSALPN01[] = {
+static const struct shape_option TLSALPN01[] = {
 	TEXT("listen", NEEDED, schema_tlsalpn01, listen),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t DNS01[] = {
+static const struct shape_option DNS01[] = {
 	LIST("hook", NEEDED, schema_dns01, hook, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("timeout", OPTIONAL, schema_dns01, timeout),
 	TEXT("propagation", OPTIONAL, schema_dns01, propagation),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t DNSPERSIST01[] = {
+static const struct shape_option DNSPERSIST01[] = {
 	TEXT("issuer", OPTIONAL, schema_dnspersist01, issuer),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TOKEN_FILE[] = {
+static const struct shape_option TOKEN_FILE[] = {
 	TEXT("file", NEEDED, schema_token_file, file),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TKAUTH01[] = {
+static const struct shape_option TKAUTH01[] = {
 	GROUP("token", OPTIONAL, schema_tkauth01, token, TOKEN_FILE),
 	LIST("command", OPTIONAL, schema_tkauth01, command, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("timeout", OPTIONAL, schema_tkauth01, timeout),
@@ -164,27 +187,27 @@ static const cyaml_schema_field_t TKAUTH01[] = {
 	TEXT("trust", OPTIONAL, schema_tkauth01, trust),
 	LIST("allow", OPTIONAL, schema_tkauth01, allow, TEXT_ENTRY, 1, LIST_MAX),
 	GROUP("client-certificate", OPTIONAL, schema_tkauth01, client, CLIENT),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t CHALLENGE[] = {
+static const struct shape_option CHALLENGE[] = {
 	GROUP("http-01", OPTIONAL, schema_challenge, http01, HTTP01),
 	GROUP("tls-alpn-01", OPTIONAL, schema_challenge, tlsalpn01, TLSALPN01),
 	GROUP("dns-01", OPTIONAL, schema_challenge, dns01, DNS01),
 	GROUP("dns-account-01", OPTIONAL, schema_challenge, dnsaccount01, DNS01),
 	GROUP("dns-persist-01", OPTIONAL, schema_challenge, dnspersist01, DNSPERSIST01),
 	GROUP("tkauth-01", OPTIONAL, schema_challenge, tkauth01, TKAUTH01),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t DEPLOY[] = {
+static const struct shape_option DEPLOY[] = {
 	LIST("run", NEEDED, schema_deploy, run, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("timeout", OPTIONAL, schema_deploy, timeout),
 	TEXT("user", OPTIONAL, schema_deploy, user),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t PROBE[] = {
+static const struct shape_option PROBE[] = {
 	TEXT("connect", OPTIONAL, schema_probe, connect),
 	TEXT("server-name", OPTIONAL, schema_probe, server_name),
 	LIST("run", OPTIONAL, schema_probe, run, TEXT_ENTRY, 1, LIST_MAX),
@@ -192,31 +215,31 @@ static const cyaml_schema_field_t PROBE[] = {
 	TEXT("timeout", OPTIONAL, schema_probe, timeout),
 	TEXT("grace", OPTIONAL, schema_probe, grace),
 	TEXT("every", OPTIONAL, schema_probe, every),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t OUTPUT_FILES[] = {
+static const struct shape_option OUTPUT_FILES[] = {
 	LIST("formats", OPTIONAL, schema_outputs, formats, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("owner", OPTIONAL, schema_outputs, owner),
 	TEXT("group", OPTIONAL, schema_outputs, group),
 	TEXT("mode", OPTIONAL, schema_outputs, mode),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t TOKEN_OBJECTS[] = {
+static const struct shape_option TOKEN_OBJECTS[] = {
 	TEXT("certificate", OPTIONAL, schema_objects, certificate),
 	TEXT("chain", OPTIONAL, schema_objects, chain),
 	TEXT("label", OPTIONAL, schema_objects, label),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t NF[] = {
+static const struct shape_option NF[] = {
 	LIST("types", OPTIONAL, schema_nf, types, TEXT_ENTRY, 1, LIST_MAX),
 	TEXT("instance", OPTIONAL, schema_nf, instance),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t CERTIFICATE[] = {
+static const struct shape_option CERTIFICATE[] = {
 	TEXT("name", NEEDED, schema_certificate, name),
 	TEXT("authority", NEEDED, schema_certificate, authority),
 	LIST("fallback", OPTIONAL, schema_certificate, fallback, TEXT_ENTRY, 1, LIST_MAX),
@@ -230,27 +253,25 @@ static const cyaml_schema_field_t CERTIFICATE[] = {
 	GROUP("token-objects", OPTIONAL, schema_certificate, objects, TOKEN_OBJECTS),
 	GROUP("deploy", OPTIONAL, schema_certificate, deploy, DEPLOY),
 	GROUP("probe", OPTIONAL, schema_certificate, probe, PROBE),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_value_t TOKEN_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_token, TOKEN) };
-static const cyaml_schema_value_t AUTHORITY_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_authority,
-									  AUTHORITY) };
-static const cyaml_schema_value_t POLICY_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_policy, POLICY) };
-static const cyaml_schema_value_t CERTIFICATE_ENTRY = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct schema_certificate,
-									    CERTIFICATE) };
+static const struct shape TOKEN_ENTRY = { SHAPE_GROUP, .size = sizeof(struct schema_token), .options = TOKEN };
+static const struct shape AUTHORITY_ENTRY = { SHAPE_GROUP, .size = sizeof(struct schema_authority), .options = AUTHORITY };
+static const struct shape POLICY_ENTRY = { SHAPE_GROUP, .size = sizeof(struct schema_policy), .options = POLICY };
+static const struct shape CERTIFICATE_ENTRY = { SHAPE_GROUP, .size = sizeof(struct schema_certificate), .options = CERTIFICATE };
 
-static const cyaml_schema_field_t METRICS[] = {
+static const struct shape_option METRICS[] = {
 	TEXT("listen", NEEDED, schema_metrics, listen),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t LOG[] = {
+static const struct shape_option LOG[] = {
 	TEXT("format", NEEDED, schema_log, format),
-	CYAML_FIELD_END,
+	END,
 };
 
-static const cyaml_schema_field_t ROOT[] = {
+static const struct shape_option ROOT[] = {
 	TEXT("state", OPTIONAL, schema_config, state),
 	GROUP("metrics", OPTIONAL, schema_config, metrics, METRICS),
 	GROUP("log", OPTIONAL, schema_config, log, LOG),
@@ -258,13 +279,13 @@ static const cyaml_schema_field_t ROOT[] = {
 	LIST("authorities", NEEDED, schema_config, authorities, AUTHORITY_ENTRY, 1, SCHEMA_ENTRIES_MAX),
 	LIST("policies", OPTIONAL, schema_config, policies, POLICY_ENTRY, 0, SCHEMA_ENTRIES_MAX),
 	LIST("certificates", NEEDED, schema_config, certificates, CERTIFICATE_ENTRY, 1, SCHEMA_ENTRIES_MAX),
-	CYAML_FIELD_END,
+	END,
 };
 
-const cyaml_schema_value_t schema_root = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct schema_config, ROOT) };
+const struct shape schema_root = { SHAPE_GROUP, .size = sizeof(struct schema_config), .options = ROOT };
 
 /* Known to the design, not to this release: said plainly, because ignoring an option is worse than refusing it. */
-const struct document_later schema_later[] = {
+const struct filling_later schema_later[] = {
 	{ "certificates.challenge.device-attest-01" },
 	{ NULL },
 };

@@ -1,14 +1,12 @@
 /*
- * schema.h -- every option of hwacme.yaml, as libcyaml reads it: texts, not yet understood.
+ * schema.h -- every option of hwacme.yaml, as it was written: texts, not yet understood.
  *
- * One table (schema.c) makes the parser, the list of known options in an error, and what is missing.
+ * One table (schema.c) says what is filled in, which options an error calls known, and what is missing.
  */
 #ifndef HWA_SCHEMA_H
 #define HWA_SCHEMA_H
 
-#include <cyaml/cyaml.h>
-
-#include "document.h"
+#include "filling.h"
 
 #define SCHEMA_ENTRIES_MAX 100000u /* tokens, authorities, policies or certificates */
 
@@ -164,7 +162,7 @@ struct schema_config {
 	unsigned tokens_count, authorities_count, policies_count, certificates_count;
 };
 
-extern const cyaml_schema_value_t schema_root;
-extern const struct document_later schema_later[];
+extern const struct shape schema_root;
+extern const struct filling_later schema_later[];
 
 #endif /* HWA_SCHEMA_H */

@@ -5,26 +5,26 @@
 
 #define PATH_MAX_LEN 256
 
-static void value_print(const char *path, const cyaml_schema_value_t *value);
+static void value_print(const char *path, const struct shape *value);
 
-static void fields_print(const char *path, const cyaml_schema_field_t *fields)
+static void options_print(const char *path, const struct shape_option *options)
 {
-	for (; fields->key; fields++) {
+	for (; options->key; options++) {
 		char below[PATH_MAX_LEN];
 
-		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", fields->key);
-		printf("%s %s\n", fields->value.flags & CYAML_FLAG_OPTIONAL ? "optional" : "needed", below);
-		value_print(below, &fields->value);
+		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", options->key);
+		printf("%s %s\n", options->is_needed ? "needed" : "optional", below);
+		value_print(below, &options->shape);
 	}
 }
 
 /* A list of texts or a text has nothing below it. */
-static void value_print(const char *path, const cyaml_schema_value_t *value)
+static void value_print(const char *path, const struct shape *value)
 {
-	if (value->type == CYAML_MAPPING)
-		fields_print(path, value->mapping.fields);
-	else if (value->type == CYAML_SEQUENCE)
-		value_print(path, value->sequence.entry);
+	if (value->kind == SHAPE_GROUP)
+		options_print(path, value->options);
+	else if (value->kind == SHAPE_LIST)
+		value_print(path, value->entry);
 }
 
 int main(void)

@@ -16,7 +16,7 @@ KINDS = [
     ("certificates and public keys (ASN.1, decoders)", r"ASN1_item_d2i|OSSL_DECODER|certificate_accept|spki_|X509_"),
     ("TLS and HTTP", r"libcurl|libssl|curl_"),
     ("staging and switching files", r"archive_"),
-    ("configuration", r"config_load|libyaml|libcyaml"),
+    ("configuration", r"config_load|libyaml"),
     ("messages between engine and keyd", r"wire_"),
     ("fork", r"copy_process|__libc_fork|kernel_clone|ret_from_fork"),
     ("start and end of a process (exec, exit)", r"do_exit|execve|load_elf|exit_mmap|__run_exit_handlers|_dl_fini"),
