@@ -187,6 +187,23 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 	}
 }
 
+/* What was begun goes on when its back-off is over: in a window, for what went wrong in one is not made good in working hours.  What is not
+ * there, or worth nothing, waits for none. */
+static struct plan go_on(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
+{
+	struct plan plan = { .when = facts->retry_at > now ? facts->retry_at : now };
+
+	if (facts->retry_at > now)
+		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts,
+			 facts->attempts == 1 ? "" : "s");
+	else
+		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
+	if (facts->issued && !facts->revoked && facts->not_after > now)
+		apply_windows(policy, name, facts, now, &plan);
+	plan.what = plan.when <= now ? PLAN_RESUME : PLAN_WAIT;
+	return plan;
+}
+
 struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
 	struct plan plan = { .what = PLAN_RENEW, .when = now };
@@ -197,18 +214,8 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 		snprintf(plan.why, sizeof(plan.why), "the operator asked");
 		return plan;
 	}
-	if (facts->retry_at > now) {
-		plan.what = PLAN_WAIT;
-		plan.when = facts->retry_at;
-		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts,
-			 facts->attempts == 1 ? "" : "s");
-		return plan;
-	}
-	if (facts->under_way) {
-		plan.what = PLAN_RESUME;
-		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
-		return plan;
-	}
+	if (facts->retry_at > now || facts->under_way)
+		return go_on(policy, name, facts, now);
 	if (!facts->issued) {
 		plan.what = PLAN_ENROL;
 		snprintf(plan.why, sizeof(plan.why), "never issued");

@@ -404,6 +404,48 @@ static void what_cannot_wait_waits_for_no_window(void **state)
 	window_clear(&window);
 }
 
+static void what_failed_in_a_window_waits_for_the_next_one(void **state)
+{
+	struct window window = windows_of("Sat 01:00-05:00");
+	struct config_policy policy = PLAIN;
+	struct plan_facts facts = facts_of(90);
+	int64_t opens, closes;
+
+	(void)state;
+	policy.windows = &window;
+	policy.window_count = 1;
+	assert_true(window_next(&window, 1, BORN, &opens, &closes));
+	facts.under_way = true;
+	facts.attempts = 1;
+	/* Its back-off ends while the window is open, and when it has closed. */
+	facts.retry_at = opens + 600;
+	assert_int_equal(plan_of(&policy, &facts, opens + 60).when, opens + 600);
+	assert_int_equal(plan_of(&policy, &facts, opens + 600).what, PLAN_RESUME);
+	facts.retry_at = closes + 60;
+	struct plan plan = plan_of(&policy, &facts, closes - 60);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_true(plan.when > closes + DAY && is_open(&window, plan.when));
+	assert_non_null(strstr(plan.why, "back-off after 1 failed attempt"));
+	assert_non_null(strstr(plan.why, "put off to a maintenance window"));
+	/* Interrupted, and found again by day. */
+	facts.retry_at = 0;
+	plan = plan_of(&policy, &facts, closes + 60);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_true(is_open(&window, plan.when));
+	/* But not where there is nothing to lose, nor where there is all to lose, nor when it was asked for. */
+	facts.revoked = true;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
+	facts.revoked = false;
+	facts.forced = true;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
+	facts.forced = false;
+	facts.not_after = closes + 2 * DAY;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
+	facts.issued = false;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
+	window_clear(&window);
+}
+
 /* Lives from an hour to a year, at every time of them: in a window, or due in none and saying so; never into the margin. */
 static void windows_never_let_one_expire(void **state)
 {
@@ -456,6 +498,7 @@ int main(void)
 		cmocka_unit_test(back_off_holds_for_every_number),
 		cmocka_unit_test(a_maintenance_window_is_waited_for_and_spread_over),
 		cmocka_unit_test(what_cannot_wait_waits_for_no_window),
+		cmocka_unit_test(what_failed_in_a_window_waits_for_the_next_one),
 		cmocka_unit_test(windows_never_let_one_expire),
 	};
 
