@@ -49,6 +49,20 @@ static void asked_when_the_time_has_come_and_the_policy_wants_it(void **state)
 	assert_false(is_due(&record));
 }
 
+static void a_fallback_is_asked_about_what_it_issued(void **state)
+{
+	static char *fallback[] = { AUTHORITY };
+	const struct config_policy policy = { .ari = true };
+	const struct store_certificate record = live();
+	struct config_certificate certificate = { .authority = OTHER, .fallback = fallback, .fallback_count = 1 };
+
+	(void)state;
+	assert_true(renewal_ari_is_due(&policy, &certificate, &record, NOW));
+	/* It is configured no more. */
+	certificate.fallback_count = 0;
+	assert_false(renewal_ari_is_due(&policy, &certificate, &record, NOW));
+}
+
 /* RFC 9773, 4.3: not after the certificate expired, nor after it is considered to be replaced. */
 static void never_asked_about_what_is_over(void **state)
 {
@@ -108,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asked_when_the_time_has_come_and_the_policy_wants_it),
+		cmocka_unit_test(a_fallback_is_asked_about_what_it_issued),
 		cmocka_unit_test(never_asked_about_what_is_over),
 		cmocka_unit_test(a_certificate_that_is_wanted_anew_at_once_is_counted_by_any_clock),
 	};
