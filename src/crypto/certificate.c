@@ -124,7 +124,9 @@ static enum rc check_times(const struct certificate_facts *facts, const struct c
 		return err_set(err, RC_RETRY, "it expired %s; is the clock right?", clock_print(facts->not_after, text));
 	/* Equal is taken: a CA that ends every certificate on a fixed day is odd, but loses nothing. */
 	if (facts->not_after < rules->previous_not_after)
-		return err_set(err, RC_PROTOCOL, "it ends %s, before the present one", clock_print(facts->not_after, text));
+		return err_set(err, RC_PROTOCOL,
+			       "it ends %s, before the present one; `hwacme renew --force` takes it all the same",
+			       clock_print(facts->not_after, text));
 	return RC_OK;
 }
 
@@ -336,10 +338,9 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 		rc = pem_print(stack, 0, 1, &chain.leaf, err);
 	if (rc == RC_OK)
 		id_fill(sk_X509_value(stack, 0), &chain);
-	if (rc == RC_OK)
-		*ret_chain = chain;
-	else
+	if (rc != RC_OK)
 		certificate_chain_clear(&chain);
+	*ret_chain = chain;
 	return rc;
 }
 

@@ -37,7 +37,7 @@ struct certificate_chain { /* PEM, ready to be written */
 void certificate_chain_clear(struct certificate_chain *chain);
 AUTO_DEFINE_VALUE(certificate_chain, struct certificate_chain, certificate_chain_clear);
 
-/* RC_PROTOCOL when any rule is broken; only CERTIFICATE blocks may stand in `pem`.
+/* RC_PROTOCOL when any rule is broken; only CERTIFICATE blocks may stand in `pem`.  Of what is refused the facts that were read are told, and no PEM.
  * RC_RETRY: by our clock it is not valid yet, or any more, so ours or the CA's is wrong: once that is mended it may be accepted.
  * RC_ABSENT: all is well but that it does not end in the roots; another chain of the same certificate may. */
 enum rc certificate_accept(struct span pem, const struct certificate_rules *rules, struct certificate_chain *ret_chain,

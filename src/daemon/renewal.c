@@ -12,6 +12,8 @@
 #include "renewal_ari.h"
 #include "renewal_steps.h"
 
+#define SHORTER_PAUSE INT64_C(86400)
+
 const char *renewal_result_name(enum renewal_result result)
 {
 	switch (result) {
@@ -51,12 +53,15 @@ static bool is_live_key(const struct store_certificate *record)
 }
 
 /* Was it reserved by a configuration that is the same still?  A key that nothing was ordered with may be given up: perhaps there is
- * no room for it, and the operator wrote rotate: never. */
+ * no room for it, and the operator wrote rotate: never.  The live one that was to be certified again is not when it has been revoked
+ * meanwhile, whatever was ordered with it. */
 static bool is_reserved(const struct renewal *renewal, int64_t now)
 {
 	const struct store_certificate *record = renewal->record;
 
 	if (!renewal_is_keyed(&record->next_key) || !renewal_key_matches(&record->next_key, &renewal->certificate->key))
+		return false;
+	if (is_live_key(record) && record->revoked_at)
 		return false;
 	return record->order.phase != ORDER_START || is_live_key(record) || is_rotation_due(renewal, now);
 }
@@ -137,6 +142,15 @@ static bool is_elsewhere_next(const struct renewal *renewal, const struct err *w
 	       strcmp(next->name, renewal->authority) != 0;
 }
 
+/* A CA that shortens its lifetimes makes one certificate after another that ends before the present one: not one each hour.  But what is
+ * configured otherwise meanwhile does not wait for long. */
+static int64_t not_soon_for_nothing(const struct renewal *renewal, int64_t at, int64_t now)
+{
+	int64_t from = renewal->outlasts_from < now + SHORTER_PAUSE ? renewal->outlasts_from : now + SHORTER_PAUSE;
+
+	return from > at ? from : at;
+}
+
 /* The failure is kept with the certificate, so that `status` can say what is wrong without a log. */
 static void note_failure(struct renewal *renewal, const struct err *why)
 {
@@ -155,6 +169,7 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	record->failed_at = now;
 	record->peer_retry_at = why->retry_at;
 	record->retry_at = plan_back_off(record->attempts, record->not_after, renewal->policy->wait, why->retry_at, now);
+	record->retry_at = not_soon_for_nothing(renewal, record->retry_at, now);
 	if (is_elsewhere_next(renewal, why, now))
 		record->retry_at = record->peer_retry_at = 0;
 	snprintf(record->last_error, sizeof(record->last_error), "%s", why->text);
@@ -207,6 +222,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	renewal->certificate = certificate;
 	renewal->authority = certificate->authority;
 	renewal->is_planned = call == RENEWAL_PLANNED;
+	renewal->is_forced = call == RENEWAL_FORCED;
 	renewal->bench = (struct challenge_bench){
 		.config = desk->config, .processes = desk->processes, .keyring = desk->keyring, .store = desk->store
 	};

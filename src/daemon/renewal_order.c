@@ -11,6 +11,7 @@
 #include "renewal_ari.h"
 #include "renewal_steps.h"
 
+#define LEAF_MAX       (64u * 1024u)
 #define CLOCK_ATTEMPTS 8 /* with one order, while what came of it is not valid by our clock: a few hours */
 
 static enum rc hook_save(void *ctx, const struct order *order, const char *event, struct err *err)
@@ -58,12 +59,37 @@ static enum rc hook_csr(void *ctx, struct buf *ret_der, struct err *err)
 	return RC_OK;
 }
 
+/*
+ * Was it cut off between the switch and its record?  Then this very set is live already and is not touched.  But if the order was lost with it,
+ * another certificate comes, and the set that is live, which no record describes, is not the one that is to be staged.
+ */
+static enum rc generation_choose(struct renewal *renewal, const struct certificate_chain *chain, bool *ret_is_live,
+				 struct err *err)
+{
+	struct store_certificate *record = renewal->record;
+	const char *state = renewal->desk->config->state;
+	AUTO(buf) struct buf leaf = BUF_MAX(LEAF_MAX);
+	unsigned live = 0, highest = 0;
+	enum rc rc = archive_live(state, record->name, &live, err);
+
+	*ret_is_live = false;
+	if (rc != RC_OK || live != record->next_generation)
+		return rc;
+	rc = renewal_set_read(renewal, live, SET_FILE_CERT, &leaf, err);
+	*ret_is_live = rc == RC_OK && span_equal(buf_span(&leaf), buf_span(&chain->leaf));
+	if (*ret_is_live || (rc != RC_OK && rc != RC_ABSENT))
+		return rc;
+	rc = archive_highest(state, record->name, &highest, err);
+	record->next_generation = (highest > live ? highest : live) + 1;
+	return rc;
+}
+
 static enum rc stage(struct renewal *renewal, const struct certificate_chain *chain, struct err *err)
 {
 	const char *state = renewal->desk->config->state;
 	AUTO(buf) struct buf pem = BUF_MAX(TOKEN_REFERENCE_MAX);
 	AUTO(buf) struct buf uri = BUF_MAX(TOKEN_REFERENCE_MAX);
-	unsigned live = 0;
+	bool is_live = false;
 	enum rc rc = token_reference(renewal->key, &pem, &uri, err);
 
 	if (rc != RC_OK) {
@@ -71,9 +97,8 @@ static enum rc stage(struct renewal *renewal, const struct certificate_chain *ch
 		return rc;
 	}
 	renewal->blame = BLAME_LOCAL;
-	rc = archive_live(state, renewal->record->name, &live, err);
-	/* Cut off between the switch and its record: this very set is live already and is not touched. */
-	if (rc == RC_OK && live != renewal->record->next_generation)
+	rc = generation_choose(renewal, chain, &is_live, err);
+	if (rc == RC_OK && !is_live)
 		rc = archive_stage(
 			state, renewal->record->name, renewal->record->next_generation,
 			&(struct archive_set){ .fullchain = buf_span(&chain->fullchain),
@@ -112,6 +137,14 @@ static enum rc refuse_chain(struct renewal *renewal, const char *authority, enum
 	return err_wrap(err, rc, "the certificate from \"%s\" is refused", authority);
 }
 
+/* At two thirds of the lifetime that the CA gives now, counted from the end of the present one, it is worth to be asked again. */
+static void note_shorter(struct renewal *renewal, const struct certificate_facts *facts, int64_t previous)
+{
+	int64_t life = facts->not_after - facts->not_before;
+
+	renewal->outlasts_from = facts->not_after < previous && life > 0 ? previous - life / 3 * 2 : 0;
+}
+
 static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err)
 {
 	struct renewal *renewal = ctx;
@@ -127,14 +160,17 @@ static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, s
 	const struct config_certificate ordered = renewal_ordered(renewal);
 	struct csr_request asked = renewal_request(renewal);
 	int64_t now = clock_now();
-	struct certificate_rules rules = { .spki = buf_span(&spki),
-					   .asked = &asked,
-					   .accept_without = authority->certificate_profile.accept_without,
-					   .roots = authorities_roots(renewal->desk->authorities, authority),
-					   .now = now,
-					   .previous_not_after = renewal_least_not_after(renewal->desk->config, &ordered,
-											 renewal->record, now) };
+	struct certificate_rules rules = {
+		.spki = buf_span(&spki),
+		.asked = &asked,
+		.accept_without = authority->certificate_profile.accept_without,
+		.roots = authorities_roots(renewal->desk->authorities, authority),
+		.now = now,
+		.previous_not_after =
+			renewal->is_forced ? 0 : renewal_least_not_after(renewal->desk->config, &ordered, renewal->record, now)
+	};
 	rc = certificate_accept(pem, &rules, &chain, err);
+	note_shorter(renewal, &chain.facts, rules.previous_not_after);
 	if (rc != RC_OK)
 		return refuse_chain(renewal, authority->name, rc, ret_is_elsewhere, err);
 	renewal->blame = BLAME_NOBODY;

@@ -44,18 +44,6 @@ static bool profile_changed(const struct config *config, const struct config_cer
 	return strcmp(profile ? profile : "", record->profile) != 0;
 }
 
-int64_t renewal_least_not_after(const struct config *config, const struct config_certificate *certificate,
-				const struct store_certificate *record, int64_t now)
-{
-	bool is_suggested = record->renewal_info.at && record->renewal_info.at <= now;
-
-	/* Another profile or authority has another lifetime; and what is revoked, or wanted back by its CA, is worth nothing. */
-	if (record->revoked_at || is_suggested || strcmp(record->authority, certificate->authority) != 0 ||
-	    profile_changed(config, certificate, record))
-		return 0;
-	return record->not_after;
-}
-
 /* The certificate as it is configured at the authority that issued it.  A fallback's is as good as the first one's: it is renewed
  * in its time, and the first is asked then. */
 static struct config_certificate as_issued(const struct config_certificate *certificate, const struct store_certificate *record)
@@ -80,6 +68,19 @@ static bool config_changed(const struct config *config, const struct config_cert
 	return strcasecmp(names, record->names) != 0 || strcmp(asked, record->asked) != 0 ||
 	       profile_changed(config, &issued, record) || strcmp(issued.authority, record->authority) != 0 ||
 	       !renewal_key_matches(&record->live_key, &certificate->key);
+}
+
+int64_t renewal_least_not_after(const struct config *config, const struct config_certificate *certificate,
+				const struct store_certificate *record, int64_t now)
+{
+	bool is_suggested = record->renewal_info.at && record->renewal_info.at <= now;
+
+	/* Another profile or authority has another lifetime; what is configured otherwise is wanted for what is in it; and what is
+	 * revoked, or wanted back by its CA, is worth nothing. */
+	if (record->revoked_at || is_suggested || strcmp(record->authority, certificate->authority) != 0 ||
+	    config_changed(config, certificate, record))
+		return 0;
+	return record->not_after;
 }
 
 /* A failure that is yet to happen was noted by a clock that has been set back since: nobody knows how long ago it was, and a wait that

@@ -40,6 +40,7 @@ struct renewal {
 	const struct config_policy *policy;
 	const char *authority; /* that it is ordered from this time: the certificate's own, or a fallback */
 	bool is_planned;       /* by the daemon: it waits for its authority */
+	bool is_forced;        /* by the operator, who has his reasons */
 	int64_t held_until;    /* the authority takes nothing before; 0: it does */
 	enum stage stage;
 	struct store_certificate *record;  /* NULL while it waits, and when it could not be read again */
@@ -52,6 +53,7 @@ struct renewal {
 	struct renewal_accepted *accepted; /* NULL: no chain yet */
 	int64_t authorized_until;          /* by its CA, without a challenge; 0: unknown */
 	bool was_refused;                  /* in this step, which went well all the same */
+	int64_t outlasts_from; /* the chain was refused because the present one lasts longer; one made from then on may not be */
 	struct challenge_bench bench;
 	enum renewal_blame blame;
 	enum renewal_result result;

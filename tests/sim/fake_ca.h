@@ -61,6 +61,8 @@ struct fake_ca {
 void fake_ca_start(void);
 void fake_ca_stop(void);
 struct fake_ca *fake_ca_get(unsigned number);
+/* Its orders and certificates, as by a CA that was set up from an old backup: 404. */
+void fake_ca_forget(unsigned number);
 /* All their roots, PEM, into a file. */
 void fake_ca_roots_write(const char *path);
 struct fake_order_view {

@@ -249,7 +249,7 @@ bool fake_ca_serve(struct fake_exchange *exchange)
 	}
 	if (sscanf(exchange->path, "/%15[a-z]/%zu", what, &number) != 2 || number == 0)
 		return false;
-	if (strcmp(what, "cert") == 0 && number <= ca->certificate_count) {
+	if (strcmp(what, "cert") == 0 && number <= ca->certificate_count && ca->certificates[number - 1].pem) {
 		certificate_give(exchange, number);
 		return true;
 	}
@@ -302,6 +302,18 @@ void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id)
 	exchange->status = 200;
 	exchange->retry_after = RENEWAL_INFO_AGE;
 	exchange->body = json_pack("{s:{s:o, s:o}}", "suggestedWindow", "start", time_text(start), "end", time_text(end));
+}
+
+void fake_ca_forget(unsigned number)
+{
+	struct fake_ca_state *ca = fake_ca_state_get(number);
+
+	for (size_t i = 0; i < ca->order_count; i++)
+		ca->orders[i].is_forgotten = true;
+	for (size_t i = 0; i < ca->certificate_count; i++) {
+		free(ca->certificates[i].pem);
+		ca->certificates[i].pem = NULL;
+	}
 }
 
 void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct fake_order_view *view), void *ctx)

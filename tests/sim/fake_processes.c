@@ -88,7 +88,7 @@ enum rc processes_challenge(struct processes *processes, const struct config_cer
 
 static bool is_full(void)
 {
-	if (served && served->is_disk_full && chance_one_in(2)) {
+	if (served && (served->is_cut_off || (served->is_disk_full && chance_one_in(2)))) {
 		served->unsaved++;
 		return true;
 	}
@@ -166,5 +166,10 @@ enum rc __real_archive_switch(const char *state_dir, const char *name, unsigned 
 enum rc __wrap_archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err);
 enum rc __wrap_archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err)
 {
-	return is_full() ? FULL(err) : __real_archive_switch(state_dir, name, generation, err);
+	if (is_full())
+		return FULL(err);
+	enum rc rc = __real_archive_switch(state_dir, name, generation, err);
+	if (rc == RC_OK && served && served->dies_at_switch)
+		served->is_cut_off = true;
+	return rc;
 }

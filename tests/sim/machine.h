@@ -36,6 +36,8 @@ struct machine {
 	/* what happens to it */
 	unsigned hook_fails_one_in;
 	bool is_disk_full;
+	bool dies_at_switch; /* a set goes live, and nothing is stored any more ... */
+	bool is_cut_off;     /* ... as if the machine had lost its power, until this is taken back */
 	/* what came of it */
 	unsigned starts, hooks, failed_hooks, turns, saves, unsaved; /* of certificates' records */
 	unsigned longest_hook_gap_s;                                 /* between two runs of the deploy hook of one certificate */

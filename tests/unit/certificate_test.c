@@ -123,6 +123,9 @@ static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64
 	assert_int_equal(rc, strstr(err.text, "is the clock right?") ? RC_RETRY : RC_PROTOCOL);
 	if (!strstr(err.text, words))
 		fail_msg("no \"%s\" in: %s", words, err.text);
+	/* Whoever asks again wants to know what was refused. */
+	assert_int_equal(chain.facts.not_after, to);
+	assert_int_equal(chain.fullchain.len, 0);
 	assert_null(chain.fullchain.at);
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "certificate_profile.h"
@@ -142,6 +143,26 @@ static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)
 	policies[0].preauthorized = 0;
 }
 
+/* A CA may shorten its lifetimes: what is changed is wanted all the same. */
+static void a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	assert_int_equal(renewal_least_not_after(&CONFIG, &certificates[0], &record, NOW), record.not_after);
+	snprintf(record.names, sizeof(record.names), "dns:b.example");
+	assert_int_equal(renewal_least_not_after(&CONFIG, &certificates[0], &record, NOW), 0);
+	record = live();
+	record.live_key.type = KEY_RSA_2048;
+	assert_int_equal(renewal_least_not_after(&CONFIG, &certificates[0], &record, NOW), 0);
+	record = live();
+	snprintf(record.profile, sizeof(record.profile), "classic");
+	assert_int_equal(renewal_least_not_after(&CONFIG, &certificates[0], &record, NOW), 0);
+	record = live();
+	record.revoked_at = NOW - 1;
+	assert_int_equal(renewal_least_not_after(&CONFIG, &certificates[0], &record, NOW), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +171,7 @@ int main(void)
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
 		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
+		cmocka_unit_test(a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
