@@ -1,10 +1,12 @@
 /* renewal_plan.c -- makes the facts that plan_next() decides on, of a record and the configuration. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "certificate_profile.h"
+#include "fingerprint.h"
 #include "renewal_ari.h"
 #include "renewal_record.h"
 #include "service_plan.h"
@@ -12,6 +14,21 @@
 static int by_text(const void *left, const void *right)
 {
 	return strcasecmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* There is no room for more names: that the rest has changed is seen all the same. */
+static void rest_print(char *const *names, unsigned count, char *text, size_t room)
+{
+	AUTO(buf) struct buf all = BUF_MAX(1u << 20);
+	char fingerprint[65];
+	bool is_whole = true;
+
+	for (unsigned i = 0; i < count && is_whole; i++)
+		is_whole = buf_print(&all, NULL, "%s ", names[i]) == RC_OK;
+	for (size_t i = 0; i < all.len; i++)
+		all.at[i] = (uint8_t)tolower(all.at[i]);
+	fingerprint_print(buf_span(&all), fingerprint);
+	snprintf(text + room - sizeof(fingerprint) - 1, sizeof(fingerprint) + 1, " %s", is_whole ? fingerprint : "?");
 }
 
 /* The configured names as the record keeps them: sorted, so that their order does not matter. */
@@ -29,6 +46,8 @@ void renewal_names_print(const struct config_certificate *certificate, char *tex
 		int len = snprintf(text + used, room - used, "%s%s", i ? " " : "", names[i]);
 		used += len > 0 ? (size_t)len : 0;
 	}
+	if (used >= room)
+		rest_print(names, certificate->name_count, text, room);
 }
 
 const char *renewal_profile(const struct config *config, const struct config_certificate *certificate)

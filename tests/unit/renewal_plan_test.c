@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "certificate_profile.h"
 #include "renewal_record.h"
@@ -143,6 +144,40 @@ static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)
 	policies[0].preauthorized = 0;
 }
 
+/* Of names that do not fit into the record the last one counts as much as the first. */
+static void a_change_among_very_many_names_is_seen(void **state)
+{
+	static char many[100][200], *names[100];
+	struct config_certificate certificate = certificates[0];
+	char before[4096], after[4096];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(many[i], sizeof(many[i]), "dns:n%02u.%0150u.example", i, i);
+		names[i] = many[i];
+	}
+	certificate.names = names;
+	certificate.name_count = 100;
+	renewal_names_print(&certificate, before, sizeof(before));
+	renewal_names_print(&certificate, after, sizeof(after));
+	assert_string_equal(before, after);
+	assert_int_equal(strlen(before), sizeof(before) - 1);
+	many[99][5] = 'X';
+	renewal_names_print(&certificate, after, sizeof(after));
+	assert_string_not_equal(before, after);
+	many[99][5] = '9';
+	certificate.name_count = 99;
+	renewal_names_print(&certificate, after, sizeof(after));
+	assert_string_not_equal(before, after);
+	/* As in the record, so in what is compared with it: their order is no matter, nor is their case. */
+	certificate.name_count = 100;
+	names[0] = many[99];
+	names[99] = many[0];
+	many[50][0] = 'D';
+	renewal_names_print(&certificate, after, sizeof(after));
+	assert_int_equal(strcasecmp(before, after), 0);
+}
+
 /* A CA may shorten its lifetimes: what is changed is wanted all the same. */
 static void a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured(void **state)
 {
@@ -171,6 +206,7 @@ int main(void)
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
 		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
+		cmocka_unit_test(a_change_among_very_many_names_is_seen),
 		cmocka_unit_test(a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured),
 	};
 
