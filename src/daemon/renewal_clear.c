@@ -93,7 +93,10 @@ enum rc renewal_revoke(struct renewal *renewal, struct err *err)
 		record->service.revoke_failures = 0;
 		return renewal_record_save(renewal, NULL, err);
 	}
-	if (rc == RC_OK && superseded.not_after > clock_now()) {
+	if (rc == RC_OK && !renewal->policy->revoke_superseded) {
+		snprintf(event, sizeof(event), "superseded serial %s is not revoked: the policy does not want it any more",
+			 superseded.serial);
+	} else if (rc == RC_OK && superseded.not_after > clock_now()) {
 		rc = revoke_one(renewal, &superseded, &why);
 		snprintf(event, sizeof(event),
 			 rc == RC_OK ? "superseded serial %s is revoked" : "superseded serial %s is not revoked: %s",

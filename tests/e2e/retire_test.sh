@@ -108,6 +108,16 @@ hwacme renew smf >/dev/null
 expect "the superseded one" "$(revoked "$old")" Revoked
 expect "the live one" "$(revoked "$(lab_live_serial smf)")" Valid
 grep -q "superseded serial $old is revoked" <<<"$(hwacme status smf)" || fail "the journal: $(hwacme status smf)"
+# Turned off meanwhile: what was superseded before stays as it is.
+old=$(lab_live_serial smf)
+policy 1s
+hwacme renew --force smf >/dev/null
+sed -i 's/revoke-superseded: true/revoke-superseded: false/' "$LAB/hwacme.yaml"
+settled() { hwacme renew smf >/dev/null; hwacme status smf | grep -q "superseded serial $old is not revoked: the policy"; }
+lab_wait 20 "a word about serial $old" settled
+expect "the superseded one of a policy that revokes no more" "$(revoked "$old")" Valid
+sed -i 's/revoke-superseded: false/revoke-superseded: true/' "$LAB/hwacme.yaml"
+policy 0s
 # One that the operator revoked is not revoked again, and a CA that is away is asked again later: no failure of the service.
 old=$(lab_live_serial smf)
 policy 1s
