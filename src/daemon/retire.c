@@ -11,13 +11,16 @@
 #define RETIRED_A_RENEWAL     2  /* which makes one: what fell behind is made up for */
 #define RETIRED_OWN_LOOKED_AT 8  /* for these: the first may be of those that cannot be erased */
 
-/* Is it more than time that it waits for?  What cannot be told is kept. */
+/* Is it more than time that it waits for?  What cannot be told is kept; and so is what is in a token that was taken out of the
+ * configuration, which cannot be reached, until it is there again. */
 static bool is_needed(const struct config *config, struct store *store, const struct store_retired *retired, int64_t now)
 {
 	const struct config_certificate *certificate =
 		retired->certificate[0] ? config_certificate_get(config, retired->certificate) : NULL;
 	struct store_certificate record;
 
+	if (!config_token_get(config, retired->key.token))
+		return true;
 	/* An account's, one that was never live, one of a certificate that is configured no more, one with nothing valid left. */
 	if (!certificate || !retired->generation || retired->not_after <= now)
 		return false;

@@ -227,6 +227,27 @@ static void those_that_stay_do_not_hide_one_that_may_go(void **state)
 }
 
 /* By a clock that was ahead: once it is right, no key waits for longer than the longest policy says. */
+/* It was taken out of the configuration: nothing is overdue that cannot be reached, and nothing forgotten. */
+static void what_is_in_a_token_that_is_gone_waits_for_its_return(void **state)
+{
+	struct store_certificate record = { .generation = 0 };
+	struct store_retired overdue[4];
+	struct err err = { 0 };
+
+	(void)state;
+	rotate(&record, &certificates[1], 1);
+	rotate(&record, &certificates[1], 1);
+	assert_int_equal(renewal_overdue(&config, desk.store, clock_now(), overdue, 4), 1);
+	config.token_count = 1;
+	assert_int_equal(renewal_overdue(&config, desk.store, clock_now(), overdue, 4), 0);
+	assert_int_equal(renewal_retire(&desk, clock_now(), &err), 0);
+	assert_int_equal(err.rc, RC_OK);
+	config.token_count = 2;
+	assert_int_equal(renewal_retire(&desk, clock_now(), &err), 1);
+	erase_all(&record);
+	assert_int_equal(keys_in(tpm_name), 0);
+}
+
 static void what_was_retired_by_a_clock_that_was_ahead_is_erased_in_time(void **state)
 {
 	struct store_certificate record = { .generation = 0 };
@@ -250,6 +271,7 @@ static void what_was_retired_by_a_clock_that_was_ahead_is_erased_in_time(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_in_a_token_that_is_gone_waits_for_its_return),
 		cmocka_unit_test(what_was_retired_by_a_clock_that_was_ahead_is_erased_in_time),
 		cmocka_unit_test(rotations_leave_one_key),
 		cmocka_unit_test(a_renewal_that_makes_a_key_erases_what_is_due_of_its_own),
