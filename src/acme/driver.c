@@ -127,23 +127,56 @@ static enum rc new_order(struct driver *driver, const char *url, struct http_res
 	return rc == RC_OK ? client_post(driver->client, "newOrder", url, buf_span(&payload), NULL, ret_response, err) : rc;
 }
 
+/*
+ * May it be `replaces` that was refused?  RFC 9773, 5 has a word for a certificate that was replaced before; a CA that lost it, does not
+ * know its issuer any more or whose it was has another, each its own.  What passes by itself (5xx) is given one more try with it.
+ */
+static bool may_be_of_replaces(const struct driver *driver, const struct err *why)
+{
+	if (!driver->terms.replaces || why->retry_at || (why->origin != ERR_ACME && why->origin != ERR_HTTP))
+		return false;
+	switch ((enum problem)why->problem) {
+	case PROBLEM_ALREADY_REPLACED:
+	case PROBLEM_MALFORMED:
+	case PROBLEM_UNAUTHORIZED:
+	case PROBLEM_CONFLICT: return true;
+	case PROBLEM_SERVER_INTERNAL: return driver->terms.attempts > 0;
+	case PROBLEM_UNKNOWN: return why->rc != RC_RETRY || driver->terms.attempts > 0;
+	default: return false;
+	}
+}
+
+static enum rc new_order_without(struct driver *driver, const char *url, const struct err *why,
+				 struct http_response *ret_response, struct err *err)
+{
+	bool is_said = why->problem == PROBLEM_ALREADY_REPLACED;
+	char event[sizeof(why->text) + 64];
+
+	driver->terms.replaces = NULL;
+	/* Another order, perhaps one that we lost sight of, takes the place of that certificate. */
+	if (is_said)
+		driver->hooks.replaced(driver->hooks.ctx);
+	snprintf(event, sizeof(event), "ordering without `replaces`: %s", is_said ? "replaced already" : why->text);
+	enum rc rc = driver->hooks.save(driver->hooks.ctx, driver->order, event, err);
+	if (rc == RC_OK)
+		rc = new_order(driver, url, ret_response, err);
+	/* It was that: it is not named again. */
+	if (rc == RC_OK && !is_said)
+		driver->hooks.replaced(driver->hooks.ctx);
+	return rc;
+}
+
 /* The two refusals that another newOrder answers, at once and once: of `replaces`, and of an address that was kept too long. */
 static enum rc new_order_again(struct driver *driver, const char *url, const struct err *why, struct http_response *ret_response,
 			       struct err *err)
 {
 	const char *now_at = url;
-	enum rc rc;
 
-	if (why->problem == PROBLEM_ALREADY_REPLACED && driver->terms.replaces) {
-		/* RFC 9773, 5: another order, perhaps one that we lost sight of, takes the place of that certificate. */
-		driver->terms.replaces = NULL;
-		driver->hooks.replaced(driver->hooks.ctx);
-		rc = driver->hooks.save(driver->hooks.ctx, driver->order, "ordering without `replaces`: replaced already", err);
-		return rc == RC_OK ? new_order(driver, url, ret_response, err) : rc;
-	}
 	if (why->rc == RC_ABSENT && client_url(driver->client, CLIENT_NEW_ORDER, &now_at, NULL) == RC_OK &&
 	    strcmp(now_at, url) != 0)
 		return new_order(driver, now_at, ret_response, err);
+	if (may_be_of_replaces(driver, why))
+		return new_order_without(driver, url, why, ret_response, err);
 	if (err)
 		*err = *why;
 	return why->rc;

@@ -21,7 +21,8 @@ struct driver_hooks {
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
 	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
 	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
-	/* The CA says that the certificate which `replaces` names was replaced before; stored with the next save. */
+	/* The CA says that the certificate which `replaces` names was replaced before, or takes the order without it alone; stored with the
+	 * next save. */
 	void (*replaced)(void *ctx);
 	/* Until when (unix time) the authorisations are valid, as the CA says.  NULL: nobody wants to know, and the CA is not asked. */
 	void (*authorized)(void *ctx, int64_t until);
@@ -35,6 +36,7 @@ struct driver_hooks {
 struct driver_terms {
 	const char *profile;  /* draft-ietf-acme-profiles, 4; the directory has it */
 	const char *replaces; /* RFC 9773, 5: certID of the certificate it takes the place of */
+	unsigned attempts;    /* that failed in a row before this one */
 };
 
 #define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */

@@ -299,7 +299,8 @@ static enum rc driver_start(struct renewal *renewal, struct err *err)
 		return order_failed(renewal, known, false, &why, err);
 	const struct driver_terms terms = { .profile = renewal_profile(renewal->desk->config, &ordered),
 					    .replaces = renewal_ari_replaces(renewal->policy, &ordered, renewal->record,
-									     renewal->client) };
+									     renewal->client),
+					    .attempts = renewal->record->attempts };
 
 	enum rc left = order_leave(renewal, err);
 	if (left != RC_OK)

@@ -106,6 +106,28 @@ hwacme renew --force >/dev/null && fail "a refused CSR" || true
 hwacme renew --force >/dev/null
 [ "$(ra orders | jq -r '[.[-2:][].replaces] | unique | .[0]')" = null ] || fail "named again by a later order"
 
+# A CA that has lost the certificate, or does not know its issuer any more, says so in its own way: once more without, and told.
+for refusal in '"status": 404, "type": "malformed"' '"status": 400, "type": "malformed"' '"status": 403, "type": "unauthorized"'; do
+	fresh
+	ra faults "{\"endpoint\": \"newOrder\", $refusal}" >/dev/null
+	hwacme renew --force >/dev/null || fail "$refusal: $(tail -n 1 "$LAB/hwacme.log")"
+	[ "$(ra_count newOrder)" = 2 ] || fail "$refusal: $(ra_count newOrder) times newOrder"
+	[ "$(ra orders | jq -r '.[-1].replaces')" = null ] || fail "$refusal: named again"
+	grep -q 'ordering without `replaces`' <<<"$(hwacme status amf)" || fail "$refusal: the journal: $(hwacme status amf)"
+done
+# What may pass by itself is tried once more with it; and what is of the names is not of `replaces`.
+fresh
+ra faults '{"endpoint": "newOrder", "status": 500, "type": "serverInternal", "times": 2}' >/dev/null
+hwacme renew --force >/dev/null && fail "serverInternal" || true
+[ "$(ra_count newOrder)" = 1 ] || fail "serverInternal: $(ra_count newOrder) times newOrder"
+hwacme renew --force >/dev/null || fail "serverInternal again: $(tail -n 1 "$LAB/hwacme.log")"
+[ "$(ra_count newOrder)" = 3 ] || fail "serverInternal again: $(ra_count newOrder) times newOrder"
+[ "$(ra orders | jq -r '.[-1].replaces')" = null ] || fail "serverInternal again: named"
+fresh
+ra faults '{"endpoint": "newOrder", "status": 400, "type": "rejectedIdentifier"}' >/dev/null
+hwacme renew --force >/dev/null && fail "rejectedIdentifier" || true
+[ "$(ra_count newOrder)" = 1 ] || fail "rejectedIdentifier: $(ra_count newOrder) times newOrder"
+
 # Not named: where the directory has no renewalInfo, where the account is another, where the policy says so; nor asked.
 fresh
 stored 'UPDATE issued SET account = "https://ra.example/another"' >/dev/null
