@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 #include "metrics.h"
+#include "next_look.h"
 #include "service_plan.h"
 #include "workers.h"
 
@@ -281,35 +282,13 @@ void loop_look_around(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* Of what is due.  The clock that is never set counts from when the machine was switched on. */
-static int64_t turn_after_boot(const struct loop *loop, const struct entry *entry, int64_t not_after, int64_t now)
+/* With the lock.  What was less than a renewal, a look, a hook, a probe, is no answer to who asked for more while it was made, however
+ * it ended: put_back() sees to that at once. */
+static bool is_owed(const struct entry *entry, const struct renewal_outcome *outcome)
 {
-	const struct config_policy *policy = config_policy_get(loop->desk->config, entry->certificate->policy);
-	int64_t turn = plan_turn_after_boot(policy, entry->certificate->name, loop->instance, not_after, now);
-	int64_t wait = turn - clock_monotonic_ms() / 1000;
-	char text[CLOCK_TEXT_MAX];
+	bool is_renewal = outcome->result == RENEWAL_ENROLLED || outcome->result == RENEWAL_RENEWED;
 
-	if (wait <= 0)
-		return now;
-	log_certificate(
-		LOG_INFO, entry->certificate->name,
-		"due, and its turn after the machine was switched on comes in %s (boot-spread); `hwacme renew %s` does it now",
-		clock_print_duration(wait, text), entry->certificate->name);
-	return now + wait;
-}
-
-static int64_t next_look(const struct loop *loop, const struct entry *entry, int64_t now)
-{
-	struct store_certificate record;
-	struct err err = { 0 };
-	enum rc rc = store_certificate_load(loop->desk->store, entry->certificate->name, &record, &err);
-
-	if (rc != RC_OK && rc != RC_ABSENT) {
-		log_certificate_failure(entry->certificate->name, &err);
-		return now + LOOP_REST;
-	}
-	int64_t at = renewal_next_at(loop->desk->config, entry->certificate, rc == RC_OK ? &record : NULL, now);
-	return at > now ? at : turn_after_boot(loop, entry, rc == RC_OK ? record.not_after : 0, now);
+	return !is_renewal && entry->call > entry->begun;
 }
 
 /* The failure is in the record and its journal already; here it is told. */
@@ -322,22 +301,20 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 
 	renewal_outcome(entry->renewal, &outcome);
 	const char *counted = renewal_counted_as(&outcome, rc);
-	/* A look that found nothing to do is no answer to who asked for more while it was made: put_back() sees to it at once. */
-	bool is_found_idle = rc == RC_OK && outcome.result == RENEWAL_NOT_DUE;
 
 	if (rc != RC_OK)
 		log_certificate_failure(entry->certificate->name, why);
 	if (counted)
 		metrics_renewal(counted);
 	pthread_mutex_lock(&loop->lock);
-	bool is_owed = is_found_idle && entry->call > entry->begun;
-	entry->call = is_owed ? entry->call : RENEWAL_PLANNED;
+	bool is_answer = !is_owed(entry, &outcome);
+	entry->call = is_answer ? RENEWAL_PLANNED : entry->call;
 	pthread_mutex_unlock(&loop->lock);
-	if (loop->ear.done && !is_owed)
+	if (loop->ear.done && is_answer)
 		loop->ear.done(loop->ear.ctx, entry->certificate, &outcome, rc, why);
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
-	int64_t at = next_look(loop, entry, now);
+	int64_t at = next_look_at(loop->desk, entry->certificate, loop->instance, now);
 	at = at < now + LOOP_REST ? now + LOOP_REST : at;
 	log_certificate(LOG_INFO, entry->certificate->name, "next look at %s", clock_print(at, text));
 	pthread_mutex_lock(&loop->lock);
@@ -396,9 +373,10 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 	if (rc != RC_OK) {
 		log_certificate_failure(entry->certificate->name, &err);
 		pthread_mutex_lock(&loop->lock);
-		entry->call = RENEWAL_PLANNED;
+		bool is_answer = entry->call <= entry->begun;
+		entry->call = is_answer ? RENEWAL_PLANNED : entry->call;
 		pthread_mutex_unlock(&loop->lock);
-		if (loop->ear.done)
+		if (loop->ear.done && is_answer)
 			loop->ear.done(loop->ear.ctx, entry->certificate, &(struct renewal_outcome){ .blame = BLAME_LOCAL }, rc,
 				       &err);
 		return monotonic_of(clock_now() + LOOP_REST);
@@ -420,7 +398,7 @@ static int64_t perform(struct loop *loop, struct entry *entry)
 	bool is_asked = entry->call != RENEWAL_PLANNED;
 	pthread_mutex_unlock(&loop->lock);
 	if (!entry->renewal && !is_asked) {
-		int64_t now = clock_now(), at = next_look(loop, entry, now);
+		int64_t now = clock_now(), at = next_look_at(loop->desk, entry->certificate, loop->instance, now);
 
 		if (at > now)
 			return monotonic_of(at);

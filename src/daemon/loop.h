@@ -43,8 +43,9 @@ void loop_look_around(struct loop *loop);
 
 /* Who is told of renewals; called before the loop runs, and copied. */
 void loop_listen(struct loop *loop, const struct loop_ear *ear);
-/* Has a certificate renewed now instead of at its time; a renewal of it that is under way just goes on.  The listener's done() is
- * called in any case.  From any thread. */
+/* Has a certificate renewed now instead of at its time; a renewal of it that is under way just goes on.  Anything less that is under way,
+ * such as a hook that is tried again, ends first.  The listener's done() is called in any case, and tells what came of what was asked for.
+ * From any thread. */
 void loop_ask(struct loop *loop, const struct config_certificate *certificate, enum renewal_call call);
 
 /* Runs until SIGTERM or SIGINT (RC_OK), until `beat`, which is called at each round, returns false (RC_RETRY), or until the state

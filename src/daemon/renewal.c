@@ -241,12 +241,14 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	renewal->plan = renewal_plan(desk->config, certificate, record, call == RENEWAL_FORCED, clock_now());
 	/* A hook whose time has come is no reason to ask the CA before its own. */
 	if (renewal->plan.what == PLAN_WAIT && record->retry_at <= clock_now() &&
-	    renewal_ari_is_due(renewal->policy, certificate, record, clock_now()))
+	    renewal_ari_is_due(renewal->policy, certificate, record, clock_now())) {
 		renewal->stage = STAGE_ASK;
-	else if (renewal->plan.what == PLAN_WAIT)
+		renewal->result = RENEWAL_NOT_DUE;
+	} else if (renewal->plan.what == PLAN_WAIT) {
 		settle_waiting(renewal);
-	else
+	} else {
 		rc = authority_choose(renewal, call, err);
+	}
 	/* What the service is owed does not wait for an authority. */
 	if (rc == RC_OK && renewal->held_until && renewal_stage_next(renewal) != STAGE_END) {
 		renewal->held_until = 0;
@@ -287,6 +289,7 @@ static enum rc step_ask(struct renewal *renewal, struct err *err)
 		return RC_OK;
 	}
 	renewal->stage = STAGE_RESERVE;
+	renewal->result = RENEWAL_RENEWED;
 	rc = authority_choose(renewal, renewal->is_planned ? RENEWAL_PLANNED : RENEWAL_ASKED, err);
 	if (rc != RC_OK)
 		renewal->blame = BLAME_LOCAL;

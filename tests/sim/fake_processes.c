@@ -26,6 +26,8 @@ static enum rc hook(const char *what, struct err *err)
 {
 	virtual_clock_pass(HOOK_MS);
 	served->hooks++;
+	if (served->on_hook)
+		served->on_hook();
 	if (!chance_one_in(served->hook_fails_one_in))
 		return RC_OK;
 	served->failed_hooks++;

@@ -131,6 +131,8 @@ static void on_done(void *ctx, const struct config_certificate *certificate, con
 		view->failed_at_ms = now;
 		view->failures++;
 	}
+	if (machine->on_done)
+		machine->on_done(outcome, rc);
 	machine_check_live(machine, index);
 }
 

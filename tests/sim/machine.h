@@ -48,6 +48,9 @@ struct machine {
 	/* Called between two turns; may do to the world what it likes, and to the machine what is declared here. */
 	void (*after_turn)(struct machine *machine, void *ctx);
 	void *ctx;
+	/* Called while a hook or a probe runs, and when a piece of work on a certificate has ended; NULL: nothing is. */
+	void (*on_hook)(void);
+	void (*on_done)(const struct renewal_outcome *outcome, enum rc rc);
 };
 
 /* `configure` writes the file's policies and certificates; authorities ca0, ca1 ..., of which the first takes `orders_per_hour`
