@@ -49,6 +49,53 @@ static enum rc address_parse(const char *type, const char *text, struct sockaddr
 	return err_set(err, RC_INPUT, "%s: listen: \"%s\" has no IPv4 or [IPv6] address", type, host);
 }
 
+/* IPv4 as IPv6 has it: ::ffff:192.0.2.1 */
+static struct in6_addr address_six(const struct sockaddr_storage *address)
+{
+	struct in6_addr six = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (address->ss_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+	memcpy(&six.s6_addr[12], &((const struct sockaddr_in *)(const void *)address)->sin_addr, sizeof(struct in_addr));
+	return six;
+}
+
+/* [::] is opened for IPv4, too. */
+static bool address_covers(const struct in6_addr *one, const struct in6_addr *other)
+{
+	static const struct in6_addr every_four = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	return IN6_IS_ADDR_UNSPECIFIED(one) || IN6_ARE_ADDR_EQUAL(one, other) ||
+	       (IN6_ARE_ADDR_EQUAL(one, &every_four) && IN6_IS_ADDR_V4MAPPED(other));
+}
+
+bool listen_overlaps(const char *one, const char *other)
+{
+	struct sockaddr_storage addresses[2];
+
+	if (address_parse("", one, &addresses[0], NULL) != RC_OK || address_parse("", other, &addresses[1], NULL) != RC_OK)
+		return false;
+	struct in6_addr six[2] = { address_six(&addresses[0]), address_six(&addresses[1]) };
+	/* Where a port stands is the same for both. */
+	return ((struct sockaddr_in *)(void *)&addresses[0])->sin_port ==
+		       ((struct sockaddr_in *)(void *)&addresses[1])->sin_port &&
+	       (address_covers(&six[0], &six[1]) || address_covers(&six[1], &six[0]));
+}
+
+/* What the operator can do.  To a challenge's port others connect, and it may be handed over; that of a page is ours to choose. */
+static const char *remedy(const char *type, int number)
+{
+	bool is_page = strcmp(type, "metrics") == 0;
+
+	if (number == EADDRNOTAVAIL)
+		return "write an address of this machine";
+	if (number == EACCES)
+		return is_page ? "write a port above 1023"
+			       : "have systemd open the port (hwacme.socket, listen: systemd:http-01), or forward it and write "
+				 "another one";
+	return is_page ? "free the port, or write another one" : "free the port, or forward it and write another one";
+}
+
 static enum rc address_open(const char *type, const char *text, int *ret_fd, struct err *err)
 {
 	struct sockaddr_storage address;
@@ -71,11 +118,8 @@ static enum rc address_open(const char *type, const char *text, int *ret_fd, str
 	int number = errno;
 	if (fd >= 0)
 		close(fd);
-	return err_set_raw(
-		err, RC_RETRY, ERR_ERRNO, number,
-		"%s: cannot listen on %s: %s; %s, or forward it and write another one in %s: { listen: }", type, text,
-		strerror(number),
-		number == EACCES ? "have systemd open the port (hwacme.socket, listen: systemd:http-01)" : "free the port", type);
+	return err_set_raw(err, RC_RETRY, ERR_ERRNO, number, "%s: cannot listen on %s: %s; %s in %s: { listen: }", type, text,
+			   strerror(number), remedy(type, number), type);
 }
 
 /* How many were handed to this very process. */

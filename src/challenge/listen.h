@@ -2,6 +2,8 @@
 #ifndef HWA_LISTEN_H
 #define HWA_LISTEN_H
 
+#include <stdbool.h>
+
 #include "err.h"
 
 /*
@@ -9,6 +11,9 @@
  * FileDescriptorName=.  `type` is the option above listen:, "http-01", for the message.  Listening, close-on-exec; the caller's to close.
  */
 enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err) HWA_CHECKED;
+
+/* Does who listens at one ADDRESS:PORT keep others from listening at the other? */
+bool listen_overlaps(const char *one, const char *other);
 
 /* A process that has no use for the sockets handed over closes them. */
 void listen_forget(void);

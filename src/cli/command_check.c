@@ -13,6 +13,7 @@
 #include "connection.h"
 #include "dnspersist01.h"
 #include "log.h"
+#include "metrics_address.h"
 #include "output.h"
 #include "program_path.h"
 #include "sandbox.h"
@@ -306,6 +307,18 @@ static void check_disk(struct check *check)
 	report(check, "database", check->config->state, EXIT_FAILED, rc == RC_OK ? NULL : &err, "read whole");
 }
 
+/* Without its page the daemon works: nobody would notice before Prometheus does. */
+static void check_metrics(struct check *check)
+{
+	const char *address = check->config->metrics_listen, *state = "";
+	struct err err = { 0 };
+
+	if (!address)
+		return;
+	enum rc rc = metrics_address_try(check->config, &state, &err);
+	report(check, "metrics", address, EXIT_FAILED, rc == RC_OK ? NULL : &err, state);
+}
+
 /* How far it is ahead only others know; a certificate that is yet to begin says that it is behind. */
 static void check_clock(struct check *check)
 {
@@ -371,6 +384,7 @@ enum exit_status command_check(const struct command_line *line)
 		check_config(&check);
 		check_users(&check);
 		check_programs(&check);
+		check_metrics(&check);
 		rc = sandbox_engine(config, &err);
 	}
 	if (rc != RC_OK) {

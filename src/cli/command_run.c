@@ -33,14 +33,17 @@ static bool is_sound(void *ctx)
 /* Without the supervisor, or without keyd and hooks, there is nothing to go on for: another engine is started with all of it. */
 struct heart {
 	int fd;
-	struct processes *processes;
+	const struct desk *desk;
 };
 
 static bool beat(void *ctx)
 {
 	const struct heart *heart = ctx;
+	const struct desk *desk = heart->desk;
 
-	return supervisor_beat(heart->fd) && processes_are_there(heart->processes);
+	if (desk->metrics)
+		control_set_page(desk->control, metrics_server_attend(desk->metrics) ? desk->config->metrics_listen : NULL);
+	return supervisor_beat(heart->fd) && processes_are_there(desk->processes);
 }
 
 static int engine(void *ctx, int fd)
@@ -57,13 +60,11 @@ static int engine(void *ctx, int fd)
 		.config = desk.config, .processes = desk.processes, .store = desk.store, .keyring = desk.keyring
 	};
 	AUTO(loop) struct loop *loop = NULL;
-	enum rc rc = desk.metrics ? metrics_server_start(desk.metrics, &err) : RC_OK;
-	if (rc == RC_OK)
-		rc = loop_new(&work, &loop, &err);
+	enum rc rc = loop_new(&work, &loop, &err);
 	if (rc == RC_OK)
 		rc = control_start(desk.control, loop, &err);
 	if (rc == RC_OK)
-		rc = loop_run(loop, &(struct loop_heart){ .ctx = &(struct heart){ fd, desk.processes }, .beat = beat }, &err);
+		rc = loop_run(loop, &(struct loop_heart){ .ctx = &(struct heart){ fd, &desk }, .beat = beat }, &err);
 	/* It asks the loop, which ends before the desk does. */
 	control_stop(TAKE(desk.control));
 	if (rc == RC_OK)

@@ -4,13 +4,14 @@
 #include "log.h"
 #include "sandbox.h"
 
-/* The only daemon here, and what others reach it by. */
+/* The only daemon here, and what others reach it by.  That there is no page is no reason not to renew. */
 static enum rc open_for_daemon(struct desk *desk, struct err *err)
 {
+	struct err why = { 0 };
 	enum rc rc = store_lock_daemon(desk->store, err);
 
-	if (rc == RC_OK && desk->config->metrics_listen)
-		rc = metrics_server_open(desk->config, &desk->metrics, err);
+	if (rc == RC_OK && desk->config->metrics_listen && metrics_server_open(desk->config, &desk->metrics, &why) != RC_OK)
+		log_failure("no status page and no metrics until the daemon is started again", &why);
 	if (rc == RC_OK)
 		rc = control_open(desk->config, &desk->control, err);
 	return rc;

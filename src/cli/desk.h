@@ -13,7 +13,7 @@ struct desk {
 	struct store *store; /* locked: one process at a time works on a state directory, and one daemon */
 	struct keyring *keyring;
 	struct authorities *authorities;
-	struct metrics_server *metrics; /* the daemon's, where it is configured */
+	struct metrics_server *metrics; /* the daemon's, where it is configured and can be */
 	struct control *control;        /* the daemon's */
 };
 

@@ -27,7 +27,8 @@ struct control {
 	struct shortage shortage;
 	pthread_t thread;
 	bool has_thread;
-	pthread_mutex_t lock; /* of the clients: workers tell them things */
+	pthread_mutex_t lock; /* of the clients: workers tell them things; and of the page */
+	const char *page;     /* NULL: it is not served */
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
@@ -135,6 +136,14 @@ static void on_done(void *ctx, const struct config_certificate *certificate, con
 	tell(ctx, certificate, &message);
 }
 
+static void page_tell(struct control *control, struct client *client)
+{
+	struct control_message message = { .version = CONTROL_VERSION, .kind = CONTROL_PAGE };
+
+	snprintf(message.text, sizeof(message.text), "%s", control->page ? control->page : "");
+	client_send(control, client, &message);
+}
+
 static void client_hear(struct control *control, struct client *client)
 {
 	struct control_message message;
@@ -143,8 +152,12 @@ static void client_hear(struct control *control, struct client *client)
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got != (ssize_t)sizeof(message) || message.version != CONTROL_VERSION || message.kind != CONTROL_ASK ||
-	    message.call > RENEWAL_FORCED) {
+	bool is_ours = got == (ssize_t)sizeof(message) && message.version == CONTROL_VERSION;
+	if (is_ours && message.kind == CONTROL_PAGE) {
+		page_tell(control, client);
+		return;
+	}
+	if (!is_ours || message.kind != CONTROL_ASK || message.call > RENEWAL_FORCED) {
 		client_drop(control, client);
 		return;
 	}
@@ -227,6 +240,13 @@ enum rc control_start(struct control *control, struct loop *loop, struct err *er
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	control->has_thread = number == 0;
 	return number == 0 ? RC_OK : err_set_raw(err, RC_RESOURCE, ERR_ERRNO, number, "pthread_create: %s", strerror(number));
+}
+
+void control_set_page(struct control *control, const char *address)
+{
+	pthread_mutex_lock(&control->lock);
+	control->page = address;
+	pthread_mutex_unlock(&control->lock);
 }
 
 void control_stop(struct control *control)

@@ -17,7 +17,8 @@
 	X(CONTROL_ASK)     /* to the daemon: `name`, `call` */                                   \
 	X(CONTROL_EVENT)   /* from it: a step of `name`, in `text` */                            \
 	X(CONTROL_DONE)    /* `rc`, `blame`, `result`, `when`, `why`, and the error in `text` */ \
-	X(CONTROL_UNKNOWN) /* no such certificate in the daemon's configuration */
+	X(CONTROL_UNKNOWN) /* no such certificate in the daemon's configuration */               \
+	X(CONTROL_PAGE)    /* to the daemon: where is its status page?  From it: the address in `text`, or "" */
 
 #define X(name) name,
 enum control_kind { CONTROL_KINDS(X) };
@@ -37,11 +38,16 @@ struct control;
 enum rc control_open(const struct config *config, struct control **ret_control, struct err *err) HWA_CHECKED;
 /* From now on it answers, in a thread of its own; the loop tells it what happens. */
 enum rc control_start(struct control *control, struct loop *loop, struct err *err) HWA_CHECKED;
+/* Where the status page is served, for who asks; NULL: nowhere.  Borrows `address`. */
+void control_set_page(struct control *control, const char *address);
 void control_stop(struct control *control);
 
 /* The other end: RC_ABSENT when no daemon runs on this state directory. */
 enum rc control_connect(const char *state_dir, int *ret_fd, struct err *err) HWA_CHECKED;
 enum rc control_ask(int fd, const char *name, enum renewal_call call, struct err *err) HWA_CHECKED;
+/* Where the daemon serves its status page, "" where it does not; RC_ABSENT: no daemon runs.  Any other failure: one does, and does not
+ * say; it is not waited for long. */
+enum rc control_page(const char *state_dir, char *ret_address, size_t room, struct err *err) HWA_CHECKED;
 /* The next message, however long it takes; RC_RETRY: the daemon is gone. */
 enum rc control_hear(int fd, struct control_message *ret, struct err *err) HWA_CHECKED;
 

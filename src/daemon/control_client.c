@@ -8,6 +8,8 @@
 #include "control.h"
 #include "control_address.h"
 
+#define PAGE_PATIENCE 5 /* seconds */
+
 enum rc control_connect(const char *state_dir, int *ret_fd, struct err *err)
 {
 	AUTO(control_address) struct control_address address = { .directory = -1 };
@@ -39,6 +41,31 @@ enum rc control_ask(int fd, const char *name, enum renewal_call call, struct err
 	if (send(fd, &message, sizeof(message), MSG_NOSIGNAL) != (ssize_t)sizeof(message))
 		return err_set_raw(err, RC_RETRY, ERR_ERRNO, errno, "the daemon does not listen any more: %s", strerror(errno));
 	return RC_OK;
+}
+
+static enum rc ask_page(int fd, struct control_message *ret, struct err *err)
+{
+	struct control_message message = { .version = CONTROL_VERSION, .kind = CONTROL_PAGE };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = PAGE_PATIENCE }, sizeof(struct timeval));
+	if (send(fd, &message, sizeof(message), MSG_NOSIGNAL) != (ssize_t)sizeof(message))
+		return err_set_raw(err, RC_RETRY, ERR_ERRNO, errno, "the daemon does not listen any more: %s", strerror(errno));
+	return control_hear(fd, ret, err);
+}
+
+enum rc control_page(const char *state_dir, char *ret_address, size_t room, struct err *err)
+{
+	struct control_message answer = { .kind = CONTROL_PAGE };
+	int fd = -1;
+	enum rc rc = control_connect(state_dir, &fd, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = ask_page(fd, &answer, err);
+	close(fd);
+	if (rc == RC_OK)
+		snprintf(ret_address, room, "%s", answer.text);
+	return rc;
 }
 
 enum rc control_hear(int fd, struct control_message *ret, struct err *err)

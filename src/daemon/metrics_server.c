@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "libmicrohttpd.h"
 #include "listen.h"
+#include "log.h"
 #include "metrics_host.h"
 #include "metrics.h"
 #include "renewal.h"
@@ -22,8 +23,9 @@ struct metrics_server {
 	const struct config *config;
 	struct store *store; /* read-only; used in the server's one thread alone, as is the list */
 	struct status_list *list;
-	struct web_server *server;
-	int listening; /* until it is the server's */
+	struct web_server *server; /* NULL: it does not listen */
+	int64_t try_at;            /* to listen; monotonic milliseconds */
+	bool is_told;              /* what is in the way */
 	bool is_loopback;
 	char host[HOST_NAME_MAX + 1];
 };
@@ -179,7 +181,6 @@ enum rc metrics_server_open(const struct config *config, struct metrics_server *
 	if (!server)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	server->config = config;
-	server->listening = -1;
 	/* Whose page it is, for who looks after many. */
 	if (gethostname(server->host, sizeof(server->host) - 1) != 0)
 		snprintf(server->host, sizeof(server->host), "this host");
@@ -189,20 +190,37 @@ enum rc metrics_server_open(const struct config *config, struct metrics_server *
 	if (rc == RC_OK)
 		rc = libmicrohttpd_load(err);
 	if (rc == RC_OK)
-		rc = listen_open("metrics", config->metrics_listen, &server->listening, err);
-	if (rc != RC_OK)
-		return rc;
-	server->is_loopback = metrics_host_is_loopback(server->listening);
-	*ret_server = TAKE(server);
+		*ret_server = TAKE(server);
 	return rc;
 }
 
-enum rc metrics_server_start(struct metrics_server *server, struct err *err)
+static enum rc serve(struct metrics_server *server, struct err *err)
 {
-	enum rc rc = web_server_start(server->listening, CONNECTIONS_MAX, on_request, server, &server->server, err);
+	int listening = -1;
+	enum rc rc = listen_open("metrics", server->config->metrics_listen, &listening, err);
 
-	server->listening = -1;
+	if (rc != RC_OK)
+		return rc;
+	server->is_loopback = metrics_host_is_loopback(listening);
+	rc = web_server_start(listening, CONNECTIONS_MAX, on_request, server, &server->server, err);
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "metrics");
+}
+
+bool metrics_server_attend(struct metrics_server *server)
+{
+	int64_t now = clock_monotonic_ms();
+	struct err err = { 0 };
+
+	if (server->server || now < server->try_at)
+		return server->server != NULL;
+	server->try_at = now + METRICS_REST * INT64_C(1000);
+	enum rc rc = serve(server, &err);
+	if (rc != RC_OK && !server->is_told)
+		log_failure("no status page and no metrics for now; it is tried again each minute", &err);
+	if (rc == RC_OK && server->is_told)
+		log_event(LOG_INFO, "the status page and the metrics are there now, at %s", server->config->metrics_listen);
+	server->is_told = rc != RC_OK;
+	return rc == RC_OK;
 }
 
 void metrics_server_stop(struct metrics_server *server)
@@ -210,8 +228,6 @@ void metrics_server_stop(struct metrics_server *server)
 	if (!server)
 		return;
 	web_server_stop(server->server);
-	if (server->listening >= 0)
-		close(server->listening);
 	status_list_free(server->list);
 	store_close(server->store);
 	free(server);

@@ -64,10 +64,46 @@ value "hwacme_build_info{version=\"$("$HWACME" version | sed 's/^hwacme //')\"}"
 [ "$(curl -s -o /dev/null -w '%{http_code}' --data x "http://127.0.0.1:$port/metrics")" = 405 ] || fail "POST"
 get /metrics >"$LAB/metrics"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/metrics"
-# A port that is taken is told by its option, and ends the daemon before it is at work.
-got=0
+
+# The page is no reason not to renew. On a port that is taken it is not there, which is told once, and the daemon works; when the port is
+# free, it is there at the daemon's next look.
+checked() {
+	local got=0
+	hwacme check >"$LAB/checked" || got=$?
+	[ $got = "$1" ] && grep -q "$2" "$LAB/checked" || fail "check: exit $got, $(grep metrics "$LAB/checked")"
+}
+hold() {
+	lab_start holder python3 -c 'import socket, sys, time; s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); time.sleep(600)' "$1"
+	lab_wait 10 "the holder of the port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$1"
+}
+told() { grep -c "no status page and no metrics for now.*metrics: cannot listen on 127.0.0.1:$port: Address already in use; free the port" "$LAB/run.log" || true; }
+is_told() { [ "$(told)" = "$1" ]; }
+# Once a minute by itself; a signal has it look at once.
+look() { kill -CHLD "$(lab_named_below "${LAB_PIDS[run]}" hwacme-engine)"; }
+page_is_there() { look && value "hwacme_build_info{version=\"$("$HWACME" version | sed 's/^hwacme //')\"}"; }
+checked 0 "^ok *metrics *127.0.0.1:$port: served by the daemon that runs"
+sed -i "s/:$port\"/:$(lab_port)\"/" "$LAB/hwacme.yaml"
+port=$(sed -n 's/^metrics: .*:\([0-9]*\)".*/\1/p' "$LAB/hwacme.yaml")
+checked 0 "^ok *metrics *127.0.0.1:$port: free"
+hold "$port"
+checked 1 "^BAD *metrics *127.0.0.1:$port: metrics: cannot listen on 127.0.0.1:$port: Address already in use; free the port"
+kill -HUP "${LAB_PIDS[run]}"
+lab_wait 20 "the word on the port that is taken" is_told 1
+live=$(lab_live_serial amf)
+lab_wait 20 "a revocation beside the daemon" hwacme revoke amf --reason superseded
+is_replaced() { look && [ "$(lab_live_serial amf)" != "$live" ] && all_in_service; }
+lab_wait 60 "the successor of a revoked certificate" is_replaced
+checked 1 "^BAD *metrics *127.0.0.1:$port: "
+lab_stop holder
+lab_wait 30 "the page, when the port is free" page_is_there
+grep -q "the status page and the metrics are there now, at 127.0.0.1:$port" "$LAB/run.log" || fail "that it listens was not told"
+is_told 1 || fail "told $(told) times"
+checked 0 "^ok *metrics *127.0.0.1:$port: served by the daemon that runs"
+# So it is at a start by hand.
 lab_stop run
-lab_start holder python3 -c 'import socket, sys, time; s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); time.sleep(600)' "$port"
-lab_wait 10 "the holder of the port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
-hwacme run || got=$?
-[ $got = 1 ] && tail -n 1 "$LAB/hwacme.log" | grep -q "metrics: cannot listen on 127.0.0.1:$port" || fail "exit $got: $(tail -n 1 "$LAB/hwacme.log")"
+hold "$port"
+lab_start run "$HWACME" -c "$LAB/hwacme.yaml" run
+lab_wait 20 "the word on the port that is taken" is_told 2
+hwacme renew --force smf >"$LAB/renewed" && grep -q "smf: renewed" "$LAB/renewed" || fail "renew: $(cat "$LAB/renewed") $(tail -n 2 "$LAB/hwacme.log")"
+lab_stop holder
+lab_wait 30 "the page, when the port is free" page_is_there

@@ -137,6 +137,22 @@ static void test_unknown_name(void **state)
 	close(fd);
 }
 
+static void test_where_the_page_is(void **state)
+{
+	char address[64];
+
+	(void)state;
+	assert_int_equal(control_page(directory, address, sizeof(address), NULL), RC_OK);
+	assert_string_equal(address, "");
+	control_set_page(control, "127.0.0.1:9642");
+	assert_int_equal(control_page(directory, address, sizeof(address), NULL), RC_OK);
+	assert_string_equal(address, "127.0.0.1:9642");
+	assert_int_equal(control_page("/tmp/hwacme-nowhere", address, sizeof(address), NULL), RC_ABSENT);
+	stop_control();
+	assert_int_equal(control_page(directory, address, sizeof(address), NULL), RC_ABSENT);
+	assert_int_equal(asked, 0);
+}
+
 static void expect_dropped(const void *packet, size_t len)
 {
 	struct control_message message;
@@ -241,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_asked_and_told, start, stop),
 		cmocka_unit_test_setup_teardown(test_unknown_name, start, stop),
+		cmocka_unit_test_setup_teardown(test_where_the_page_is, start, stop),
 		cmocka_unit_test_setup_teardown(test_nonsense_is_let_go, start, stop),
 		cmocka_unit_test_setup_teardown(test_without_descriptors_it_rests, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_is_no_socket_of_ours_stays, start, stop),

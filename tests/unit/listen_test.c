@@ -53,6 +53,52 @@ static void what_is_no_address_is_refused(void **state)
 	assert_int_equal(fd, -1);
 }
 
+static void the_error_says_what_to_do(void **state)
+{
+	char text[32];
+	struct err err = { 0 };
+	int fd = -1, other = -1;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%d", free_port());
+	assert_int_equal(listen_open("metrics", text, &fd, NULL), RC_OK);
+	assert_int_equal(listen_open("metrics", text, &other, &err), RC_RETRY);
+	assert_non_null(strstr(err.text, "in use; free the port, or write another one in metrics: { listen: }"));
+	close(fd);
+	/* An address for documents is nobody's. */
+	assert_int_equal(listen_open("metrics", "192.0.2.1:9642", &fd, &err), RC_RETRY);
+	assert_non_null(strstr(err.text, "write an address of this machine in metrics: { listen: }"));
+}
+
+static void who_keeps_whom_from_listening(void **state)
+{
+	static const struct {
+		const char *one, *other;
+		bool overlaps;
+	} pairs[] = {
+		{ "127.0.0.1:80", "127.0.0.1:80", true },
+		{ "127.0.0.1:80", "127.0.0.1:81", false },
+		{ "127.0.0.1:80", "127.0.0.2:80", false },
+		{ "0.0.0.0:80", "127.0.0.1:80", true },
+		{ "0.0.0.0:80", "127.0.0.1:81", false },
+		{ "0.0.0.0:80", "[::1]:80", false },
+		{ "[::]:80", "127.0.0.1:80", true },
+		{ "[::]:80", "[2001:db8::1]:80", true },
+		{ "[::]:80", "0.0.0.0:80", true },
+		{ "[::1]:80", "[2001:db8::1]:80", false },
+		{ "[::1]:80", "[0:0::1]:80", true },
+		{ "[::ffff:127.0.0.1]:80", "127.0.0.1:80", true },
+		{ "", "127.0.0.1:80", false },
+		{ "systemd:http-01", "systemd:http-01", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		assert_int_equal(listen_overlaps(pairs[i].one, pairs[i].other), pairs[i].overlaps);
+		assert_int_equal(listen_overlaps(pairs[i].other, pairs[i].one), pairs[i].overlaps);
+	}
+}
+
 static void without_a_service_manager_the_error_says_so(void **state)
 {
 	struct err err = { 0 };
@@ -126,6 +172,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_bound_and_not_inherited),
 		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(the_error_says_what_to_do),
+		cmocka_unit_test(who_keeps_whom_from_listening),
 		cmocka_unit_test(without_a_service_manager_the_error_says_so),
 		cmocka_unit_test(sockets_handed_over_are_found_by_name),
 	};
