@@ -13,6 +13,7 @@
 #ifndef HWA_ORDER_H
 #define HWA_ORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -20,8 +21,11 @@
 #define ORDER_URL_MAX      1024
 #define ORDER_PAUSE_FIRST  15 /* milliseconds until the CA is asked again when it sends no Retry-After: most have signed by then */
 #define ORDER_PAUSE_GROWTH 8  /* each further pause is this many times as long, while that is under a second */
-#define ORDER_POLL_DEFAULT 3  /* seconds between questions after that */
-#define ORDER_POLLS_MAX    200 /* polls without progress before the order is given up */
+#define ORDER_PAUSE_LEAST  3  /* seconds between questions after that ... */
+#define ORDER_PAUSE_SHARE  10              /* ... and this part of what was waited so far, where that is more ... */
+#define ORDER_PAUSE_MOST   300             /* ... up to these: somebody may have to approve, which takes days */
+#define ORDER_LOST_MOST    INT64_C(21600)  /* seconds that an answer which was lost counts for: the longest back-off after it */
+#define ORDER_WAIT_MAX     INT64_C(604800) /* seconds that an order is waited for whose CA does not say when it expires */
 
 /* X(name, phase to go back to when the answer was lost or we were restarted) */
 #define ORDER_PHASES(X)                                                                                  \
@@ -50,7 +54,7 @@ enum order_action { ORDER_ACTIONS(X) ORDER_ACTION_COUNT };
 /* What is stored of an order; all of it, so that a restart loses nothing. */
 struct order {
 	enum order_phase phase;
-	unsigned polls;          /* without progress */
+	int64_t waited_ms;       /* for the CA, in all; counted from the pauses, so that no clock that is set changes it */
 	int64_t expires_at;      /* as the CA last said, read from every answer; 0: unknown, or our clock differs from the CA's */
 	int64_t not_before;      /* the wait under way (unix time): nothing is asked of the CA earlier; 0: none */
 	char url[ORDER_URL_MAX]; /* "" until known */
@@ -68,6 +72,7 @@ struct order_event {
 	enum order_status status;
 	int64_t retry_at; /* Retry-After as unix time; 0: not said */
 	unsigned waiting; /* after SOLVE and WATCH: authorisations whose answer is out and which are not valid yet */
+	bool is_unready; /* not all of these answers can be seen yet, and the CA was told of none: until retry_at it is we who wait */
 };
 
 /* What to do next, and not before when (unix time; 0: now) and how long (milliseconds, under a second). */
@@ -77,7 +82,10 @@ struct order_next {
 	unsigned pause_ms;
 };
 
-/* Changes order->phase, ->polls and ->not_before only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here. */
+/*
+ * Changes order->phase, ->waited_ms and ->not_before only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here.  What is
+ * not completed is waited for until the order expires (RC_DENIED), or for ORDER_WAIT_MAX where the CA does not say when (RC_RETRY).
+ */
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
 		   struct err *err) HWA_CHECKED;
 

@@ -252,6 +252,7 @@ static enum rc announce_all(struct authorizations *authorizations, int64_t now, 
 	enum rc rc = all_ready(authorizations, now, &state.retry_at, err);
 
 	authorizations->announced = rc == RC_OK && state.retry_at == 0;
+	state.is_unready = !authorizations->announced;
 	for (unsigned i = 0; rc == RC_OK && i < authorizations->count; i++) {
 		struct pending *pending = &authorizations->pending[i];
 

@@ -18,7 +18,8 @@ struct authorizations; /* those of one order that are not valid yet, and their a
 /* What is still open, and when the CA wants to be asked again. */
 struct authorizations_state {
 	unsigned waiting;
-	int64_t retry_at;    /* 0: it did not say */
+	bool is_unready;     /* not all of their answers can be seen yet, and the CA was told of none */
+	int64_t retry_at;    /* 0: it did not say; is_unready: when to look whether they can */
 	int64_t valid_until; /* when the first of those that are valid ends, as the CA says; 0: it did not say */
 	struct err refusal;  /* of an announcement that is made again; rc RC_OK: none */
 };

@@ -17,7 +17,7 @@ struct driver {
 	struct driver_terms terms;
 	struct order *order;    /* NULL while it rests */
 	enum order_phase phase; /* of it, then */
-	unsigned polls;
+	int64_t waited_ms;
 	int64_t not_before;
 	struct driver_hooks hooks;
 	struct order_next next;
@@ -67,7 +67,7 @@ void driver_rest(struct driver *driver)
 {
 	answer_forget(driver);
 	driver->phase = driver->order->phase;
-	driver->polls = driver->order->polls;
+	driver->waited_ms = driver->order->waited_ms;
 	driver->not_before = driver->order->not_before;
 	driver->order = NULL;
 }
@@ -76,7 +76,7 @@ void driver_rest(struct driver *driver)
 void driver_wake(struct driver *driver, struct order *order)
 {
 	order->phase = driver->phase;
-	order->polls = driver->polls;
+	order->waited_ms = driver->waited_ms;
 	order->not_before = driver->not_before;
 	driver->order = order;
 }
@@ -259,6 +259,7 @@ static void authorizations_note(struct driver *driver, enum rc rc, const struct 
 		refused(driver, state->refusal.rc, &state->refusal);
 	ret_event->status = ORDER_IS_PENDING;
 	ret_event->waiting = state->waiting;
+	ret_event->is_unready = state->is_unready;
 	ret_event->retry_at = state->retry_at;
 }
 

@@ -48,8 +48,8 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 		   struct err *err) HWA_CHECKED;
 void driver_free(struct driver *driver);
 
-/* For a long wait between two steps: frees what can be read or asked for again, and lets go of `order`, of which only phase, polls and
- * wait are remembered. */
+/* For a long wait between two steps: frees what can be read or asked for again, and lets go of `order`, of which only phase and waits
+ * are remembered. */
 void driver_rest(struct driver *driver);
 /* Called after driver_rest() and before the next step, with the same order as it is stored. */
 void driver_wake(struct driver *driver, struct order *order);

@@ -1,8 +1,10 @@
 /* order.c -- the transition table of an ACME order; every decision about one is made here. */
 #include "order.h"
 
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "clock.h"
 
 #define X(name, back) #name,
 static const char *const PHASE_WORDS[] = { ORDER_PHASES(X) };
@@ -51,31 +53,103 @@ static bool is_look(enum order_phase phase)
 	return phase == ORDER_POLL || phase == ORDER_VALIDATE;
 }
 
-/* The first look at an order costs nothing; then each pause is longer than the last, up to a steady pace. */
-static void pause_before(const struct order *order, const struct order_event *event, int64_t now, struct order_next *next)
+/*
+ * Milliseconds: each pause is longer than the last, up to a steady pace, and at last a part of what was waited so far.  A CA that leads us
+ * in circles is asked no more often than one that has us wait.
+ */
+static int64_t pause_of(const struct order *order)
 {
-	unsigned looks = order->polls + (order->phase == ORDER_VALIDATE), pause_ms = ORDER_PAUSE_FIRST;
+	int64_t quick = ORDER_PAUSE_FIRST + (order->waited_ms - 1) * (ORDER_PAUSE_GROWTH - 1);
+	int64_t share = order->waited_ms / 1000 / ORDER_PAUSE_SHARE;
 
-	if (event->retry_at > now) {
-		next->not_before = event->retry_at;
-		return;
-	}
-	if (looks <= 1)
-		return;
-	for (; looks > 2 && pause_ms < 1000; looks--)
-		pause_ms *= ORDER_PAUSE_GROWTH;
-	if (pause_ms < 1000)
-		next->pause_ms = pause_ms;
-	else
-		next->not_before = now + ORDER_POLL_DEFAULT;
+	/* The CSR was taken just now: that is another thing to wait for. */
+	if (order->phase == ORDER_FINALIZE)
+		quick /= ORDER_PAUSE_GROWTH;
+	if (quick < 1000)
+		return quick;
+	if (share > ORDER_PAUSE_MOST)
+		share = ORDER_PAUSE_MOST;
+	if (order->phase == ORDER_FINALIZE)
+		share /= ORDER_PAUSE_SHARE;
+	return (share > ORDER_PAUSE_LEAST ? share : ORDER_PAUSE_LEAST) * 1000;
 }
 
-static enum rc give_up(struct order *order, struct order_next *ret_next, enum rc rc, struct err *err, const char *why)
+/* A Retry-After is never cut short.  One that is shorter than the CA takes is obeyed less and less promptly. */
+static void pause_before(struct order *order, enum order_phase phase, const struct order_event *event, int64_t now,
+			 struct order_next *next)
+{
+	int64_t asked = event->retry_at > now ? (event->retry_at - now) * 1000 : 0;
+	/* The first look at an order costs nothing; but it takes some time. */
+	bool is_first = order->waited_ms == 0 && phase == ORDER_POLL;
+
+	order->waited_ms += order->waited_ms == 0;
+	int64_t pause = is_first ? 0 : pause_of(order);
+	if (asked && (asked > pause || pause <= ORDER_PAUSE_LEAST * 1000))
+		pause = asked;
+	if (pause < 1000)
+		next->pause_ms = (unsigned)pause;
+	else
+		next->not_before = now + pause / 1000;
+	order->waited_ms += pause;
+}
+
+/* When it is asked again is for the caller's back-off to say, of which nothing is known here but that it grows, too. */
+static void count_lost(struct order *order)
+{
+	int64_t share = order->waited_ms / ORDER_PAUSE_SHARE;
+
+	order->waited_ms += 1 + (share < ORDER_LOST_MOST * 1000 ? share : ORDER_LOST_MOST * 1000);
+}
+
+static void give_up(struct order *order, struct order_next *ret_next)
 {
 	order->phase = ORDER_FAILED;
 	order->not_before = 0;
 	*ret_next = (struct order_next){ .action = ORDER_DO_STOP };
-	return err_set(err, rc, "%s", why);
+}
+
+/* What is left to do needs the order to be alive. */
+static bool can_expire(enum order_phase phase)
+{
+	return phase != ORDER_DONE && phase != ORDER_FAILED && phase != ORDER_FETCH;
+}
+
+/* What was waited for, as it was last seen, and for how long. */
+static void print_wait(const struct order *order, const struct order_event *event, enum order_phase next, char text[128])
+{
+	char waited[CLOCK_TEXT_MAX];
+	int len;
+
+	if (event->rc != RC_OK)
+		len = snprintf(text, 128, "the CA did not tell how far it was");
+	else if (next == ORDER_VALIDATE && event->is_unready)
+		len = snprintf(text, 128, "its challenges could not be answered yet");
+	else if (next == ORDER_VALIDATE)
+		len = snprintf(text, 128, "%u of its authorisations were not valid yet", event->waiting);
+	else
+		len = snprintf(text, 128, "it was \"%s\" still", order_status_name(event->status));
+	if (order->waited_ms >= 1000)
+		snprintf(text + len, 128 - (size_t)len, ", after a wait of %s",
+			 clock_print_duration(order->waited_ms / 1000, waited));
+}
+
+/* RC_OK: it may go on. */
+static enum rc end_of_wait(const struct order *order, const struct order_event *event, enum order_phase next, int64_t now,
+			   struct err *err)
+{
+	char wait[128], at[CLOCK_TEXT_MAX];
+	/* TR 33.776, 6.9.1.1: `expires` may be updated by the server; what counts is what it said last. */
+	bool has_expired = order->expires_at && now >= order->expires_at;
+
+	if (!can_expire(next) || !(has_expired || (!order->expires_at && order->waited_ms >= ORDER_WAIT_MAX * 1000)))
+		return RC_OK;
+	print_wait(order, event, next, wait);
+	if (has_expired)
+		return err_set(err, RC_DENIED, "the order expired %s: %s; the next attempt places another",
+			       clock_print(order->expires_at, at), wait);
+	return err_set(err, RC_RETRY,
+		       "the order is given up: %s, and the CA does not say when it expires; the next attempt places another",
+		       wait);
 }
 
 static enum order_phase next_phase(const struct order *order, const struct order_event *event)
@@ -91,30 +165,25 @@ static enum order_phase next_phase(const struct order *order, const struct order
 	return event->status < ORDER_STATUS_COUNT ? NEXT[order->phase][event->status] : NEVER;
 }
 
-/* What is left to do needs the order to be alive. */
-static bool can_expire(enum order_phase phase)
-{
-	return phase != ORDER_DONE && phase != ORDER_FAILED && phase != ORDER_FETCH;
-}
-
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
 		   struct err *err)
 {
 	enum order_phase next = next_phase(order, event);
+	enum rc rc = next == NEVER ? err_set(err, RC_PROTOCOL, "the order has a status that is not possible here")
+				   : end_of_wait(order, event, next, now, err);
 
-	if (next == NEVER)
-		return give_up(order, ret_next, RC_PROTOCOL, err, "the order has a status that is not possible here");
-	/* TR 33.776, 6.9.1.1: `expires` may be updated by the server; what counts is what it said last. */
-	if (order->expires_at && now >= order->expires_at && can_expire(next))
-		return give_up(order, ret_next, RC_DENIED, err, "the order expired before it was completed");
-	if (is_look(next) && ++order->polls > ORDER_POLLS_MAX)
-		return give_up(order, ret_next, RC_RETRY, err, "the order makes no progress");
-	if (!is_look(next) && !is_look(order->phase))
-		order->polls = 0;
-	order->phase = next;
+	if (rc != RC_OK) {
+		give_up(order, ret_next);
+		return rc;
+	}
 	*ret_next = (struct order_next){ .action = PHASE_ACTION[next] };
-	if (is_look(next))
-		pause_before(order, event, now, ret_next);
+	if (event->rc == RC_RETRY && is_look(next))
+		count_lost(order);
+	else if (next == ORDER_VALIDATE && event->is_unready)
+		ret_next->not_before = event->retry_at > now ? event->retry_at : now + ORDER_PAUSE_LEAST;
+	else if (is_look(next))
+		pause_before(order, next, event, now, ret_next);
+	order->phase = next;
 	order->not_before = ret_next->not_before;
 	return RC_OK;
 }

@@ -34,7 +34,10 @@ static enum rc run(void *ctx, const struct config_certificate *certificate, cons
 		rc = processes_challenge(bench->processes, certificate, challenge, call, ret_output, err);
 	if (rc == RC_OK && call->verb == CHALLENGE_VERB_CLEANUP)
 		rc = store_answer_drop(bench->store, &answer, err);
-	if (rc != RC_OK && rc != RC_ABSENT && call->verb != CHALLENGE_VERB_CLEANUP)
+	/* That a record cannot be seen is no failure yet; when it is given up, it is not the CA's. */
+	if (call->verb == CHALLENGE_VERB_READY)
+		bench->program_failed = rc != RC_OK;
+	else if (rc != RC_OK && call->verb != CHALLENGE_VERB_CLEANUP)
 		bench->program_failed = true;
 	return rc;
 }

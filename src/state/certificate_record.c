@@ -44,7 +44,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->next_generation = (unsigned)sqlite3_column_int(row, at++);
 	text_column(row, at++, phase, sizeof(phase));
 	record->order.phase = order_phase_parse(phase);
-	record->order.polls = (unsigned)sqlite3_column_int(row, at++);
+	record->order.waited_ms = sqlite3_column_int64(row, at++); /* polls: an older hwacme counted up to 200 looks there */
 	record->order.expires_at = sqlite3_column_int64(row, at++);
 	record->order.not_before = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->order.url, sizeof(record->order.url));
@@ -105,7 +105,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	at = key_bind(row, at, &record->next_key);
 	sqlite3_bind_int64(row, at++, record->next_generation);
 	sqlite3_bind_text(row, at++, order_phase_name(record->order.phase), -1, SQLITE_TRANSIENT);
-	sqlite3_bind_int64(row, at++, record->order.polls);
+	sqlite3_bind_int64(row, at++, record->order.waited_ms);
 	sqlite3_bind_int64(row, at++, record->order.expires_at);
 	sqlite3_bind_int64(row, at++, record->order.not_before);
 	sqlite3_bind_text(row, at++, record->order.url, -1, SQLITE_STATIC);

@@ -14,10 +14,12 @@
 #include "bytes.h"
 #include "order.h"
 
-#define TEXT_MAX     65536u
-#define STEPS_MAX    40u
-#define STEP_SECONDS 10 /* the clock goes on by this much at each step */
-#define EPOCH        INT64_C(1000000)
+#define TEXT_MAX        65536u
+#define STEPS_MAX       100000u
+#define STEP_SECONDS    10 /* the clock goes on by this much at each step */
+#define UNREADY_SECONDS 3
+#define LONG_CUTS       100u /* places at which a long one is cut off */
+#define EPOCH           INT64_C(1000000)
 
 /* What the CA of a scenario does; the head of each transcript. */
 struct scenario {
@@ -28,16 +30,39 @@ struct scenario {
 	int drop;        /* the nth look answers 404; 0: never */
 	char lose[16];   /* the first answer to this action is lost, its effect is not */
 	int validating;  /* looks at the authorisations that find one still open */
+	int unready;     /* looks at our own answers that find one that cannot be seen yet */
+	int circles;     /* times that it takes the CSR, and then says "pending" once more */
 	int expires;     /* seconds after its start; 0: never; negative: by the CA's clock, which is behind ours */
+	bool is_long;    /* the same looks are counted, and what comes of restarts is checked, but not written down */
 };
 
 /* A CA for one order at a time, with no more memory than RFC 8555, 7.1.6 gives it. */
 struct ca {
 	const struct scenario *scenario;
 	enum order_status status;
-	int processing_left, validating_left, looks, orders, csrs;
+	int processing_left, validating_left, unready_left, circles_left, looks, orders, csrs;
 	bool lost;
 };
+
+/* What the driver reports: it has not asked about the order yet. */
+static struct order_event validate(struct ca *ca, enum order_action action, int64_t now)
+{
+	struct order_event event = { .rc = RC_OK, .status = ORDER_IS_PENDING };
+
+	if (ca->unready_left > 0) {
+		ca->unready_left--;
+		event.waiting = 1;
+		event.is_unready = true;
+		event.retry_at = now + UNREADY_SECONDS;
+		return event;
+	}
+	if (action == ORDER_DO_WATCH && ca->validating_left > 0)
+		ca->validating_left--;
+	event.waiting = ca->validating_left > 0;
+	if (!event.waiting)
+		ca->status = ORDER_IS_READY;
+	return event;
+}
 
 static struct order_event answer(struct ca *ca, struct order *order, enum order_action action, int64_t now)
 {
@@ -49,6 +74,8 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 		ca->status = order_status_parse(ca->scenario->submit);
 		ca->processing_left = ca->scenario->processing;
 		ca->validating_left = ca->scenario->validating;
+		ca->unready_left = ca->scenario->unready;
+		ca->circles_left = ca->scenario->circles;
 		break;
 	case ORDER_DO_SOLVE:
 		if (strcmp(ca->scenario->solve, "refused") == 0 || strcmp(ca->scenario->solve, "invalid") == 0) {
@@ -57,14 +84,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 			break;
 		}
 		/* fall through */
-	case ORDER_DO_WATCH:
-		if (action == ORDER_DO_WATCH && ca->validating_left > 0)
-			ca->validating_left--;
-		event.waiting = ca->validating_left > 0;
-		if (!event.waiting)
-			ca->status = ORDER_IS_READY;
-		event.status = ORDER_IS_PENDING; /* what the driver reports: it has not asked yet */
-		return event;
+	case ORDER_DO_WATCH: return validate(ca, action, now);
 	case ORDER_DO_SEND_CSR:
 		/* RFC 8555, 7.4: a CSR for an order that is not ready is an error: it must never be sent twice. */
 		assert_int_equal(ca->status, ORDER_IS_READY);
@@ -74,6 +94,8 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 	case ORDER_DO_ASK:
 		if (ca->scenario->drop && ++ca->looks == ca->scenario->drop)
 			event.rc = RC_ABSENT;
+		else if (ca->status == ORDER_IS_PROCESSING && ca->circles_left-- > 0)
+			ca->status = ORDER_IS_PENDING;
 		else if (ca->status == ORDER_IS_PROCESSING && --ca->processing_left <= 0)
 			ca->status = ORDER_IS_VALID;
 		break;
@@ -98,20 +120,57 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 	return event;
 }
 
-static void note(struct buf *text, const char *action, const struct order_event *event, const struct order *order,
+/* What is written down; where `text` is NULL, nothing. */
+struct transcript {
+	struct buf *text;
+	bool is_long;
+	char last[128];
+	unsigned count; /* of `last`, which is not in the text yet */
+};
+
+static void write_last(struct transcript *transcript)
+{
+	if (transcript->count > 1)
+		assert_int_equal(buf_print(transcript->text, NULL, "%s, %u times\n", transcript->last, transcript->count), RC_OK);
+	else if (transcript->count == 1)
+		assert_int_equal(buf_print(transcript->text, NULL, "%s\n", transcript->last), RC_OK);
+	transcript->count = 0;
+}
+
+static void write_line(struct transcript *transcript, const char *line)
+{
+	if (!transcript->text)
+		return;
+	if (!transcript->is_long || strcmp(transcript->last, line) != 0)
+		write_last(transcript);
+	snprintf(transcript->last, sizeof(transcript->last), "%s", line);
+	transcript->count++;
+}
+
+static void note(struct transcript *transcript, const char *action, const struct order_event *event, const struct order *order,
 		 const struct order_next *next, int64_t now)
 {
 	static const char *const words[] = { [RC_OK] = "", [RC_RETRY] = "lost", [RC_DENIED] = "refused", [RC_ABSENT] = "404" };
-	char status[16], phase[16];
+	char status[16], phase[16], line[128];
 
 	snprintf(status, sizeof(status), "%s", event->rc == RC_OK ? order_status_name(event->status) : words[event->rc]);
 	snprintf(phase, sizeof(phase), "%s", order_phase_name(order->phase));
-	assert_int_equal(buf_print(text, NULL, "%-9s -> %-10s : %-9s", action, status, phase), RC_OK);
+	int len = snprintf(line, sizeof(line), "%-9s -> %-10s : %-9s", action, status, phase);
 	if (next->not_before > now)
-		assert_int_equal(buf_print(text, NULL, " wait %d", (int)(next->not_before - now)), RC_OK);
+		len += snprintf(line + len, sizeof(line) - (size_t)len, " wait %d", (int)(next->not_before - now));
 	if (next->pause_ms)
-		assert_int_equal(buf_print(text, NULL, " pause %u ms", next->pause_ms), RC_OK);
-	assert_int_equal(buf_print(text, NULL, "\n"), RC_OK);
+		snprintf(line + len, sizeof(line) - (size_t)len, " pause %u ms", next->pause_ms);
+	write_line(transcript, line);
+}
+
+static void note_end(struct transcript *transcript, const struct err *err, const struct ca *ca)
+{
+	if (!transcript->text)
+		return;
+	write_last(transcript);
+	if (err->rc != RC_OK)
+		assert_int_equal(buf_print(transcript->text, NULL, "%s\n", err->text), RC_OK);
+	assert_int_equal(buf_print(transcript->text, NULL, "orders %d, CSRs %d\n", ca->orders, ca->csrs), RC_OK);
 }
 
 enum cut { CUT_NONE, CUT_AFTER, CUT_WITHIN }; /* within: the step had its effect, but its outcome was not stored */
@@ -120,9 +179,11 @@ enum cut { CUT_NONE, CUT_AFTER, CUT_WITHIN }; /* within: the step had its effect
 static unsigned run(const struct scenario *scenario, enum cut cut, unsigned at, struct buf *text, struct order *ret_order,
 		    struct ca *ret_ca)
 {
+	struct transcript transcript = { .text = text, .is_long = scenario->is_long };
 	struct ca ca = { .scenario = scenario };
 	struct order order = { .phase = ORDER_START };
 	struct order_next next = order_resume(&order);
+	struct err err = { 0 };
 	int64_t now = EPOCH;
 	unsigned step = 0;
 
@@ -135,19 +196,18 @@ static unsigned run(const struct scenario *scenario, enum cut cut, unsigned at, 
 			now = next.not_before;
 		snprintf(action, sizeof(action), "%s", order_action_name(next.action));
 		struct order_event event = answer(&ca, &order, next.action, now);
-		(void)!order_step(&order, &event, now, &next, NULL);
-		note(text, action, &event, &order, &next, now);
-		now += STEP_SECONDS;
+		(void)!order_step(&order, &event, now, &next, &err);
+		note(&transcript, action, &event, &order, &next, now);
+		now += scenario->is_long ? 0 : STEP_SECONDS;
 		if (cut != CUT_NONE && step == at) {
 			if (cut == CUT_WITHIN)
 				order = stored;
 			next = order_resume(&order);
-			assert_int_equal(
-				buf_print(text, NULL, "-(%s)-\n", cut == CUT_AFTER ? "restart" : "killed before it was stored"),
-				RC_OK);
+			write_line(&transcript, cut == CUT_AFTER ? "-(restart)-" : "-(killed before it was stored)-");
 		}
 	}
 	assert_true(step < STEPS_MAX);
+	note_end(&transcript, &err, &ca);
 	*ret_order = order;
 	*ret_ca = ca;
 	return step;
@@ -159,12 +219,11 @@ static void write_transcript(const struct scenario *scenario, struct buf *text)
 	struct ca ca;
 	unsigned steps = run(scenario, CUT_NONE, 0, text, &whole, &ca);
 
-	assert_int_equal(buf_print(text, NULL, "orders %d, CSRs %d\n", ca.orders, ca.csrs), RC_OK);
-	for (unsigned at = 1; at <= steps; at++)
+	for (unsigned at = 1; at <= steps; at += scenario->is_long ? 1 + steps / LONG_CUTS : 1)
 		for (int cut = CUT_AFTER; cut <= CUT_WITHIN; cut++) {
-			assert_int_equal(buf_print(text, NULL, "\n"), RC_OK);
-			run(scenario, (enum cut)cut, at, text, &other, &ca);
-			assert_int_equal(buf_print(text, NULL, "orders %d, CSRs %d\n", ca.orders, ca.csrs), RC_OK);
+			if (!scenario->is_long)
+				assert_int_equal(buf_print(text, NULL, "\n"), RC_OK);
+			run(scenario, (enum cut)cut, at, scenario->is_long ? NULL : text, &other, &ca);
 			/* It ends as if nothing had happened, unless the CA's own clock or memory ended it. */
 			if (!scenario->drop && scenario->expires <= 0 && strcmp(scenario->solve, "ready") == 0)
 				assert_int_equal(other.phase, whole.phase);
@@ -186,6 +245,10 @@ static void read_option(struct scenario *scenario, const char *key, const char *
 		scenario->retry_after = atoi(value);
 	else if (strcmp(key, "validating") == 0)
 		scenario->validating = atoi(value);
+	else if (strcmp(key, "unready") == 0)
+		scenario->unready = atoi(value);
+	else if (strcmp(key, "long") == 0)
+		scenario->is_long = strcmp(value, "yes") == 0;
 	else if (strcmp(key, "drop") == 0)
 		scenario->drop = atoi(value);
 	else if (strcmp(key, "expires") == 0)
@@ -248,9 +311,45 @@ static void every_transcript_is_followed_with_a_restart_at_each_step(void **stat
 	assert_true(checked >= 10);
 }
 
+/* It takes the CSR, calls the order pending, and so on: that is waiting, too, and is not done without a pause. */
+static void a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up(void **state)
+{
+	const struct scenario scenario = {
+		.submit = "pending", .solve = "ready", .processing = 1, .circles = INT32_MAX, .is_long = true
+	};
+	struct order order;
+	struct ca ca;
+
+	(void)state;
+	run(&scenario, CUT_NONE, 0, NULL, &order, &ca);
+	assert_int_equal(order.phase, ORDER_FAILED);
+	assert_int_equal(ca.orders, 1);
+	assert_in_range(order.waited_ms, ORDER_WAIT_MAX * 1000, (ORDER_WAIT_MAX + ORDER_PAUSE_MOST) * 1000);
+	assert_in_range(ca.csrs, 1, ORDER_WAIT_MAX / (ORDER_PAUSE_MOST / ORDER_PAUSE_SHARE) + 2000);
+}
+
+/* A look that is lost is followed by the caller's back-off, whatever that is. */
+static void a_ca_that_never_answers_about_an_order_is_given_up(void **state)
+{
+	struct order order = { .phase = ORDER_POLL, .url = "https://ca/order/1" };
+	const struct order_event lost = { .rc = RC_RETRY };
+	struct order_next next = order_resume(&order);
+	unsigned looks = 0;
+
+	(void)state;
+	for (; order.phase == ORDER_POLL; looks++)
+		(void)!order_step(&order, &lost, EPOCH, &next, NULL);
+	assert_int_equal(order.phase, ORDER_FAILED);
+	assert_in_range(looks, 100, 300);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_transcript_is_followed_with_a_restart_at_each_step) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_transcript_is_followed_with_a_restart_at_each_step),
+		cmocka_unit_test(a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up),
+		cmocka_unit_test(a_ca_that_never_answers_about_an_order_is_given_up),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ static void a_record_comes_back_as_it_was(void **state)
 	strcpy(record.order.url, "https://ca/o");
 	record.order.phase = ORDER_FINALIZE;
 	record.order.not_before = 8;
+	record.order.waited_ms = INT64_C(90) * 86400 * 1000;
 	strcpy(record.last_error, "why");
 	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_ABSENT);
 	assert_int_equal(store_certificate_save(store, &record, 10, 20, "event", NULL), RC_OK);
@@ -69,6 +70,7 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
 	assert_int_equal(back.order.not_before, 8);
+	assert_int_equal(back.order.waited_ms, INT64_C(90) * 86400 * 1000);
 	assert_string_equal(back.last_error, "why");
 	assert_int_equal(back.revoked_at, 98);
 	assert_int_equal(back.issued_at, 97);
