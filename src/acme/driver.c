@@ -25,6 +25,7 @@ struct driver {
 	struct message_order *answer; /* the CA's last word about the order; NULL: not known */
 	struct authorizations *open;  /* answers that are out; NULL: none */
 	bool is_until_known;          /* hooks.authorized was told */
+	bool is_unready;              /* answers are placed, and the CA was not told of them yet */
 	bool is_unsaved;              /* the order changed since it was stored ... */
 	const char *noted;            /* ... and this is for the journal; NULL: nothing */
 	bool is_resumed;              /* the CA has said nothing of it since we were started */
@@ -384,14 +385,22 @@ static const struct {
 	[ORDER_DO_DOWNLOAD] = { .perform = do_download, .only_asks = true },
 };
 
-/* What the journal says after a step. */
-static const char *event_after(enum order_action action, const struct order *order)
+/* What the journal says after a step; what came to its end says so itself. */
+static const char *event_after(struct driver *driver, enum order_action action, const struct order_event *event)
 {
-	bool solved = action == ORDER_DO_SOLVE || action == ORDER_DO_WATCH;
+	enum order_phase phase = driver->order->phase;
 
-	if (solved)
-		return order->phase == ORDER_VALIDATE ? action == ORDER_DO_SOLVE ? "challenges answered" : NULL : "authorised";
-	return ACTIONS[action].after;
+	if (phase == ORDER_FAILED)
+		return NULL;
+	if (action != ORDER_DO_SOLVE && action != ORDER_DO_WATCH)
+		return ACTIONS[action].after;
+	if (phase != ORDER_VALIDATE)
+		return "authorised";
+	bool was_unready = driver->is_unready || action == ORDER_DO_SOLVE;
+	driver->is_unready = event->is_unready;
+	if (event->is_unready)
+		return action == ORDER_DO_SOLVE ? "answers to the challenges placed" : NULL;
+	return was_unready ? "challenges answered" : NULL;
 }
 
 /* Answers stay out as long as the CA may look at them, and no longer. */
@@ -474,7 +483,7 @@ static enum rc act(struct driver *driver, struct err *err)
 	rc = order_step(driver->order, &event, driver->now, &driver->next, err);
 	answers_end(driver);
 	driver->is_unsaved = driver->is_unsaved || is_news(&known, driver->order);
-	const char *after = event_after(action, driver->order);
+	const char *after = event_after(driver, action, &event);
 	driver->noted = after ? after : driver->noted;
 	if (rc != RC_OK)
 		(void)!save(driver, NULL, NULL);
