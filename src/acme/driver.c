@@ -28,7 +28,8 @@ struct driver {
 	bool is_unready;              /* answers are placed, and the CA was not told of them yet */
 	bool is_unsaved;              /* the order changed since it was stored ... */
 	const char *noted;            /* ... and this is for the journal; NULL: nothing */
-	bool is_resumed;              /* the CA has said nothing of it since we were started */
+	bool is_resumed;              /* the CA has said nothing of it since we were started ... */
+	bool was_unanswered;          /* ... and may have looked for answers that were not there meanwhile */
 	char void_for[160];           /* it has, and the order is of no use: why; else "" */
 };
 
@@ -41,8 +42,10 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 		return err_set(err, RC_RESOURCE, "out of memory");
 	*driver =
 		(struct driver){ .client = client, .certificate = certificate, .terms = *terms, .order = order, .hooks = *hooks };
-	driver->next = order_resume(order);
 	driver->is_resumed = order->url[0];
+	/* Where only the CA was waited for, what became of the order is its own decision. */
+	driver->was_unanswered = order->phase != ORDER_POLL || !order->not_before;
+	driver->next = order_resume(order);
 	*ret_driver = driver;
 	return RC_OK;
 }
@@ -102,7 +105,7 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 		free(answer);
 		return err_wrap(err, rc, "order");
 	}
-	if (answer->status == ORDER_IS_INVALID && driver->is_resumed)
+	if (answer->status == ORDER_IS_INVALID && driver->is_resumed && driver->was_unanswered)
 		snprintf(driver->void_for, sizeof(driver->void_for), "its order was made invalid meanwhile: %s: %s",
 			 answer->problem.type, answer->problem.detail);
 	driver->is_resumed = false;

@@ -24,6 +24,7 @@ struct entry {
 	int64_t service_at;      /* when its hook or probe is due, then; INT64_MAX: never */
 	enum renewal_call begun; /* how `renewal` was called */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
+	int64_t patience_ms;     /* monotonic: who asked for it waits no longer */
 };
 
 /*
@@ -199,8 +200,8 @@ static void put_back(struct loop *loop, unsigned item, int64_t at)
 	struct entry *entry = item < loop->count ? &loop->entries[item] : NULL;
 
 	pthread_mutex_lock(&loop->lock);
-	/* Asked for while it was looked at. */
-	if (entry && !entry->renewal && entry->call != RENEWAL_PLANNED) {
+	/* Asked for while it was looked at, or put off for so long that who asked is to be told. */
+	if (entry && entry->call != RENEWAL_PLANNED && (!entry->renewal || at > entry->patience_ms)) {
 		entry->is_held = false;
 		at = clock_monotonic_ms();
 	}
@@ -328,6 +329,47 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 	return monotonic_of(at);
 }
 
+/* The daemon goes on with it; who asked for it is not kept waiting. */
+static void tell_of_wait(struct loop *loop, struct entry *entry, const struct renewal_wait *wait)
+{
+	struct renewal_outcome outcome;
+	struct err why = { 0 };
+	enum rc rc = renewal_impatience(entry->renewal, wait, "in the daemon", &outcome, &why);
+
+	if (loop->ear.done)
+		loop->ear.done(loop->ear.ctx, entry->certificate, &outcome, rc, &why);
+}
+
+/* An order may be with the CA for days.  Meanwhile other commands may work in the state directory, and deploy hook and probe have their
+ * turn: it is under way no more, and goes on from its record. */
+static void put_down(struct loop *loop, struct entry *entry)
+{
+	renewal_free(entry->renewal);
+	entry->renewal = NULL;
+	pthread_mutex_lock(&loop->lock);
+	loop->in_flight--;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* When it goes on. */
+static int64_t wait_on(struct loop *loop, struct entry *entry, const struct renewal_wait *wait)
+{
+	int64_t now = clock_monotonic_ms(), at = wait->until ? monotonic_of(wait->until) : now;
+
+	if (wait->pause_ms && at < now + wait->pause_ms)
+		at = now + wait->pause_ms;
+	pthread_mutex_lock(&loop->lock);
+	bool is_asked = entry->call != RENEWAL_PLANNED, is_told = is_asked && at > entry->patience_ms;
+	if (is_told)
+		entry->call = RENEWAL_PLANNED;
+	pthread_mutex_unlock(&loop->lock);
+	if (is_told)
+		tell_of_wait(loop, entry, wait);
+	if (wait->is_for_ca && (is_told || !is_asked) && at >= now + LOOP_REST * INT64_C(1000))
+		put_down(loop, entry);
+	return at;
+}
+
 /* As far as it goes without a wait; when it is to go on, or what is next of this certificate. */
 static int64_t carry_on(struct loop *loop, struct entry *entry)
 {
@@ -338,11 +380,8 @@ static int64_t carry_on(struct loop *loop, struct entry *entry)
 
 		if (wait.is_over)
 			return settle(loop, entry, rc, &err);
-		int64_t at = wait.until ? monotonic_of(wait.until) : clock_monotonic_ms();
-		if (wait.pause_ms && at < clock_monotonic_ms() + wait.pause_ms)
-			at = clock_monotonic_ms() + wait.pause_ms;
 		if (wait.until || wait.pause_ms || workers_are_stopping(&loop->workers))
-			return at;
+			return wait_on(loop, entry, &wait);
 	}
 }
 
@@ -470,11 +509,15 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	pthread_mutex_lock(&loop->lock);
 	if (call > entry->call)
 		entry->call = call;
+	entry->patience_ms = now + RENEWAL_PATIENCE * INT64_C(1000);
 	if (entry->is_held && agenda_has(loop->held[entry->authority], item)) {
 		unhold(loop, item);
 		agenda_set(loop->waiting, item, now);
 	} else if (agenda_has(loop->waiting, item)) {
 		agenda_set(loop->waiting, item, now);
+	} else if (agenda_has(loop->under_way, item)) {
+		/* Perhaps to a wait that is longer than that. */
+		agenda_set(loop->under_way, item, now);
 	}
 	workers_tell(&loop->workers, now);
 	pthread_mutex_unlock(&loop->lock);

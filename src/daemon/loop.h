@@ -3,7 +3,7 @@
  *
  * Every renewal is carried on step by step by whichever of a few workers is free, so many can wait for their CA at once
  * without a thread each, and one that hangs holds up no other.  The state directory is locked only while something is
- * under way: other commands work beside an idle daemon.
+ * under way: other commands work beside an idle daemon, and beside one whose orders are with the CA and wait for nothing else.
  */
 #ifndef HWA_LOOP_H
 #define HWA_LOOP_H
@@ -44,8 +44,8 @@ void loop_look_around(struct loop *loop);
 /* Who is told of renewals; called before the loop runs, and copied. */
 void loop_listen(struct loop *loop, const struct loop_ear *ear);
 /* Has a certificate renewed now instead of at its time; a renewal of it that is under way just goes on.  Anything less that is under way,
- * such as a hook that is tried again, ends first.  The listener's done() is called in any case, and tells what came of what was asked for.
- * From any thread. */
+ * such as a hook that is tried again, ends first.  The listener's done() is called in any case, and tells what came of what was asked for;
+ * RC_RETRY when what it waits for takes longer than RENEWAL_PATIENCE, although it goes on.  From any thread. */
 void loop_ask(struct loop *loop, const struct config_certificate *certificate, enum renewal_call call);
 
 /* Runs until SIGTERM or SIGINT (RC_OK), until `beat`, which is called at each round, returns false (RC_RETRY), or until the state

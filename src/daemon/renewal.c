@@ -234,11 +234,16 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	renewal_restore(renewal);
 	struct store_certificate *record = renewal->record;
 	renewal->result = record->generation == 0 ? RENEWAL_ENROLLED : RENEWAL_RENEWED;
+	const int64_t order_not_before = record->order.not_before;
+	/* An operator waits with the order. */
 	if (call != RENEWAL_PLANNED) {
 		record->retry_at = record->peer_retry_at;
 		record->service.retry_at = 0;
+		if (record->order.not_before > clock_now())
+			record->order.not_before = clock_now();
 	}
 	renewal->plan = renewal_plan(desk->config, certificate, record, call == RENEWAL_FORCED, clock_now());
+	record->order.not_before = order_not_before;
 	/* A hook whose time has come is no reason to ask the CA before its own. */
 	if (renewal->plan.what == PLAN_WAIT && record->retry_at <= clock_now() &&
 	    renewal_ari_is_due(renewal->policy, certificate, record, clock_now())) {
@@ -391,9 +396,11 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 		return err_wrap(err, rc, "go on with %s", renewal->certificate->name);
 	}
 	rc = stage_perform(renewal, &wait, &why);
-	*ret_wait = (struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
-					   .until = wait.until,
-					   .pause_ms = wait.pause_ms };
+	*ret_wait =
+		(struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
+				       .until = wait.until,
+				       .pause_ms = wait.pause_ms,
+				       .is_for_ca = renewal->stage == STAGE_ORDER && renewal->record->order.phase == ORDER_POLL };
 	if (rc == RC_OK)
 		note_answer(renewal, stage);
 	if (rc != RC_OK) {
@@ -430,21 +437,36 @@ void renewal_outcome(const struct renewal *renewal, struct renewal_outcome *ret_
 		snprintf(ret_outcome->record.name, sizeof(ret_outcome->record.name), "%s", renewal->certificate->name);
 }
 
-/* Waits as the step said; an order that has to wait for longer than our patience goes on at the next run. */
-static enum rc wait_for(const struct renewal_wait *wait, int64_t give_up_at, struct err *err)
+static enum renewal_blame blame_of_wait(const struct renewal *renewal)
+{
+	return renewal->stage <= STAGE_INSTALL ? BLAME_AUTHORITY : BLAME_LOCAL;
+}
+
+enum rc renewal_impatience(const struct renewal *renewal, const struct renewal_wait *wait, const char *where,
+			   struct renewal_outcome *ret_outcome, struct err *err)
+{
+	char until[CLOCK_TEXT_MAX];
+
+	renewal_outcome(renewal, ret_outcome);
+	ret_outcome->blame = blame_of_wait(renewal);
+	return err_set(err, RC_RETRY, "%s %s, and this call waits for %d minutes; what was begun is kept, and goes on %s",
+		       wait->is_for_ca ? "its order is with the CA, which is asked again" : "it goes on",
+		       clock_print(wait->until, until), RENEWAL_PATIENCE / 60, where);
+}
+
+/* False when a signal ended it. */
+static bool wait_for(const struct renewal_wait *wait)
 {
 	bool whole = true;
 
-	if (wait->until > give_up_at)
-		return err_set(err, RC_RETRY,
-			       "what is waited for is not ready before long; it is kept and goes on at the next run");
 	if (wait->until)
 		whole = clock_wait_until(wait->until, RENEWAL_PATIENCE * 1000);
 	if (whole && wait->pause_ms)
 		whole = clock_wait_until(INT64_MAX, wait->pause_ms);
-	return whole ? RC_OK : err_set(err, RC_RETRY, "interrupted; what was begun goes on at the next run");
+	return whole;
 }
 
+/* An order that has to wait for longer than our patience goes on at the next run. */
 enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
 		    struct renewal_outcome *ret_outcome, struct err *err)
 {
@@ -459,11 +481,15 @@ enum rc renewal_run(const struct renewal_desk *desk, const struct config_certifi
 		return rc;
 	while (rc == RC_OK && !wait.is_over) {
 		rc = renewal_step(renewal, &wait, err);
-		if (rc == RC_OK && !wait.is_over)
-			rc = wait_for(&wait, give_up_at, err);
+		if (rc != RC_OK || wait.is_over)
+			break;
+		if (wait.until > give_up_at)
+			return renewal_impatience(renewal, &wait, "at the next run", ret_outcome, err);
+		if (!wait_for(&wait)) {
+			rc = err_set(err, RC_RETRY, "interrupted; what was begun goes on at the next run");
+			renewal->blame = blame_of_wait(renewal);
+		}
 	}
-	if (rc != RC_OK && !wait.is_over)
-		renewal->blame = renewal->stage <= STAGE_INSTALL ? BLAME_AUTHORITY : BLAME_LOCAL;
 	renewal_outcome(renewal, ret_outcome);
 	return rc;
 }

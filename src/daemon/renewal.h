@@ -55,6 +55,7 @@ struct renewal_wait {
 	bool is_over;      /* nothing is left to do, or it failed */
 	int64_t until;     /* unix time of the next step; 0: now.  It is stored: a restart does not shorten the wait */
 	unsigned pause_ms; /* beside it, milliseconds, under a second */
+	bool is_for_ca;    /* only an order is waited for: freed and begun anew then, it goes on the same */
 };
 /* Who wants it.  PLANNED: the daemon, which waits for the back-off and for an authority that takes orders.  ASKED: the operator, who
  * waits only where the CA said so (Retry-After).  FORCED: the operator, although it is not due. */
@@ -69,6 +70,9 @@ bool renewal_is_held(const struct renewal *renewal, int64_t *ret_until, unsigned
 enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err) HWA_CHECKED;
 /* What has come of it so far, with the record as it is stored. */
 void renewal_outcome(const struct renewal *renewal, struct renewal_outcome *ret_outcome);
+/* The same for somebody whose patience the wait is too long for, and RC_RETRY: what was begun is kept, and goes on `where`. */
+enum rc renewal_impatience(const struct renewal *renewal, const struct renewal_wait *wait, const char *where,
+			   struct renewal_outcome *ret_outcome, struct err *err) HWA_CHECKED;
 void renewal_free(struct renewal *renewal);
 AUTO_DEFINE(renewal, struct renewal *, renewal_free);
 

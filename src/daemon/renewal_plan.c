@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "certificate_profile.h"
+#include "clock.h"
 #include "fingerprint.h"
 #include "renewal_ari.h"
 #include "renewal_record.h"
@@ -109,6 +110,14 @@ static int64_t retry_at(const struct store_certificate *record, int64_t now)
 	return record->failed_at > now ? 0 : record->retry_at;
 }
 
+/* While answers to challenges are wanted, or the clock was set back since, it is for the driver to say what is waited for. */
+static int64_t waits_until(const struct store_certificate *record, int64_t now)
+{
+	const struct order *order = &record->order;
+
+	return order->phase == ORDER_POLL && order->not_before - now <= CLOCK_RETRY_MAX + 1 ? order->not_before : 0;
+}
+
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
 			 const struct store_certificate *record, bool forced, int64_t now)
 {
@@ -125,6 +134,7 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.revoked = record->revoked_at != 0;
 		facts.config_changed = facts.issued && config_changed(config, certificate, record);
 		facts.under_way = renewal_is_keyed(&record->next_key);
+		facts.waits_until = waits_until(record, now);
 		facts.retry_at = retry_at(record, now);
 		facts.attempts = record->attempts;
 		facts.suggested_start = record->renewal_info.start;

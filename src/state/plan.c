@@ -187,18 +187,26 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 	}
 }
 
-/* What was begun goes on when its back-off is over: in a window, for what went wrong in one is not made good in working hours.  What is not
- * there, or worth nothing, waits for none. */
+/*
+ * What was begun goes on when its back-off is over: in a window, for what went wrong in one is not made good in working hours.  What is not
+ * there, or worth nothing, waits for none; nor does an order that is with the CA, which may have expired until then.
+ */
 static struct plan go_on(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
-	struct plan plan = { .when = facts->retry_at > now ? facts->retry_at : now };
+	struct plan plan = { .when = now };
+	bool is_with_ca = facts->retry_at <= now && facts->waits_until;
 
-	if (facts->retry_at > now)
+	if (facts->retry_at > now) {
+		plan.when = facts->retry_at;
 		snprintf(plan.why, sizeof(plan.why), "back-off after %u failed attempt%s", facts->attempts,
 			 facts->attempts == 1 ? "" : "s");
-	else
+	} else if (facts->waits_until > now) {
+		plan.when = facts->waits_until;
+		snprintf(plan.why, sizeof(plan.why), "its order is with the CA, which is asked again then");
+	} else {
 		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
-	if (facts->issued && !facts->revoked && facts->not_after > now)
+	}
+	if (!is_with_ca && facts->issued && !facts->revoked && facts->not_after > now)
 		apply_windows(policy, name, facts, now, &plan);
 	plan.what = plan.when <= now ? PLAN_RESUME : PLAN_WAIT;
 	return plan;

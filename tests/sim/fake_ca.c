@@ -50,7 +50,9 @@ void fake_ca_start(void)
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++) {
 		struct fake_ca_state *ca = &authorities[i];
 
-		*ca = (struct fake_ca_state){ .number = i, .public = { .life = 90 * FAKE_DAY, .short_life = 6 * FAKE_DAY } };
+		*ca = (struct fake_ca_state){
+			.number = i, .public = { .life = 90 * FAKE_DAY, .short_life = 6 * FAKE_DAY, .order_life = 7 * FAKE_DAY }
+		};
 		snprintf(ca->origin, sizeof(ca->origin), "https://ca%u.sim", i);
 		fake_ca_key_make(ca);
 	}

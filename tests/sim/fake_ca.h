@@ -41,6 +41,8 @@ struct fake_ca {
 	int64_t short_life; /* of the others */
 	int64_t preauthorized; /* seconds after a name's last issuance in which it wants no challenge; 0: it always does; negative: never */
 	bool has_renewal_info;
+	int64_t order_life; /* seconds */
+	int64_t approval;   /* seconds from CSR to certificate, for somebody has to approve it; 0: nobody has to */
 	/* what happens to it */
 	bool is_down;
 	int64_t busy_until_ms;     /* 503 with Retry-After until then */

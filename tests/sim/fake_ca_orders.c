@@ -8,7 +8,6 @@
 #include "fake_ca_state.h"
 #include "virtual_clock.h"
 
-#define ORDER_LIFE       (7 * FAKE_DAY)
 #define RENEWAL_INFO_AGE INT64_C(21600) /* Retry-After of renewalInfo */
 
 void *fake_ca_grow(void *list, size_t count, size_t size)
@@ -159,7 +158,7 @@ static void new_order(struct fake_exchange *exchange)
 	ca->order_count++;
 	order->identifiers = json_incref(identifiers);
 	order->made_at_ms = virtual_clock_true_ms();
-	order->expires_at = virtual_clock_true() + ORDER_LIFE;
+	order->expires_at = virtual_clock_true() + ca->public.order_life;
 	int64_t issued_at = name_get(ca, first)->issued_at;
 	order->was_ready =
 		ca->public.preauthorized < 0 || (issued_at && virtual_clock_true() < issued_at + ca->public.preauthorized);
@@ -222,7 +221,8 @@ static void finalize(struct fake_exchange *exchange, size_t number)
 	}
 	name_get(ca, order->name)->issued_at = virtual_clock_true();
 	order->status = FAKE_PROCESSING;
-	order->valid_at_ms = virtual_clock_true_ms() + (chance_one_in(2) ? 0 : chance_between(50, 20000));
+	order->valid_at_ms =
+		virtual_clock_true_ms() + ca->public.approval * 1000 + (chance_one_in(2) ? 0 : chance_between(50, 20000));
 	order_age(ca, order);
 	order_answer(exchange, number, 200);
 }

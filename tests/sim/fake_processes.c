@@ -83,7 +83,8 @@ enum rc processes_challenge(struct processes *processes, const struct config_cer
 	(void)certificate;
 	(void)challenge;
 	(void)ret_output;
-	if (call->verb == CHALLENGE_VERB_READY && chance_one_in(4))
+	bool is_early = virtual_clock_true_ms() < served->records_seen_at_ms;
+	if (call->verb == CHALLENGE_VERB_READY && (is_early || chance_one_in(4)))
 		return err_set(err, RC_ABSENT, "not yet");
 	return hook(challenge_verb_name(call->verb), err);
 }

@@ -130,6 +130,7 @@ static void on_done(void *ctx, const struct config_certificate *certificate, con
 		}
 		view->failed_at_ms = now;
 		view->failures++;
+		view->blame = outcome->blame;
 	}
 	if (machine->on_done)
 		machine->on_done(outcome, rc);

@@ -21,7 +21,8 @@ struct machine_view {
 	int64_t failed_at_ms; /* since the machine was switched on; 0: never */
 	int64_t hooked_at_ms; /* of the world; 0: never */
 	unsigned renewals, failures, expired;
-	unsigned unsaved; /* of its record */
+	enum renewal_blame blame; /* of the last failure */
+	unsigned unsaved;         /* of its record */
 	bool is_expired;
 };
 
@@ -36,8 +37,9 @@ struct machine {
 	/* what happens to it */
 	unsigned hook_fails_one_in;
 	bool is_disk_full;
-	bool dies_at_switch; /* a set goes live, and nothing is stored any more ... */
-	bool is_cut_off;     /* ... as if the machine had lost its power, until this is taken back */
+	bool dies_at_switch;        /* a set goes live, and nothing is stored any more ... */
+	bool is_cut_off;            /* ... as if the machine had lost its power, until this is taken back */
+	int64_t records_seen_at_ms; /* of the world: before, no record that a hook placed can be seen */
 	/* what came of it */
 	unsigned starts, hooks, failed_hooks, turns, saves, unsaved; /* of certificates' records */
 	unsigned longest_hook_gap_s;                                 /* between two runs of the deploy hook of one certificate */

@@ -275,6 +275,26 @@ static void a_failure_is_waited_out_and_the_operator_is_not(void **state)
 	assert_int_equal(plan_of(&PLAIN, &facts, BORN).what, PLAN_RESUME);
 }
 
+/* Deploy hook and probe have their turn meanwhile. */
+static void an_order_that_is_with_the_ca_is_left_there(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+
+	(void)state;
+	facts.under_way = true;
+	facts.waits_until = BORN + 300;
+	struct plan plan = plan_of(&PLAIN, &facts, BORN);
+	assert_int_equal(plan.what, PLAN_WAIT);
+	assert_int_equal(plan.when, BORN + 300);
+	assert_string_equal(plan.why, "its order is with the CA, which is asked again then");
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 300).what, PLAN_RESUME);
+	facts.retry_at = BORN + 200;
+	facts.attempts = 1;
+	assert_non_null(strstr(plan_of(&PLAIN, &facts, BORN).why, "back-off"));
+	facts.forced = true;
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN).what, PLAN_RESUME);
+}
+
 static void back_off_grows_is_bounded_and_obeys_the_peer(void **state)
 {
 	int64_t last = 0;
@@ -432,7 +452,12 @@ static void what_failed_in_a_window_waits_for_the_next_one(void **state)
 	plan = plan_of(&policy, &facts, closes + 60);
 	assert_int_equal(plan.what, PLAN_WAIT);
 	assert_true(is_open(&window, plan.when));
-	/* But not where there is nothing to lose, nor where there is all to lose, nor when it was asked for. */
+	/* What the CA has is under way still. */
+	facts.waits_until = closes + 30;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
+	assert_int_equal(plan_of(&policy, &facts, closes).when, closes + 30);
+	facts.waits_until = 0;
+	/* Nor does it wait where there is nothing to lose, or all, or when it was asked for. */
 	facts.revoked = true;
 	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
 	facts.revoked = false;
@@ -494,6 +519,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_without_end),
 		cmocka_unit_test(never_issued_unfinished_changed_expired_and_asked_for_are_due_now),
 		cmocka_unit_test(a_failure_is_waited_out_and_the_operator_is_not),
+		cmocka_unit_test(an_order_that_is_with_the_ca_is_left_there),
 		cmocka_unit_test(back_off_grows_is_bounded_and_obeys_the_peer),
 		cmocka_unit_test(back_off_holds_for_every_number),
 		cmocka_unit_test(a_maintenance_window_is_waited_for_and_spread_over),

@@ -123,6 +123,28 @@ static void a_back_off_is_waited_for_and_an_owed_hook_not_forgotten(void **state
 	assert_int_equal(next(&record), NOW + 120);
 }
 
+static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	record.order = (struct order){ .phase = ORDER_POLL, .not_before = NOW + 300 };
+	assert_int_equal(next(&record), NOW + 300);
+	record.service.deployed_at = 0;
+	record.service.attempts = 1;
+	record.service.retry_at = NOW + 60;
+	assert_int_equal(next(&record), NOW + 60);
+	/* Answers to challenges have to be placed again. */
+	record = live();
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	record.order = (struct order){ .phase = ORDER_VALIDATE, .not_before = NOW + 300 };
+	assert_int_equal(next(&record), NOW);
+	/* No wait is that long: the clock was set back. */
+	record.order = (struct order){ .phase = ORDER_POLL, .not_before = NOW + 300 * DAY };
+	assert_int_equal(next(&record), NOW);
+}
+
 static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)
 {
 	struct store_certificate record = live();
@@ -205,6 +227,7 @@ int main(void)
 		cmocka_unit_test(the_plan_says_when_a_live_one_is_due),
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
+		cmocka_unit_test(an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten),
 		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
 		cmocka_unit_test(a_change_among_very_many_names_is_seen),
 		cmocka_unit_test(a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured),
