@@ -30,6 +30,7 @@ struct tpm2_token {
 	pid_t owner;
 	ESYS_CONTEXT *esys; /* NULL: thrown away after a TCTI error, opened again at the next use */
 	TSS2_TCTI_CONTEXT *tcti_context;
+	bool was_connected; /* at any time */
 	/* What spares commands; each can be made anew at any time. */
 	TPMS_CONTEXT *primary; /* the owner primary, saved */
 	struct {

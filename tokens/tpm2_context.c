@@ -124,7 +124,10 @@ enum rc tpm2_connect(struct tpm2_token *token, struct err *err)
 		code = Esys_Initialize(&token->esys, token->tcti_context, NULL);
 	if (code != TSS2_RC_SUCCESS) {
 		tpm2_disconnect(token);
-		return err_set_raw(err, RC_ABSENT, ERR_TSS, code, "no TPM at \"%s\": %s", token->tcti, Tss2_RC_Decode(code));
+		/* One that was there is away: it has said nothing of the key that is asked for, as "absent" or a refusal would. */
+		return err_set_raw(err, token->was_connected ? RC_RETRY : RC_ABSENT, ERR_TSS, code, "no TPM at \"%s\": %s",
+				   token->tcti, Tss2_RC_Decode(code));
 	}
+	token->was_connected = true;
 	return RC_OK;
 }

@@ -53,6 +53,26 @@ static void a_restarted_tpm_is_found_again_by_the_same_handle(void **state)
 	}
 }
 
+/* A refusal, or "not there", would be of the key: what can be made anew would be, in place of a key that is only out of reach. */
+static void a_tpm_that_is_away_says_nothing_about_its_keys(void **state)
+{
+	struct token *token = open_it(&variants[0]);
+	struct token_key *key = contract_generate(token, KEY_EC_P256), *found = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	swtpm_halt(&swtpm);
+	contract_expect(token_find(token, &key->name, &found, &err), RC_RETRY, &err, "find without a TPM");
+	expect_says(&err, swtpm.tcti);
+	contract_expect(token_find(token, &key->name, &found, &err), RC_RETRY, &err, "find once more");
+	assert_int_equal(swtpm_run(&swtpm), 0);
+	contract_expect(token_find(token, &key->name, &found, &err), RC_OK, &err, "find");
+	token_key_free(found);
+	contract_drop(key);
+	token_close(token);
+	expect_nothing_left();
+}
+
 /* TPM2_Startup is nobody's business but ours when a swtpm is reset. */
 static void a_reset_without_a_startup_is_mended(void **state)
 {
@@ -373,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restarted_tpm_is_found_again_by_the_same_handle),
+		cmocka_unit_test(a_tpm_that_is_away_says_nothing_about_its_keys),
 		cmocka_unit_test(a_reset_without_a_startup_is_mended),
 		cmocka_unit_test(a_replaced_tpm_is_called_that),
 		cmocka_unit_test(a_damaged_file_is_called_that),
