@@ -136,7 +136,7 @@ static enum rc do_generate(struct connection *connection, struct err *err)
 	if (rc == RC_OK && type >= KEY_TYPE_COUNT)
 		rc = err_set(err, RC_INPUT, "no such key type");
 	if (rc == RC_OK)
-		rc = keyd_keys_token(connection->keyd->keys, subject.token, &token, err);
+		rc = keyd_keys_holder(connection->keyd->keys, subject.token, &token, err);
 	if (rc == RC_OK)
 		rc = token->ops->generate(token, &subject.name, (enum key_type)type, &key, err);
 	if (rc == RC_OK)
@@ -272,10 +272,7 @@ static enum rc do_erase(struct connection *connection, struct err *err)
 	if (rc == RC_OK)
 		rc = keyd_live_check(connection->keyd->config->state, &subject.name, err);
 	if (rc == RC_OK)
-		rc = keyd_keys_token(connection->keyd->keys, subject.token, &token, err);
-	/* An absent token says nothing about its keys: only one that is there may say that it has none of this name. */
-	if (rc == RC_ABSENT)
-		rc = err->rc = RC_RETRY;
+		rc = keyd_keys_holder(connection->keyd->keys, subject.token, &token, err);
 	if (rc != RC_OK)
 		return rc;
 	/* What is known is erased where it was seen; all else by its name, for what cannot be used can go all the same. */

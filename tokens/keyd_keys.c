@@ -78,6 +78,18 @@ enum rc keyd_keys_token(struct keyd_keys *keys, const char *token, struct token 
 	return err_set_raw(err, RC_ABSENT, ERR_KEYD, 0, "no token \"%s\" is configured", token);
 }
 
+enum rc keyd_keys_holder(struct keyd_keys *keys, const char *token, struct token **ret_token, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = keyd_keys_token(keys, token, ret_token, &why);
+
+	if (rc == RC_ABSENT)
+		rc = why.rc = RC_RETRY;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
 enum rc keyd_name_check(const struct token_key_name *name, struct err *err)
 {
 	int64_t made_at;
@@ -182,7 +194,7 @@ static enum rc find_and_add(struct keyd_keys *keys, const char *token_name, cons
 {
 	struct token_key *key = NULL;
 	struct token *token;
-	enum rc rc = keyd_keys_token(keys, token_name, &token, err);
+	enum rc rc = keyd_keys_holder(keys, token_name, &token, err);
 
 	if (rc == RC_OK)
 		rc = token->ops->find(token, name, &key, err);

@@ -25,6 +25,9 @@ void keyd_keys_free(struct keyd_keys *keys); /* closes the tokens */
 
 /* RC_ABSENT: no such token in the configuration.  A token that cannot be opened says why each time it is asked for. */
 enum rc keyd_keys_token(struct keyd_keys *keys, const char *token, struct token **ret_token, struct err *err) HWA_CHECKED;
+/* The same for what is asked of a key: a token that is absent, or configured no more, is RC_RETRY, for it says nothing about its keys.
+ * Only one that is there may say that it has none of a name, which is RC_ABSENT. */
+enum rc keyd_keys_holder(struct keyd_keys *keys, const char *token, struct token **ret_token, struct err *err) HWA_CHECKED;
 /* A key of ours: its label says so and fits its id; found in the token with custody checked, or remembered.  Or the key of a
  * client certificate that the configuration names. */
 enum rc keyd_keys_take(struct keyd_keys *keys, const char *token, const struct token_key_name *name,

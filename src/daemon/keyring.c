@@ -103,10 +103,22 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
 	return err_set(err, RC_ABSENT, "no token \"%s\" in %s; it was there when the key was made", name, keyring->config->path);
 }
 
+enum rc keyring_holder(struct keyring *keyring, const struct store_key *key, struct token **ret_token, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = keyring_token(keyring, key->token, ret_token, &why);
+
+	if (rc == RC_ABSENT)
+		rc = why.rc = RC_RETRY;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, struct err *err)
 {
 	struct token *token;
-	enum rc rc = keyring_token(keyring, key->token, &token, err);
+	enum rc rc = keyring_holder(keyring, key, &token, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -131,7 +143,7 @@ enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key
 {
 	struct token *token;
 	bool is_erased = false;
-	enum rc rc = keyring_token(keyring, key->token, &token, err);
+	enum rc rc = keyring_holder(keyring, key, &token, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -145,7 +157,7 @@ enum rc keyring_find_or_generate(struct keyring *keyring, const struct store_key
 enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, struct err *err)
 {
 	struct token *token;
-	enum rc rc = keyring_token(keyring, key->token, &token, err);
+	enum rc rc = keyring_holder(keyring, key, &token, err);
 
 	return rc == RC_OK ? token_generate(token, &key->name, key->type, ret_key, err) : rc;
 }
@@ -153,10 +165,9 @@ enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, s
 enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err)
 {
 	struct token *token;
-	enum rc rc = keyring_token(keyring, key->token, &token, err);
+	enum rc rc = keyring_holder(keyring, key, &token, err);
 
 	*ret_was_there = false;
-	/* An absent token says nothing about its keys. */
 	if (rc != RC_OK)
 		return rc;
 	rc = token_erase_name(token, &key->name, err);

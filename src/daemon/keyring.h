@@ -22,6 +22,10 @@ struct remote_link *keyring_keyd(struct keyring *keyring);
 
 /* The token stays the keyring's. */
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err) HWA_CHECKED;
+/* The token that is to have this key.  RC_RETRY, and not RC_ABSENT, when it is away or configured no more: an absent token says nothing about
+ * its keys, and only one that is there may say that it has none of a name.  So with all that follow. */
+enum rc keyring_holder(struct keyring *keyring, const struct store_key *key, struct token **ret_token,
+		       struct err *err) HWA_CHECKED;
 /* Opens the token and finds the key that the store knows. */
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 		     struct err *err) HWA_CHECKED;

@@ -195,6 +195,7 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 	AUTO(store) struct store *store = NULL;
 	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
 	struct store_key key, elsewhere;
+	struct token_key *none = NULL;
 	bool was_there = true;
 
 	(void)state;
@@ -213,7 +214,8 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 	/* A token that is not there says nothing about its keys. */
 	elsewhere = key;
 	snprintf(elsewhere.token, sizeof(elsewhere.token), "away");
-	assert_int_equal(keyring_erase(keyring, &elsewhere, &was_there, NULL), RC_ABSENT);
+	assert_int_equal(keyring_erase(keyring, &elsewhere, &was_there, NULL), RC_RETRY);
+	assert_int_equal(keyring_find(keyring, &elsewhere, &none, NULL), RC_RETRY);
 }
 
 static void destroy_behind_its_back(const struct store_key *key)
@@ -254,7 +256,7 @@ static void a_key_that_another_program_has_destroyed_is_found_no_more_and_can_be
 	assert_true(was_there);
 }
 
-/* "Not there" would be taken for "erased", and the key forgotten. */
+/* "Not there" would be taken for "erased", and the key forgotten; or for "never made", and the account's only key given up. */
 static void a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_keys(void **state)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
@@ -262,7 +264,10 @@ static void a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_ke
 	AUTO(store) struct store *store = NULL;
 	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
 	char present[96], away[96];
+	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+	struct token_key *none = NULL;
 	struct store_key key;
+	struct err err = { 0 };
 	bool was_there = true;
 
 	(void)state;
@@ -276,10 +281,15 @@ static void a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_ke
 	assert_int_equal(rename(present, away), 0);
 	assert_int_equal(mkdir(present, 0700), 0); /* a module that starts, and has no token */
 	enum rc rc = keyring_erase(keyring, &key, &was_there, NULL);
+	enum rc found = keyring_find(keyring, &key, &none, &err);
+	enum rc signed_with = token_sign_message(made, TOKEN_ECDSA, TOKEN_SHA256, span_text("?"), &sig, NULL);
 	assert_int_equal(rmdir(present), 0);
 	assert_int_equal(rename(away, present), 0);
 	assert_int_equal(rc, RC_RETRY);
 	assert_false(was_there);
+	assert_int_equal(found, RC_RETRY);
+	assert_int_equal(err.rc, RC_RETRY);
+	assert_int_equal(signed_with, RC_RETRY);
 	keyd_process_kill(&keyd);
 	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
 	assert_true(was_there);
