@@ -87,21 +87,23 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
 	struct err why = { 0 };
 	const char *url;
-	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, err);
+	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, &why);
 
-	if (rc != RC_OK)
-		return rc;
 	client_set_account(client, "");
-	rc = message_account_find_print(&payload, &why);
+	if (rc == RC_OK)
+		rc = message_account_find_print(&payload, &why);
 	if (rc == RC_OK)
 		rc = client_post(client, "newAccount", url, buf_span(&payload), NULL, &response, &why);
 	if (rc == RC_OK)
 		return location_take(client, &response, ret_url, err);
-	if (err)
-		*err = why;
 	/* RFC 8555, 7.3.1: "accountDoesNotExist" is the answer for a key without one. */
 	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
 		return err_set(err, RC_ABSENT, "the key has no account");
+	/* And nothing else is: 404 may be said by whatever stands before the CA, and a token that is away signs nothing. */
+	if (rc == RC_ABSENT)
+		rc = why.rc = RC_RETRY;
+	if (err)
+		*err = why;
 	return err_wrap(err, rc, "newAccount");
 }
 

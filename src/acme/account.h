@@ -18,7 +18,8 @@ struct account_binder {
  * On success the client's account is set, and its URL printed. */
 enum rc account_ensure(struct client *client, const struct config_authority *authority, const struct account_binder *binder,
 		       char ret_url[HTTP_URL_MAX], struct err *err) HWA_CHECKED;
-/* The account this key has (7.3.1): RC_ABSENT when it has none.  The client's account is set. */
+/* The account this key has (7.3.1): RC_ABSENT when the CA says in so many words that it has none, and for nothing else: of that answer
+ * keys are given up.  The client's account is set. */
 enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct err *err) HWA_CHECKED;
 
 /* These need the client's account. */

@@ -32,7 +32,7 @@ const char *problem_type(enum problem problem)
 static enum rc rc_of_status(long status)
 {
 	if (status == 404 || status == 410)
-		return RC_ABSENT; /* an order or authorisation that was dropped */
+		return RC_ABSENT; /* an order that was dropped, or a word of a proxy's: nothing dearer is given up for it */
 	return status >= 500 || status == 429 ? RC_RETRY : RC_DENIED;
 }
 

@@ -23,19 +23,15 @@ static enum rc key_give_up(struct authorities *authorities, struct store_account
 	return store_account_save(authorities->store, account, err);
 }
 
-/* Which account a key has, the CA knows; RC_ABSENT: none, or there is no such key.  A token that is away says neither. */
+/* Which account a key has, the CA knows; RC_ABSENT: it says that there is none, or a token that is there has no such key.  A token that
+ * is away says neither. */
 static enum rc account_of(struct authorities *authorities, const struct config_authority *authority, struct http *http,
 			  const struct store_key *stored, char ret_url[HTTP_URL_MAX], struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
 	AUTO(client) struct client *client = NULL;
-	struct token *token;
-	enum rc rc = keyring_token(authorities->keyring, stored->token, &token, err);
+	enum rc rc = keyring_find(authorities->keyring, stored, &key, err);
 
-	if (rc == RC_ABSENT)
-		return err_wrap(err, RC_RETRY, "key \"%s\"", stored->name.label);
-	if (rc == RC_OK)
-		rc = token_find(token, &stored->name, &key, err);
 	if (rc == RC_OK)
 		rc = client_new(http, key, authority->directory, &client, err);
 	if (rc != RC_OK)
@@ -44,23 +40,56 @@ static enum rc account_of(struct authorities *authorities, const struct config_a
 	return account_find(client, ret_url, err);
 }
 
+/* Where the authority has moved, or an answer was lost, the address is not known: any account that the key has there is the one. */
+static bool is_the_account(const struct config_authority *authority, const struct store_account *account, const char *url)
+{
+	return !account->url[0] || strcmp(account->directory, authority->directory) != 0 || strcmp(account->url, url) == 0;
+}
+
+/*
+ * Nothing that is said of the next key alone is enough to give it up, whatever it is: an account has one key (RFC 8555, 7.3.5), and a
+ * backend that knows nothing, or a token that was put in the place of another, says "none" as well.  What counts is that the CA says of
+ * the old key that it still has the account.
+ */
+static enum rc settle_by_old_key(struct authorities *authorities, const struct config_authority *authority, struct http *http,
+				 struct store_account *account, struct err *next, struct err *err)
+{
+	char url[HTTP_URL_MAX] = "";
+	struct err old = { 0 };
+	enum rc rc = account_of(authorities, authority, http, &account->key, url, &old);
+
+	if (rc == RC_OK && is_the_account(authority, account, url))
+		return key_give_up(authorities, account, err);
+	if (rc == RC_OK)
+		rc = err_set(&old, RC_DENIED, "it has another account, %s", url);
+	if (rc == RC_ABSENT) /* not of what is configured, which is what "absent" would mean above */
+		rc = old.rc = RC_RETRY;
+	err_wrap(&old, rc,
+		 "settle the key rollover: neither key has account %s to show for; the next one: %.160s; the one before",
+		 account->url, next->text);
+	if (err)
+		*err = old;
+	return rc;
+}
+
 enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
 			    struct store_account *account, struct err *err)
 {
-	char url[HTTP_URL_MAX];
-	enum rc rc = account_of(authorities, authority, http, &account->next_key, url, err);
+	char url[HTTP_URL_MAX] = "";
+	struct err why = { 0 };
+	enum rc rc = account_of(authorities, authority, http, &account->next_key, url, &why);
 
-	/* Never made, or the CA was never told of it. */
-	if (rc == RC_ABSENT)
-		return key_give_up(authorities, account, err);
-	/* It cannot be used, as when it was cut off while it was made: it may go once the CA says that the old one still counts. */
-	if (rc == RC_DENIED && account_of(authorities, authority, http, &account->key, url, NULL) == RC_OK &&
-	    strcmp(url, account->url) == 0)
-		return key_give_up(authorities, account, err);
-	if (rc == RC_OK && strcmp(url, account->url) != 0)
+	if (rc == RC_OK && is_the_account(authority, account, url))
+		return key_switch(authorities, account, err);
+	if (rc == RC_OK)
 		return err_set(err, RC_DENIED, "the key that account %s was moving to has another account, %s", account->url,
 			       url);
-	return rc == RC_OK ? key_switch(authorities, account, err) : err_wrap(err, rc, "settle the key rollover");
+	/* It was never made, or cut off while it was made, or the CA was never told of it, or does not take such a key. */
+	if (rc != RC_RETRY && rc != RC_RESOURCE && !why.retry_at)
+		return settle_by_old_key(authorities, authority, http, account, &why, err);
+	if (err)
+		*err = why;
+	return err_wrap(err, rc, "settle the key rollover");
 }
 
 /* The record and a signed-in client; the stored key is used, whatever is configured. */
@@ -74,6 +103,13 @@ static enum rc begin(struct authorities *authorities, const char *name, int64_t 
 	if (rc == RC_OK)
 		rc = session_reopen(authorities, *ret_authority, *ret_slot, now, true, ret_by_token, err);
 	return rc == RC_OK ? store_account_load(authorities->store, name, ret_account, err) : rc;
+}
+
+/* What the CA refused did not happen, if it was the CA that spoke: it is asked at once, unless it said when to come again.  Otherwise, as
+ * after a lost answer, the next session asks. */
+static bool is_refused_by_ca(enum rc rc, const struct err *why)
+{
+	return why->origin == ERR_ACME && rc != RC_RETRY && !why->retry_at;
 }
 
 enum rc account_keys_rollover(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
@@ -99,13 +135,15 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 		return rc;
 	}
 	rc = account_change_key(slot->session->client, key, session_algorithm(authority, key), &why);
+	if (rc == RC_OK)
+		rc = key_switch(authorities, &account, &why);
+	else if (is_refused_by_ca(rc, &why) &&
+		 account_keys_settle(authorities, authority, slot->session->http, &account, NULL) == RC_OK)
+		rc = memcmp(account.key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
 	/* The session's client must not outlive the key it signs with now. */
 	session_close(slot);
 	if (rc == RC_OK)
-		return key_switch(authorities, &account, err);
-	/* What the CA refused did not happen; after a lost answer the next session asks. */
-	if (why.origin == ERR_ACME && rc != RC_RETRY && key_give_up(authorities, &account, &why) != RC_OK)
-		rc = why.rc;
+		return RC_OK;
 	*ret_by_token = err_is_token(&why);
 	if (err)
 		*err = why;

@@ -66,6 +66,30 @@ rolled "rollover to RSA"
 ra faults '{"endpoint": "keyChange", "lost": true}' >/dev/null # the account has the new key, and we do not know it
 hwacme account rollover >/dev/null && fail "a lost answer was not noticed"
 rolled "rollover whose answer was lost"
+# The same, and then a proxy, or a backend that was deployed just now, says 404 or 410 of what the directory lists, or knows no key at
+# all: not a word of it is believed of the new key, which is the account's only one.
+for fault in '{"endpoint": "newAccount", "status": 404}' '{"endpoint": "newAccount", "status": 410, "type": "malformed"}' \
+	'{"endpoint": "newNonce", "status": 404, "times": 9}' \
+	'{"endpoint": "newAccount", "status": 400, "type": "accountDoesNotExist", "times": 2}'; do
+	ra faults '{"endpoint": "keyChange", "lost": true}' >/dev/null
+	hwacme account rollover >/dev/null && fail "a lost answer was not noticed"
+	before=$(accounts '.[0].url')
+	ra faults "$fault" >/dev/null
+	refused 4 "settle the key rollover" renew --force
+	ra faults '{"clear": true}' >/dev/null
+	hwacme account show --json | jq -e ".status == \"valid\" and .url == $before" >/dev/null || fail "$fault: the account is lost: $(hwacme account show 2>&1)"
+	rolled "rollover whose answer was lost, and then $fault"
+done
+# A refusal that did not come from the CA, which has the new key; and the CA's own, of a key that may go at once.
+before=$(hwacme account show --json | jq -r .key)
+ra faults '{"endpoint": "keyChange", "after": true, "status": 403, "type": "malformed"}' >/dev/null
+hwacme account rollover >/dev/null || fail "what the CA has done was not seen: $(tail -n 2 "$LAB/hwacme.log")"
+[ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "the account's key is the old one"
+rolled "rollover whose answer was replaced"
+ra faults '{"endpoint": "keyChange", "status": 403, "type": "badPublicKey"}' >/dev/null
+refused 4 badPublicKey account rollover
+hwacme account show --json | jq -e '.status == "valid"' >/dev/null || fail "account show after a refused rollover"
+rolled "rollover that was refused"
 ra faults '{"endpoint": "keyChange", "status": 500, "type": "serverInternal"}' >/dev/null # it has not
 hwacme account rollover >/dev/null && fail "an error was not noticed"
 rolled "rollover that did not happen"
