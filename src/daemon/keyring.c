@@ -165,14 +165,18 @@ enum rc keyring_generate(struct keyring *keyring, const struct store_key *key, s
 enum rc keyring_erase(struct keyring *keyring, const struct store_key *key, bool *ret_was_there, struct err *err)
 {
 	struct token *token;
-	enum rc rc = keyring_holder(keyring, key, &token, err);
+	struct err why = { 0 };
+	enum rc rc = keyring_holder(keyring, key, &token, &why);
 
-	*ret_was_there = false;
-	if (rc != RC_OK)
-		return rc;
-	rc = token_erase_name(token, &key->name, err);
+	if (rc == RC_OK)
+		rc = token_erase_name(token, &key->name, &why);
 	*ret_was_there = rc == RC_OK;
-	return rc == RC_ABSENT ? RC_OK : rc;
+	/* Only of a token that is there. */
+	if (rc == RC_ABSENT)
+		return RC_OK;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
 }
 
 enum rc keyring_reserve(const struct keyring *keyring, struct store *store, const char *owner, const struct config_key *wanted,

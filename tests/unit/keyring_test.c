@@ -196,13 +196,15 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
 	struct store_key key, elsewhere;
 	struct token_key *none = NULL;
+	struct err err = { 0 };
 	bool was_there = true;
 
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
 	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, 5, &key, NULL), RC_OK);
-	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
+	assert_int_equal(keyring_erase(keyring, &key, &was_there, &err), RC_OK);
+	assert_int_equal(err.rc, RC_OK);
 	assert_false(was_there);
 	leave_half_made(&key);
 	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
