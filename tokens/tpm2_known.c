@@ -33,10 +33,12 @@ static enum rc another_tpm(struct tpm2_token *token, uint32_t number, const char
 	if (found)
 		snprintf(there, sizeof(there), "its is %.*s", SHOWN_DIGITS, found);
 	/* RC_DENIED: the keys may still be in the TPM that was taken out, so nothing may be replaced quietly. */
-	return err_set_raw(err, RC_DENIED, ERR_TSS, 0,
-			   "this is another TPM, or it was cleared: parent 0x%08x had the name %.*s, %s. If that is so, the keys "
-			   "are gone: remove %s/%s and enrol anew. If not, somebody is between this machine and its TPM",
-			   number, SHOWN_DIGITS, known, there, token->keys_dir, file);
+	return err_set_raw(
+		err, RC_DENIED, ERR_TSS, 0,
+		"this is another TPM, or it was cleared, or somebody is between this machine and its TPM: parent 0x%08x had "
+		"the name %.*s, %s. If the keys are gone, remove %s/%s and enrol anew (`hwacme account register AUTHORITY "
+		"--new-key`, `hwacme renew --force`)",
+		number, SHOWN_DIGITS, known, there, token->keys_dir, file);
 }
 
 /* What is written down; written now when nothing was. */

@@ -155,7 +155,8 @@ enum rc tpm2_policy_run(struct tpm2_token *token, const struct tss2_policy *poli
 	if (tpm2_is_format_one(code, TPM2_RC_VALUE))
 		return err_set_raw(err, RC_DENIED, ERR_TSS, code,
 				   "the registers %s are not what they were when the key was made: firmware, boot loader or "
-				   "kernel changed. Enrol anew if that was on purpose",
+				   "kernel changed. Enrol anew if that was on purpose (an account: `hwacme account register "
+				   "AUTHORITY --new-key`)",
 				   tpm2_policy_text(policy, registers));
 	if (code == TSS2_RC_SUCCESS && policy->with_auth)
 		code = Esys_PolicyAuthValue(token->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE);

@@ -30,6 +30,7 @@ struct command_line {
 	const char *days;   /* plan --days */
 	bool with_certificate_key;
 	bool try_it, yes; /* token audit --try; token gc --yes */
+	bool new_key;     /* account register --new-key */
 	bool probe;       /* status --probe */
 	bool config_only; /* check --config-only */
 	char **words;     /* what follows the command's name */

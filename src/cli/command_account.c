@@ -72,7 +72,9 @@ static enum rc report_stored(const struct account_call *call, enum rc rc, struct
 
 static enum rc do_register(struct account_call *call, struct err *err)
 {
-	enum rc rc = account_keys_register(call->desk->authorities, call->authority, clock_now(), &call->by_token, err);
+	enum rc rc = call->line->new_key
+			     ? account_keys_replace(call->desk->authorities, call->authority, clock_now(), &call->by_token, err)
+			     : account_keys_register(call->desk->authorities, call->authority, clock_now(), &call->by_token, err);
 
 	return report_stored(call, rc, err);
 }
@@ -133,8 +135,12 @@ enum exit_status command_account(const struct command_line *line)
 
 	while (verb < sizeof(VERBS) / sizeof(VERBS[0]) && (!line->word_count || strcmp(line->words[0], VERBS[verb].name) != 0))
 		verb++;
-	if (verb == sizeof(VERBS) / sizeof(VERBS[0]) || line->word_count > 2) {
-		fputs("usage: hwacme account show|register|rollover|deactivate [AUTHORITY] [--yes]\n", stderr);
+	if (verb == sizeof(VERBS) / sizeof(VERBS[0]) || line->word_count > 2 ||
+	    (line->new_key && VERBS[verb].run != do_register)) {
+		fputs("usage: hwacme account show|register|rollover|deactivate [AUTHORITY]\n"
+		      "       hwacme account register [AUTHORITY] --new-key\n"
+		      "       hwacme account deactivate [AUTHORITY] --yes\n",
+		      stderr);
 		return EXIT_USAGE;
 	}
 	enum exit_status status = desk_open(line, DESK_WORDS, &desk);

@@ -64,6 +64,7 @@ static void help(FILE *out)
 	      "      --probe               status: asks the services now which certificate they present\n"
 	      "      --days N              plan: so many days ahead, 1 to 366 (30)\n"
 	      "      --try                 token audit: tries to get each key out by wrapping it, which must be refused\n"
+	      "      --new-key             account register: another account and key, where the key of the old one is lost\n"
 	      "      --yes                 token gc, account deactivate: does it without asking\n"
 	      "      --reason R            revoke: unspecified, keyCompromise, affiliationChanged, superseded,\n"
 	      "                            cessationOfOperation or privilegeWithdrawn\n"
@@ -93,14 +94,14 @@ static bool options_fit(const struct command_line *line, const struct command *c
 {
 	bool ok = fits(line->force, command, command_renew) && fits(line->try_it, command, command_token) &&
 		  (fits(line->yes, command, command_token) || command->run == command_account) &&
-		  fits(line->probe, command, command_status) && fits(line->days, command, command_plan) &&
-		  fits(line->config_only, command, command_check) &&
+		  fits(line->new_key, command, command_account) && fits(line->probe, command, command_status) &&
+		  fits(line->days, command, command_plan) && fits(line->config_only, command, command_check) &&
 		  fits(line->reason || line->with_certificate_key, command, command_revoke);
 
 	if (!ok)
 		fputs("hwacme: --force goes with renew, --probe with status, --days with plan, --config-only with check,\n"
-		      "        --try with token audit, --yes with token gc and account deactivate, --reason and\n"
-		      "        --with-certificate-key with revoke\n",
+		      "        --try with token audit, --new-key with account register, --yes with token gc and account\n"
+		      "        deactivate, --reason and --with-certificate-key with revoke\n",
 		      stderr);
 	return ok;
 }
@@ -126,6 +127,7 @@ static bool option_take(int option, struct command_line *line)
 	case 't': line->try_it = true; break;
 	case 'y': line->yes = true; break;
 	case 'r': line->reason = optarg; break;
+	case 'n': line->new_key = true; break;
 	case 'k': line->with_certificate_key = true; break;
 	case 'p': line->probe = true; break;
 	case 'o': line->config_only = true; break;
@@ -146,6 +148,7 @@ int cli_main(int argc, char **argv)
 		{ "try", no_argument, NULL, 't' },
 		{ "yes", no_argument, NULL, 'y' },
 		{ "reason", required_argument, NULL, 'r' },
+		{ "new-key", no_argument, NULL, 'n' },
 		{ "with-certificate-key", no_argument, NULL, 'k' },
 		{ "probe", no_argument, NULL, 'p' },
 		{ "days", required_argument, NULL, 'd' },

@@ -23,21 +23,23 @@ static enum rc key_give_up(struct authorities *authorities, struct store_account
 	return store_account_save(authorities->store, account, err);
 }
 
-/* Which account a key has, the CA knows; RC_ABSENT: it says that there is none, or a token that is there has no such key.  A token that
- * is away says neither. */
+/* Which account a key has, the CA knows.  After a failure *ret_has_none: the CA says that it has none, or a token that is there that it
+ * has no such key, or refuses it.  A token that is away says neither. */
 static enum rc account_of(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-			  const struct store_key *stored, char ret_url[HTTP_URL_MAX], struct err *err)
+			  const struct store_key *stored, char ret_url[HTTP_URL_MAX], bool *ret_has_none, struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
 	AUTO(client) struct client *client = NULL;
-	enum rc rc = keyring_find(authorities->keyring, stored, &key, err);
+	enum rc rc = keyring_look(authorities->keyring, stored, &key, ret_has_none, err);
 
 	if (rc == RC_OK)
 		rc = client_new(http, key, authority->directory, &client, err);
 	if (rc != RC_OK)
 		return rc;
 	client_set_algorithm(client, session_algorithm(authority, key));
-	return account_find(client, ret_url, err);
+	rc = account_find(client, ret_url, err);
+	*ret_has_none = rc == RC_ABSENT;
+	return rc;
 }
 
 /* Where the authority has moved, or an answer was lost, the address is not known: any account that the key has there is the one. */
@@ -52,11 +54,11 @@ static bool is_the_account(const struct config_authority *authority, const struc
  * the old key that it still has the account.
  */
 static enum rc settle_by_old_key(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-				 struct store_account *account, struct err *next, struct err *err)
+				 struct store_account *account, const struct err *next, bool *ret_has_none, struct err *err)
 {
 	char url[HTTP_URL_MAX] = "";
 	struct err old = { 0 };
-	enum rc rc = account_of(authorities, authority, http, &account->key, url, &old);
+	enum rc rc = account_of(authorities, authority, http, &account->key, url, ret_has_none, &old);
 
 	if (rc == RC_OK && is_the_account(authority, account, url))
 		return key_give_up(authorities, account, err);
@@ -65,19 +67,23 @@ static enum rc settle_by_old_key(struct authorities *authorities, const struct c
 	if (rc == RC_ABSENT) /* not of what is configured, which is what "absent" would mean above */
 		rc = old.rc = RC_RETRY;
 	err_wrap(&old, rc,
-		 "settle the key rollover: neither key has account %s to show for; the next one: %.160s; the one before",
-		 account->url, next->text);
+		 "settle the key rollover: neither key has account %s (if both are lost for good: `hwacme account register %s "
+		 "--new-key`); the "
+		 "next "
+		 "one: %.120s; the one before",
+		 account->url, account->authority, next->text);
 	if (err)
 		*err = old;
 	return rc;
 }
 
 enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-			    struct store_account *account, struct err *err)
+			    struct store_account *account, bool *ret_is_lost, struct err *err)
 {
 	char url[HTTP_URL_MAX] = "";
+	bool next_has_none = false, old_has_none = false;
 	struct err why = { 0 };
-	enum rc rc = account_of(authorities, authority, http, &account->next_key, url, &why);
+	enum rc rc = account_of(authorities, authority, http, &account->next_key, url, &next_has_none, &why);
 
 	if (rc == RC_OK && is_the_account(authority, account, url))
 		return key_switch(authorities, account, err);
@@ -85,8 +91,12 @@ enum rc account_keys_settle(struct authorities *authorities, const struct config
 		return err_set(err, RC_DENIED, "the key that account %s was moving to has another account, %s", account->url,
 			       url);
 	/* It was never made, or cut off while it was made, or the CA was never told of it, or does not take such a key. */
-	if (rc != RC_RETRY && rc != RC_RESOURCE && !why.retry_at)
-		return settle_by_old_key(authorities, authority, http, account, &why, err);
+	if (next_has_none || (rc != RC_RETRY && rc != RC_RESOURCE && !why.retry_at)) {
+		rc = settle_by_old_key(authorities, authority, http, account, &why, &old_has_none, err);
+		if (ret_is_lost)
+			*ret_is_lost = next_has_none && old_has_none;
+		return rc;
+	}
 	if (err)
 		*err = why;
 	return err_wrap(err, rc, "settle the key rollover");
@@ -138,7 +148,7 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	if (rc == RC_OK)
 		rc = key_switch(authorities, &account, &why);
 	else if (is_refused_by_ca(rc, &why) &&
-		 account_keys_settle(authorities, authority, slot->session->http, &account, NULL) == RC_OK)
+		 account_keys_settle(authorities, authority, slot->session->http, &account, NULL, NULL) == RC_OK)
 		rc = memcmp(account.key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
 	/* The session's client must not outlive the key it signs with now. */
 	session_close(slot);

@@ -135,17 +135,18 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 	return RC_OK;
 }
 
-/* A registered account's key must be there; a missing one is never silently replaced by a new one. */
+/* A registered account's key must be there; a missing one is never silently replaced by a new one, but when the operator says so. */
 static enum rc account_key(struct authorities *authorities, const struct store_account *account, struct token_key **ret_key,
 			   struct err *err)
 {
-	enum rc rc;
+	bool is_lost = false;
 
 	if (!account->url[0])
 		return keyring_find_or_generate(authorities->keyring, &account->key, ret_key, err);
-	rc = keyring_find(authorities->keyring, &account->key, ret_key, err);
-	if (rc == RC_ABSENT)
-		return err_wrap(err, rc, "the key of account %s", account->url);
+	enum rc rc = keyring_look(authorities->keyring, &account->key, ret_key, &is_lost, err);
+	if (is_lost)
+		return err_wrap(err, rc, "the key of account %s (if it is lost for good: `hwacme account register %s --new-key`)",
+				account->url, account->authority);
 	return rc;
 }
 
@@ -212,7 +213,7 @@ static enum rc session_settle(struct authorities *authorities, const struct conf
 	enum rc rc = store_account_load(authorities->store, authority->name, &account, err);
 
 	if (rc == RC_OK && account.next_key.token[0])
-		return account_keys_settle(authorities, authority, session->http, &account, err);
+		return account_keys_settle(authorities, authority, session->http, &account, NULL, err);
 	return rc == RC_ABSENT ? RC_OK : rc;
 }
 

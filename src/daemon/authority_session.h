@@ -1,4 +1,4 @@
-/* authority_session.h -- what authority.c and account_keys.c share of a session; nothing else includes it. */
+/* authority_session.h -- what authority.c, account_keys.c and account_lost.c share of a session; nothing else includes it. */
 #ifndef HWA_AUTHORITY_SESSION_H
 #define HWA_AUTHORITY_SESSION_H
 
@@ -57,8 +57,9 @@ enum rc session_get(struct authorities *authorities, const char *name, const str
 enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session_slot *slot,
 		       int64_t now, bool is_moving, bool *ret_by_token, struct err *err) HWA_CHECKED;
 enum jws_algorithm session_algorithm(const struct config_authority *authority, const struct token_key *key);
-/* A rollover that was cut off: asks the CA whose key the account has, and settles it in the record. */
+/* A rollover that was cut off: asks the CA whose key the account has, and settles it in the record.  After a failure *ret_is_lost (NULL: not
+ * asked) says that neither key has it, by the word of the CA or of a token that is there. */
 enum rc account_keys_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-			    struct store_account *account, struct err *err) HWA_CHECKED;
+			    struct store_account *account, bool *ret_is_lost, struct err *err) HWA_CHECKED;
 
 #endif /* HWA_AUTHORITY_SESSION_H */

@@ -115,6 +115,20 @@ enum rc keyring_holder(struct keyring *keyring, const struct store_key *key, str
 	return rc;
 }
 
+enum rc keyring_look(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, bool *ret_is_lost,
+		     struct err *err)
+{
+	struct token *token;
+	enum rc rc = keyring_holder(keyring, key, &token, err);
+
+	*ret_is_lost = !config_token_get(keyring->config, key->token);
+	if (rc != RC_OK)
+		return rc;
+	rc = token_find(token, &key->name, ret_key, err);
+	*ret_is_lost = rc == RC_ABSENT || rc == RC_DENIED;
+	return rc;
+}
+
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, struct err *err)
 {
 	struct token *token;

@@ -29,6 +29,10 @@ enum rc keyring_holder(struct keyring *keyring, const struct store_key *key, str
 /* Opens the token and finds the key that the store knows. */
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 		     struct err *err) HWA_CHECKED;
+/* The same; after a failure *ret_is_lost says that trying again will not help: its token is there and has no such key, or refuses it, or is
+ * configured no more.  A token that is away, or refused a PIN, says nothing of the kind. */
+enum rc keyring_look(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key, bool *ret_is_lost,
+		     struct err *err) HWA_CHECKED;
 /*
  * The key was reserved in the store: finds it, or generates it when it does not exist yet.  One that was cut off while the
  * token made it (there, but not kept as it must be, so never used) is erased and made anew.

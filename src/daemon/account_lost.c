@@ -1,0 +1,164 @@
+/* account_lost.c -- a new account where the key of the old one is lost; what works, or may work again, is left alone. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "account_keys.h"
+#include "authority_session.h"
+#include "jws.h"
+#include "log.h"
+
+/* Never sent: that it can be made shows that the key is good for more than to be found, as one bound to registers that changed is not. */
+static enum rc sign_with(const struct config_authority *authority, struct token_key *key, struct err *err)
+{
+	AUTO(buf) struct buf unsent = BUF_MAX(JWS_MAX);
+	const struct jws_header header = { .url = authority->directory, .algorithm = session_algorithm(authority, key) };
+
+	return jws_sign(key, &header, span_of(NULL, 0), &unsent, err);
+}
+
+/* RC_OK: it is lost.  A rollover that was cut off is settled first: the account may have the next key. */
+static enum rc lost_check(struct authorities *authorities, const struct config_authority *authority,
+			  struct store_account *account, struct err *err)
+{
+	AUTO(http) struct http *http = NULL;
+	AUTO(token_key) struct token_key *key = NULL;
+	struct err why = { 0 };
+	bool is_lost = false;
+
+	if (account->next_key.token[0]) {
+		enum rc rc = session_connect(authorities, authority, &http, err);
+
+		if (rc == RC_OK)
+			rc = account_keys_settle(authorities, authority, http, account, &is_lost, err);
+		if (is_lost || rc != RC_OK)
+			return is_lost ? RC_OK : rc;
+	}
+	enum rc rc = keyring_look(authorities->keyring, &account->key, &key, &is_lost, &why);
+	if (rc == RC_OK) {
+		rc = sign_with(authority, key, &why);
+		is_lost = rc == RC_DENIED;
+	}
+	if (is_lost)
+		return RC_OK;
+	if (rc == RC_OK)
+		return err_set(err, RC_INPUT,
+			       "the key of the account, \"%s\" in token \"%s\", works: `hwacme account rollover %s` gives it "
+			       "another, and "
+			       "the account stays; --new-key is for one whose key is lost",
+			       account->key.name.label, account->key.token, authority->name);
+	if (err)
+		*err = why;
+	return rc;
+}
+
+/* Intent before effect, and the old one until there is a new one: while the token makes the key, the record is that of a rollover. */
+static enum rc next_make(struct authorities *authorities, const struct config_authority *authority, int64_t now,
+			 struct store_account *account, bool *ret_by_token, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	enum rc rc = keyring_reserve(authorities->keyring, authorities->store, "account", &authority->account_key, now,
+				     &account->next_key, err);
+
+	if (rc == RC_OK)
+		rc = store_account_save(authorities->store, account, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = keyring_find_or_generate(authorities->keyring, &account->next_key, &key, err);
+	*ret_by_token = rc != RC_OK;
+	if (rc != RC_OK) {
+		account->next_key = (struct store_key){ 0 };
+		(void)!store_account_save(authorities->store, account, NULL);
+	}
+	return rc;
+}
+
+static bool has_to_do_with(const struct config_certificate *certificate, const char *authority)
+{
+	bool has = strcmp(certificate->authority, authority) == 0;
+
+	for (unsigned i = 0; i < certificate->fallback_count && !has; i++)
+		has = strcmp(certificate->fallback[i], authority) == 0;
+	return has;
+}
+
+/* RFC 8555, 7.1.3: an order belongs to the account that made it; nobody else is shown it. */
+static void order_leave(struct store_certificate *record, const struct store_account *account)
+{
+	size_t origin = 8 + strcspn(account->directory + 8, "/?#");
+
+	if (!record->order.url[0] || strncasecmp(record->order.url, account->directory, origin) != 0 ||
+	    !strchr("/?#", record->order.url[origin]))
+		return;
+	record->order = (struct order){ .phase = ORDER_START };
+	record->state = record->next_key.token[0] ? CERT_KEYED : record->state;
+}
+
+/* Of every certificate: what is under way is begun anew, with the same key, and not after the back-off of failures that had this cause. */
+static enum rc orders_leave(struct authorities *authorities, const struct store_account *account, int64_t now, const char *event,
+			    struct err *err)
+{
+	const struct config *config = authorities->config;
+
+	for (unsigned i = 0; i < config->certificate_count; i++) {
+		const struct config_certificate *certificate = &config->certificates[i];
+		struct store_certificate record;
+
+		if (!has_to_do_with(certificate, account->authority))
+			continue;
+		enum rc rc = store_certificate_load(authorities->store, certificate->name, &record, err);
+		if (rc == RC_ABSENT)
+			continue;
+		if (rc == RC_OK) {
+			order_leave(&record, account);
+			record.retry_at = record.peer_retry_at;
+			rc = store_certificate_save(authorities->store, &record, now,
+						    now + config_policy_get(config, certificate->policy)->retire_after, event,
+						    err);
+		}
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}
+
+/* The last that is known of it here is told before it is forgotten. */
+static enum rc account_leave(struct authorities *authorities, const struct config_authority *authority, int64_t now,
+			     const struct store_account *account, struct err *err)
+{
+	struct store_account fresh = { .key = account->next_key, .created_at = now };
+	char event[512];
+
+	snprintf(event, sizeof(event),
+		 "account %s is left, for its key \"%s\" in token \"%s\" is lost; the CA has it still, and can end it",
+		 account->url[0] ? account->url : "without a known address", account->key.name.label, account->key.token);
+	enum rc rc = orders_leave(authorities, account, now, event, err);
+	if (rc != RC_OK)
+		return rc;
+	log_event(LOG_WARN, "authority \"%s\": %s", authority->name, event);
+	snprintf(fresh.authority, sizeof(fresh.authority), "%s", authority->name);
+	snprintf(fresh.directory, sizeof(fresh.directory), "%s", authority->directory);
+	return store_account_save(authorities->store, &fresh, err);
+}
+
+enum rc account_keys_replace(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
+{
+	const struct config_authority *authority;
+	struct session_slot *slot;
+	struct store_account account;
+	enum rc rc = session_get(authorities, name, &authority, &slot, err);
+
+	*ret_by_token = false;
+	if (rc != RC_OK)
+		return rc;
+	rc = store_account_load(authorities->store, name, &account, err);
+	if (rc == RC_ABSENT || (rc == RC_OK && account.is_deactivated))
+		return account_keys_register(authorities, name, now, ret_by_token, err);
+	if (rc == RC_OK)
+		rc = lost_check(authorities, authority, &account, err);
+	if (rc == RC_OK)
+		rc = next_make(authorities, authority, now, &account, ret_by_token, err);
+	if (rc == RC_OK)
+		rc = account_leave(authorities, authority, now, &account, err);
+	return rc == RC_OK ? session_reopen(authorities, authority, slot, now, false, ret_by_token, err) : rc;
+}
