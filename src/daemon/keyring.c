@@ -2,6 +2,7 @@
 #include "keyring.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct ring {
 	bool tried;
 	struct err failure;
 	int64_t retry_at_ms, retry_step_ms; /* not opened again before */
+	atomic_bool is_hastened;            /* but now */
 };
 
 struct keyring {
@@ -59,10 +61,10 @@ void keyring_free(struct keyring *keyring)
 	free(keyring);
 }
 
-/* A refusal is for good: whoever asks next is told the same, and nothing is sent again. */
+/* Also after a refusal: what was refused is not sent again (refusal.h), and only a new look can tell that it was put right. */
 static bool may_try(const struct ring *ring)
 {
-	return !ring->tried || (ring->failure.rc != RC_DENIED && clock_monotonic_ms() >= ring->retry_at_ms);
+	return !ring->tried || ring->is_hastened || clock_monotonic_ms() >= ring->retry_at_ms;
 }
 
 static void try_open(struct ring *ring, struct remote_link *keyd, const char *name)
@@ -70,6 +72,7 @@ static void try_open(struct ring *ring, struct remote_link *keyd, const char *na
 	struct err failure = { 0 };
 
 	ring->tried = true;
+	ring->is_hastened = false; /* before it is opened: what is put right meanwhile is seen by the next one */
 	if (remote_open(keyd, name, &ring->token, &failure) == RC_OK)
 		return;
 	ring->failure = failure;
@@ -93,6 +96,12 @@ static enum rc ring_token(struct ring *ring, struct remote_link *keyd, const cha
 		*err = ring->failure;
 	pthread_mutex_unlock(&ring->lock);
 	return rc;
+}
+
+void keyring_hasten(struct keyring *keyring)
+{
+	for (unsigned i = 0; i < keyring->config->token_count; i++)
+		keyring->rings[i].is_hastened = true;
 }
 
 enum rc keyring_token(struct keyring *keyring, const char *name, struct token **ret_token, struct err *err)

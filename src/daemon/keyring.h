@@ -1,8 +1,9 @@
 /*
  * keyring.h -- the configured tokens, each opened once, when first needed.
  *
- * A token that refused (RC_DENIED: the PIN, or custody) is not tried again by this process.  One that is away
- * is opened anew after 1 s, 2 s, 4 s ... 5 min; until then the last failure is answered.  Several threads may use it.
+ * One that is away, or that refused, is opened anew after 1 s, 2 s, 4 s ... 5 min; until then the last failure is
+ * answered.  That costs no attempt: a secret that was refused is not sent again before it is changed (refusal.h), and
+ * a lock that ended, or another TPM that is the right one again, is seen.  Several threads may use it.
  */
 #ifndef HWA_KEYRING_H
 #define HWA_KEYRING_H
@@ -26,6 +27,8 @@ enum rc keyring_token(struct keyring *keyring, const char *name, struct token **
  * its keys, and only one that is there may say that it has none of a name.  So with all that follow. */
 enum rc keyring_holder(struct keyring *keyring, const struct store_key *key, struct token **ret_token,
 		       struct err *err) HWA_CHECKED;
+/* The operator asks: each token that is not open is tried at the next call, whenever its time would come.  Waits for nobody. */
+void keyring_hasten(struct keyring *keyring);
 /* Opens the token and finds the key that the store knows. */
 enum rc keyring_find(struct keyring *keyring, const struct store_key *key, struct token_key **ret_key,
 		     struct err *err) HWA_CHECKED;

@@ -506,6 +506,7 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	struct entry *entry = &loop->entries[item];
 	int64_t now = clock_monotonic_ms();
 
+	keyring_hasten(loop->desk->keyring);
 	pthread_mutex_lock(&loop->lock);
 	if (call > entry->call)
 		entry->call = call;

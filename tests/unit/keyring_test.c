@@ -60,21 +60,41 @@ static void a_token_is_opened_once(void **state)
 	assert_ptr_equal(first, second);
 }
 
-static void a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile(void **state)
+/* The second answer comes from the disk: nothing was sent. */
+static void a_refused_pin_that_stays_is_looked_at_again_and_not_sent_again(void **state)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
 	struct token *token = NULL;
-	struct err first = { 0 }, second = { 0 };
+	struct err first = { 0 }, second = { 0 }, third = { 0 };
 
 	(void)state;
 	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
 	assert_int_equal(keyring_token(keyring, "wrong", &token, &first), RC_DENIED);
-	assert_int_equal(softhsm_write(wrong_pin, SOFTHSM_PIN), 0);
-	assert_int_equal(keyring_token(keyring, "wrong", &token, &second), RC_DENIED);
-	assert_string_equal(first.text, second.text);
 	assert_non_null(strstr(first.text, wrong_pin));
 	assert_null(strstr(first.text, "00001111"));
+	/* Not at once: a back-off of its own lies between. */
+	assert_int_equal(keyring_token(keyring, "wrong", &token, &second), RC_DENIED);
+	assert_string_equal(first.text, second.text);
+	keyring_hasten(keyring);
+	assert_int_equal(keyring_token(keyring, "wrong", &token, &third), RC_DENIED);
+	assert_non_null(strstr(third.text, "it was refused before and is not sent again; correct it there"));
+	assert_non_null(strstr(third.text, wrong_pin));
 	assert_null(token);
+}
+
+static void a_pin_that_was_corrected_is_taken_without_a_new_start(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	struct token *token = NULL;
+	int64_t deadline = clock_monotonic_ms() + 20000;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(keyring_token(keyring, "wrong", &token, NULL), RC_DENIED);
+	assert_int_equal(softhsm_write(wrong_pin, SOFTHSM_PIN), 0);
+	while (keyring_token(keyring, "wrong", &token, NULL) != RC_OK && clock_monotonic_ms() < deadline)
+		clock_wait_until(INT64_MAX, 20);
+	assert_non_null(token);
 }
 
 static void a_token_that_is_away_is_opened_when_it_is_back(void **state)
@@ -315,7 +335,8 @@ int main(void)
 		/* First: keyd keeps open what was opened. */
 		cmocka_unit_test(a_token_that_is_away_is_opened_when_it_is_back),
 		cmocka_unit_test(a_token_is_opened_once),
-		cmocka_unit_test(a_refused_pin_is_not_tried_again_even_when_it_was_corrected_meanwhile),
+		cmocka_unit_test(a_refused_pin_that_stays_is_looked_at_again_and_not_sent_again),
+		cmocka_unit_test(a_pin_that_was_corrected_is_taken_without_a_new_start),
 		cmocka_unit_test(a_reserved_key_is_made_once_and_found_again),
 		cmocka_unit_test(a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_place_of_another),
 		cmocka_unit_test(a_key_that_was_cut_off_while_it_was_made_is_made_anew),
