@@ -14,8 +14,8 @@
 
 #define KEYD_CONNECTIONS_MAX 16 /* threads of keyd, one each */
 
-/* X(enumerator, milliseconds the engine waits for the answer).  The first call on a token logs in, and a
- * TPM may need a minute to find an RSA key's primes. */
+/* X(enumerator, milliseconds the engine waits for the answer).  The first call on a token logs in, and a TPM may need
+ * a minute or more to find an RSA key's primes: whoever waits behind that waits longer (remote_link.c). */
 #define KEYD_OPERATIONS(X)       \
 	X(KEYD_OPEN, 60000)      \
 	X(KEYD_INFO, 60000)      \

@@ -2,7 +2,8 @@
  * remote.h -- tokens that live in keyd, seen by the engine as one more backend of token.h.
  *
  * A link is the engine's side of keyd: a few connections that callers share, a deadline
- * for every call, and the way to start keyd anew when it died or hangs.  A call whose
+ * for every call, in which the time behind another caller's generation does not count,
+ * and the way to start keyd anew when it died or hangs.  A call whose
  * answer was lost is made once more on a new keyd; that fails with RC_RETRY.
  * Safe to use from several threads; not in a child of the process that made it.
  */
@@ -21,7 +22,8 @@ struct remote_starter {
 	enum rc (*start)(void *ctx, int ret_fds[], unsigned count, struct err *err);
 	/* The last one, and hard: it may hang in a module. */
 	void (*kill)(void *ctx);
-	int64_t deadline_ms; /* of every call; 0: as KEYD_OPERATIONS says */
+	int64_t deadline_ms;          /* of every call; 0: as KEYD_OPERATIONS says */
+	int64_t generate_deadline_ms; /* of a generation, where it has another */
 };
 
 struct remote_link;

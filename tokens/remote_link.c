@@ -1,6 +1,7 @@
 /* remote_link.c -- the engine's connections to keyd: lent to one caller each, and made anew when keyd is gone. */
 #include "remote_link.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -16,7 +17,9 @@ static const int64_t DEADLINES[KEYD_OPERATION_COUNT] = {
 struct lane { /* one connection */
 	int fd;
 	bool is_lent;
-	unsigned epoch; /* of the keyd it leads to */
+	unsigned epoch;                /* of the keyd it leads to */
+	enum keyd_operation operation; /* while it is lent: what was asked on it, and when */
+	int64_t asked_at_ms;
 	struct wire message;
 };
 
@@ -27,6 +30,7 @@ struct remote_link {
 	pthread_cond_t returned;
 	unsigned epoch; /* counts the keyds started; 0: none yet */
 	bool is_up;
+	int64_t generated_at_ms; /* when the last generation ended */
 	struct lane lanes[REMOTE_CONNECTIONS];
 };
 
@@ -116,6 +120,49 @@ static void keyd_drop(struct remote_link *link)
 	lanes_close(link);
 }
 
+static int64_t patience_ms(const struct remote_link *link, enum keyd_operation operation)
+{
+	if (operation == KEYD_GENERATE && link->starter.generate_deadline_ms)
+		return link->starter.generate_deadline_ms;
+	return link->starter.deadline_ms ? link->starter.deadline_ms : DEADLINES[operation];
+}
+
+/* With the lock: how many keys are made for other callers. */
+static unsigned others_generating(const struct remote_link *link, const struct lane *lane)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < REMOTE_CONNECTIONS; i++) {
+		const struct lane *other = &link->lanes[i];
+
+		count += other != lane && other->is_lent && other->operation == KEYD_GENERATE && other->epoch == lane->epoch;
+	}
+	return count;
+}
+
+/*
+ * Until when a call waits whose own time is over.  A TPM does one thing at a time, and so does many a module: who comes during a generation
+ * waits for it, and to kill keyd for that would kill the generation, which would be made again and meet the same end.  So the time in which
+ * a key is made for another caller is not counted.  What hangs is found all the same: of generations that wait for each other none waits
+ * longer than all of them may take, and no call for more of them than there are other connections.
+ */
+static int64_t deadline_prolonged(struct remote_link *link, const struct lane *lane)
+{
+	int64_t patience = patience_ms(link, lane->operation), since = lane->asked_at_ms;
+	int64_t most = since + patience + (REMOTE_CONNECTIONS - 1) * patience_ms(link, KEYD_GENERATE);
+
+	pthread_mutex_lock(&link->lock);
+	unsigned others = others_generating(link, lane);
+	if (link->generated_at_ms > since)
+		since = link->generated_at_ms;
+	pthread_mutex_unlock(&link->lock);
+	if (lane->operation == KEYD_GENERATE)
+		since += others * patience;
+	else if (others)
+		since = clock_monotonic_ms(); /* and then it is looked again */
+	return since + patience < most ? since + patience : most;
+}
+
 /* Nobody waits for an answer on it: whatever there is to read is the end of a keyd that died idle, or babble. */
 static bool is_dead_idle(const struct lane *lane)
 {
@@ -124,7 +171,7 @@ static bool is_dead_idle(const struct lane *lane)
 	return poll(&pollfd, 1, 0) > 0;
 }
 
-static enum rc lane_borrow(struct remote_link *link, struct lane **ret_lane, struct err *err)
+static enum rc lane_borrow(struct remote_link *link, enum keyd_operation operation, struct lane **ret_lane, struct err *err)
 {
 	enum rc rc = RC_OK;
 
@@ -140,8 +187,11 @@ static enum rc lane_borrow(struct remote_link *link, struct lane **ret_lane, str
 		else
 			pthread_cond_wait(&link->returned, &link->lock);
 	}
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
 		(*ret_lane)->is_lent = true;
+		(*ret_lane)->operation = operation;
+		(*ret_lane)->asked_at_ms = clock_monotonic_ms();
+	}
 	pthread_mutex_unlock(&link->lock);
 	return rc;
 }
@@ -151,6 +201,8 @@ static void lane_return(struct remote_link *link, struct lane *lane, bool is_dea
 {
 	pthread_mutex_lock(&link->lock);
 	lane->is_lent = false;
+	if (lane->operation == KEYD_GENERATE)
+		link->generated_at_ms = clock_monotonic_ms();
 	if (is_dead && link->is_up && lane->epoch == link->epoch)
 		keyd_drop(link);
 	if (!link->is_up && lane->fd >= 0) {
@@ -162,10 +214,23 @@ static void lane_return(struct remote_link *link, struct lane *lane, bool is_dea
 }
 
 /* One message of the answer; false when there is none, or not one of ours. */
-static bool answer_next(struct lane *lane, int64_t deadline, enum keyd_answer *ret_kind, enum rc *ret_rc, struct err *err)
+static bool answer_next(struct remote_link *link, struct lane *lane, enum keyd_answer *ret_kind, enum rc *ret_rc, struct err *err)
 {
-	if (wire_receive(&lane->message, lane->fd, deadline, err) != RC_OK)
+	int64_t deadline = lane->asked_at_ms + patience_ms(link, lane->operation);
+	struct err why = { 0 };
+	enum rc rc;
+
+	while ((rc = wire_receive(&lane->message, lane->fd, deadline, &why)) != RC_OK && why.code == ETIMEDOUT) {
+		int64_t prolonged = deadline_prolonged(link, lane);
+
+		if (prolonged <= deadline)
+			break;
+		deadline = prolonged;
+	}
+	if (rc != RC_OK) {
+		*err = why;
 		return false;
+	}
 	uint64_t kind = wire_get_number(&lane->message, 1);
 	*ret_rc = wire_get_err(&lane->message, err);
 	*ret_kind = (enum keyd_answer)kind;
@@ -176,7 +241,8 @@ static bool answer_next(struct lane *lane, int64_t deadline, enum keyd_answer *r
 }
 
 /* True when keyd gave a whole answer, good or bad: *ret_rc is then the call's. */
-static bool exchange(struct lane *lane, const struct remote_call *call, int64_t deadline, enum rc *ret_rc, struct err *err)
+static bool exchange(struct remote_link *link, struct lane *lane, const struct remote_call *call, enum rc *ret_rc,
+		     struct err *err)
 {
 	enum keyd_answer kind = KEYD_ANSWER_KEY;
 	struct err unused;
@@ -191,7 +257,7 @@ static bool exchange(struct lane *lane, const struct remote_call *call, int64_t 
 		enum rc rc = RC_OK;
 
 		/* Whoever has heard enough of a list still hears it to its end: the connection is used again. */
-		if (!answer_next(lane, deadline, &kind, &rc, *ret_rc == RC_OK ? err : &unused))
+		if (!answer_next(link, lane, &kind, &rc, *ret_rc == RC_OK ? err : &unused))
 			return false;
 		if (*ret_rc == RC_OK)
 			*ret_rc = rc == RC_OK ? call->take(call->ctx, kind, &lane->message, err) : rc;
@@ -201,16 +267,15 @@ static bool exchange(struct lane *lane, const struct remote_call *call, int64_t 
 
 enum rc remote_call(struct remote_link *link, struct remote_call *call, struct err *err)
 {
-	int64_t patience = link->starter.deadline_ms ? link->starter.deadline_ms : DEADLINES[call->operation];
 	struct err why = { 0 };
 
 	for (int attempt = 0; attempt < (call->is_once ? 1 : 2); attempt++) {
 		struct lane *lane;
-		enum rc rc = lane_borrow(link, &lane, err);
+		enum rc rc = lane_borrow(link, call->operation, &lane, err);
 
 		if (rc != RC_OK)
 			return rc;
-		call->was_lost = !exchange(lane, call, clock_monotonic_ms() + patience, &rc, &why);
+		call->was_lost = !exchange(link, lane, call, &rc, &why);
 		lane_return(link, lane, call->was_lost);
 		if (!call->was_lost) {
 			if (rc != RC_OK && err)
