@@ -25,7 +25,6 @@ enum rc client_new(struct http *http, struct token_key *account_key, const char 
 	client->http = http;
 	client->key = account_key;
 	snprintf(client->directory_url, sizeof(client->directory_url), "%s", directory_url);
-	client->origin_len = 8 + strcspn(directory_url + 8, "/?#");
 	*ret_client = client;
 	return RC_OK;
 }

@@ -75,7 +75,7 @@ enum rc client_thumbprint(struct client *client, char ret_text[CLIENT_THUMBPRINT
 enum rc client_post(struct client *client, const char *endpoint, const char *url, struct span payload, const char *accept,
 		    struct http_response *ret_response, struct err *err) HWA_CHECKED;
 
-/* A server may send us to itself only: RC_PROTOCOL for an absolute URL of another. */
+/* A server may send us to itself only (origin.h): RC_PROTOCOL for an absolute URL of another. */
 enum rc client_same_origin(const struct client *client, const char *url, struct err *err) HWA_CHECKED;
 
 /* An unsigned GET of a URL of this server (RFC 9773, 4.1); refusals as above. */

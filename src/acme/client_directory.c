@@ -3,15 +3,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "origin.h"
 #include "problem.h"
 
 /* A URL elsewhere would make us sign for somebody else. */
 enum rc client_same_origin(const struct client *client, const char *url, struct err *err)
 {
-	if (strncasecmp(url, client->directory_url, client->origin_len) != 0 ||
-	    (url[client->origin_len] && !strchr("/?#", url[client->origin_len])))
+	if (!origin_is_same(url, client->directory_url))
 		return err_set(err, RC_PROTOCOL, "the server names a URL that is not its own: %.200s", url);
 	return RC_OK;
 }

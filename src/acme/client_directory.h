@@ -12,7 +12,6 @@ struct client {
 	struct token_key *key;
 	enum jws_algorithm algorithm;
 	char directory_url[HTTP_URL_MAX];
-	size_t origin_len; /* of directory_url: https://host:port */
 	struct client_cache cache;
 	/* What was loaded is out of date when one of its URLs is gone; it stays here, because others may be reading it still. */
 	struct message_directory loaded, fetched;

@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "archive.h"
 #include "availability.h"
 #include "certificate_profile.h"
 #include "clock.h"
+#include "origin.h"
 #include "renewal_ari.h"
 #include "renewal_steps.h"
 
@@ -205,10 +205,7 @@ static void order_reopen(struct order *order)
 /* RFC 8555, 7.1.3: an order's URL lies at the server that made it. */
 bool renewal_is_order_of(const struct order *order, const struct config_authority *authority)
 {
-	size_t origin = 8 + strcspn(authority->directory + 8, "/?#");
-
-	/* To its end: https://ra:140 is not where https://ra:14000 is. */
-	return strncasecmp(order->url, authority->directory, origin) == 0 && strchr("/?#", order->url[origin]);
+	return origin_is_same(order->url, authority->directory);
 }
 
 const struct order *renewal_stored_order(const struct renewal *renewal)

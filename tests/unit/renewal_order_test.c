@@ -29,6 +29,7 @@ static void an_order_is_of_the_server_that_made_it(void **state)
 	assert_true(is_of("https://ra.example:140", ra));
 	assert_true(is_of("https://ra.example/order/7", bare));
 	assert_true(is_of("https://ra.example?order=7", bare));
+	assert_true(is_of("https://ra.example:443/order/7", bare));
 	assert_false(is_of("https://other.example:140/acme/order/7", ra));
 	assert_false(is_of("https://ra.example/acme/order/7", ra));
 	assert_false(is_of("", ra));
