@@ -133,11 +133,12 @@ static enum rc new_order(struct driver *driver, const char *url, struct http_res
 
 /*
  * May it be `replaces` that was refused?  RFC 9773, 5 has a word for a certificate that was replaced before; a CA that lost it, does not
- * know its issuer any more or whose it was has another, each its own.  What passes by itself (5xx) is given one more try with it.
+ * know its issuer any more or whose it was has another, each its own.  A status alone may be of a proxy, or of newNonce.  What passes by
+ * itself (5xx) is given one more try with it.
  */
 static bool may_be_of_replaces(const struct driver *driver, const struct err *why)
 {
-	if (!driver->terms.replaces || why->retry_at || (why->origin != ERR_ACME && why->origin != ERR_HTTP))
+	if (!driver->terms.replaces || why->retry_at || why->origin != ERR_ACME)
 		return false;
 	switch ((enum problem)why->problem) {
 	case PROBLEM_ALREADY_REPLACED:

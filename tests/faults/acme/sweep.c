@@ -124,6 +124,13 @@ static int status_of(const struct bench_type *type)
 	}
 }
 
+/* RFC 9773, 5: ordered at once without `replaces`, which may be what was refused. */
+static bool is_of_replaces(enum problem problem)
+{
+	return problem == PROBLEM_ALREADY_REPLACED || problem == PROBLEM_MALFORMED || problem == PROBLEM_UNAUTHORIZED ||
+	       problem == PROBLEM_CONFLICT || problem == PROBLEM_UNKNOWN;
+}
+
 /* What the table of problem.h means where the answer is used as it is, and where it is not. */
 static struct expected expected_of(const struct bench_type *type, enum endpoint at, bool retry_after)
 {
@@ -135,8 +142,8 @@ static struct expected expected_of(const struct bench_type *type, enum endpoint 
 		expected = (struct expected){ passes ? RC_RETRY : RC_DENIED, PROBLEM_UNKNOWN, passes, false, retry_after };
 	} else if (type->problem == PROBLEM_BAD_NONCE && at != DIRECTORY) {
 		expected.rc = RC_OK; /* RFC 8555, 6.5: sent again at once */
-	} else if (type->problem == PROBLEM_ALREADY_REPLACED && at == NEW_ORDER) {
-		expected.rc = RC_OK; /* RFC 9773, 5: ordered at once without `replaces` */
+	} else if (at == NEW_ORDER && is_of_replaces(type->problem)) {
+		expected.rc = RC_OK;
 	} else if (type->rc == RC_RETRY && at == CHALLENGE) {
 		expected.rc = RC_OK; /* the authorization is looked at, and the challenge announced again */
 	}
