@@ -53,25 +53,24 @@ static bool is_look(enum order_phase phase)
 	return phase == ORDER_POLL || phase == ORDER_VALIDATE;
 }
 
+static int64_t clamp(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
 /*
  * Milliseconds: each pause is longer than the last, up to a steady pace, and at last a part of what was waited so far.  A CA that leads us
- * in circles is asked no more often than one that has us wait.
+ * in circles, to something new each time, is asked ever less often, too.
  */
 static int64_t pause_of(const struct order *order)
 {
+	int64_t share = order->waited_ms / ORDER_PAUSE_SHARE, most = ORDER_PAUSE_MOST * 1000;
 	int64_t quick = ORDER_PAUSE_FIRST + (order->waited_ms - 1) * (ORDER_PAUSE_GROWTH - 1);
-	int64_t share = order->waited_ms / 1000 / ORDER_PAUSE_SHARE;
 
-	/* The CSR was taken just now: that is another thing to wait for. */
-	if (order->phase == ORDER_FINALIZE)
-		quick /= ORDER_PAUSE_GROWTH;
-	if (quick < 1000)
-		return quick;
-	if (share > ORDER_PAUSE_MOST)
-		share = ORDER_PAUSE_MOST;
-	if (order->phase == ORDER_FINALIZE)
-		share /= ORDER_PAUSE_SHARE;
-	return (share > ORDER_PAUSE_LEAST ? share : ORDER_PAUSE_LEAST) * 1000;
+	/* Answers were put out just now, or the CSR was taken: that is another thing to wait for. */
+	if (order->phase == ORDER_AUTHORIZE || order->phase == ORDER_FINALIZE)
+		return clamp(share / ORDER_PAUSE_SHARE, ORDER_PAUSE_FIRST, most / ORDER_PAUSE_SHARE);
+	return quick < 1000 ? quick : clamp(share, ORDER_PAUSE_LEAST * 1000, most);
 }
 
 /* A Retry-After is never cut short.  One that is shorter than the CA takes is obeyed less and less promptly. */
