@@ -66,7 +66,29 @@ static bool is_reserved(const struct renewal *renewal, int64_t now)
 	return record->order.phase != ORDER_START || is_live_key(record) || is_rotation_due(renewal, now);
 }
 
-/* Intent before effect: the key's name is on disk before the token has the key. */
+/* Intent before effect: the key's name is on disk before the token has the key.  `because` ends the line of the journal. */
+static enum rc reserve(struct renewal *renewal, bool rotate, const char *because, struct err *err)
+{
+	struct store_certificate *record = renewal->record;
+	char event[200];
+	enum rc rc = RC_OK;
+
+	record->order = (struct order){ .phase = ORDER_START };
+	if (rotate)
+		rc = keyring_reserve(renewal->desk->keyring, renewal->desk->store, record->name, &renewal->certificate->key,
+				     clock_now(), &record->next_key, err);
+	else
+		record->next_key = record->live_key;
+	if (rc != RC_OK)
+		return rc;
+	record->state = CERT_KEYED;
+	snprintf(event, sizeof(event), "%s key \"%s\" in token \"%s\"%s", rotate ? "new" : "keeping", record->next_key.name.label,
+		 record->next_key.token, because);
+	rc = renewal_record_save(renewal, event, err);
+	renewal->is_unmade = rotate && rc == RC_OK;
+	return rc;
+}
+
 static enum rc step_reserve(struct renewal *renewal, struct err *err)
 {
 	struct store_certificate *record = renewal->record;
@@ -80,34 +102,34 @@ static enum rc step_reserve(struct renewal *renewal, struct err *err)
 	rc = archive_highest(renewal->desk->config->state, record->name, &highest, err);
 	if (rc != RC_OK)
 		return rc;
-	record->order = (struct order){ .phase = ORDER_START };
 	record->next_generation = (highest > record->generation ? highest : record->generation) + 1;
-	bool rotate = is_rotation_due(renewal, now);
-	if (rotate) {
-		rc = keyring_reserve(renewal->desk->keyring, renewal->desk->store, record->name, &renewal->certificate->key, now,
-				     &record->next_key, err);
-		if (rc != RC_OK)
-			return rc;
-	} else {
-		record->next_key = record->live_key;
-	}
-	record->state = CERT_KEYED;
-	char event[160];
-	snprintf(event, sizeof(event), "%s key \"%s\" in token \"%s\"", rotate ? "new" : "keeping", record->next_key.name.label,
-		 record->next_key.token);
-	rc = renewal_record_save(renewal, event, err);
-	renewal->is_unmade = rotate && rc == RC_OK;
-	return rc;
+	return reserve(renewal, is_rotation_due(renewal, now), "", err);
+}
+
+/* The key that was to be kept is not in its token, as that itself says: no certificate of it is of any use. */
+static enum rc live_key_lost(struct renewal *renewal, struct err *err)
+{
+	enum rc rc = reserve(renewal, true, ", for the live one is there no more", err);
+
+	return rc == RC_OK ? renewal_generate(renewal, err) : rc;
 }
 
 static enum rc step_key(struct renewal *renewal, struct err *err)
 {
 	const struct store_key *key = &renewal->record->next_key;
-	enum rc rc = is_live_key(renewal->record) ? keyring_find(renewal->desk->keyring, key, &renewal->key, err)
-						  : renewal_generate(renewal, err);
+	struct err why = { 0 };
+	enum rc rc = is_live_key(renewal->record) ? keyring_find(renewal->desk->keyring, key, &renewal->key, &why)
+						  : renewal_generate(renewal, &why);
 
-	if (rc != RC_OK)
+	if (rc == RC_ABSENT && is_live_key(renewal->record)) {
+		why = (struct err){ 0 };
+		rc = live_key_lost(renewal, &why);
+	}
+	if (rc != RC_OK) {
 		renewal->blame = BLAME_TOKEN;
+		if (err)
+			*err = why;
+	}
 	return rc;
 }
 

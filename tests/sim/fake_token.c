@@ -69,6 +69,16 @@ const struct fake_key *fake_key_by_uri(const char *uri)
 	return NULL;
 }
 
+void fake_key_lose(const struct token_key_name *name)
+{
+	for (size_t i = 0; i < key_count; i++)
+		if (memcmp(keys[i]->name.id, name->id, TOKEN_ID_LEN) == 0) {
+			key_drop(i);
+			return;
+		}
+	abort();
+}
+
 static enum rc call(struct fake_token *token, struct err *err)
 {
 	virtual_clock_pass(CALL_MS);

@@ -32,6 +32,8 @@ struct fake_key {
 	EVP_PKEY *pair;
 };
 const struct fake_key *fake_key_at(size_t index);
+/* Somebody erases it. */
+void fake_key_lose(const struct token_key_name *name);
 /* By what reference() prints as its URI; NULL: no such key. */
 const struct fake_key *fake_key_by_uri(const char *uri);
 

@@ -136,6 +136,29 @@ static void a_revoked_key_is_not_certified_by_what_was_begun_before(void **state
 	end();
 }
 
+/* Where the token is there and says so; one that is away says nothing. */
+static void a_key_that_was_to_be_kept_and_is_lost_has_a_successor(void **state)
+{
+	(void)state;
+	for (unsigned is_away = 0; is_away < 2; is_away++) {
+		begin("never");
+		const struct token_key_name kept = record().live_key.name;
+
+		machine_run(&machine, DUE - 4 * FAKE_DAY);
+		if (is_away)
+			fake_token_get("t0")->is_away = true;
+		else
+			fake_key_lose(&kept);
+		machine_run(&machine, DUE + FAKE_DAY);
+		assert_int_equal(record().generation, is_away ? 1 : 2);
+		fake_token_get("t0")->is_away = false;
+		machine_run(&machine, DUE + 2 * FAKE_DAY);
+		assert_int_equal(record().generation, 2);
+		assert_int_equal(strcmp(record().live_key.name.label, kept.label) == 0, is_away);
+		end();
+	}
+}
+
 /* What it makes ends before the present one, nearly to the end of that. */
 static void a_ca_that_shortens_its_lifetimes_is_not_asked_each_hour(void **state)
 {
@@ -155,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_went_live_unrecorded_is_recorded_or_replaced),
 		cmocka_unit_test(a_revoked_key_is_not_certified_by_what_was_begun_before),
+		cmocka_unit_test(a_key_that_was_to_be_kept_and_is_lost_has_a_successor),
 		cmocka_unit_test(a_ca_that_shortens_its_lifetimes_is_not_asked_each_hour),
 	};
 
