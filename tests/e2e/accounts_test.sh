@@ -3,14 +3,7 @@
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
-# refused STATUS WORD COMMAND...: ends so, and says so
-refused() {
-	local status=$1 word=$2 got=0 said
-	shift 2
-	said=$("$HWACME" -c "$LAB/hwacme.yaml" "$@" 2>&1) || got=$?
-	[ $got = "$status" ] || fail "$*: exit $got instead of $status: $said"
-	grep -qF -- "$word" <<<"$said" || fail "$*: no \"$word\" in: $said"
-}
+. "$SOURCE/tests/support/refused.sh"
 change() { sed -i "$1" "$LAB/hwacme.yaml"; }
 accounts() { ra accounts | jq "$1"; }
 keys() { hwacme token keys --json | jq "[.keys[] | select(.owner // \"\" | test(\"$1\"))] | length"; }
