@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "chance.h"
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "loop.h"
@@ -87,11 +86,7 @@ static void hear(const struct renewal_outcome *outcome, enum rc rc)
 
 static struct fake_ca *world_start(bool has_hook)
 {
-	chance_start(1);
-	virtual_clock_start(0);
-	fake_tokens_start();
-	fake_ca_start();
-	struct fake_ca *ca = fake_ca_get(0);
+	struct fake_ca *ca = machine_world_start(1);
 	ca->preauthorized = -1;
 	ca->has_renewal_info = !has_hook;
 	machine_new(&machine, 0, configure, &has_hook);
@@ -103,9 +98,7 @@ static struct fake_ca *world_start(bool has_hook)
 static void world_stop(void)
 {
 	machine_check_all(&machine);
-	machine_free(&machine);
-	fake_ca_stop();
-	fake_tokens_stop();
+	machine_world_stop(&machine);
 }
 
 /* What was asked for was done, and who asked is told of that. */

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "chance.h"
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "loop.h"
@@ -34,11 +33,7 @@ static void a_hook_does_not_wait_for_the_authority(void **state)
 	const int64_t away = VIRTUAL_START + 57 * FAKE_DAY;
 
 	(void)state;
-	chance_start(1);
-	virtual_clock_start(0);
-	fake_tokens_start();
-	fake_ca_start();
-	struct fake_ca *ca = fake_ca_get(0);
+	struct fake_ca *ca = machine_world_start(1);
 	ca->preauthorized = -1;
 	machine_new(&machine, 0, configure, NULL);
 	machine_start(&machine);
@@ -52,9 +47,7 @@ static void a_hook_does_not_wait_for_the_authority(void **state)
 	assert_true(asked > 2 * CERTIFICATES);
 	/* Its back-off ends at an hour; another failure of the same certificate may come just before. */
 	assert_in_range(machine.longest_hook_gap_s, HOOK_BACK_OFF, HOOK_BACK_OFF + LOOP_REST + 5);
-	machine_free(&machine);
-	fake_ca_stop();
-	fake_tokens_stop();
+	machine_world_stop(&machine);
 }
 
 int main(void)

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "certificate.h"
-#include "chance.h"
 #include "clock.h"
 #include "fake_ca.h"
 #include "fake_token.h"
@@ -38,11 +37,7 @@ static void configure(FILE *file, void *ctx)
 static struct fake_ca *begin(const char *rotates)
 {
 	rotate = rotates;
-	chance_start(1);
-	virtual_clock_start(0);
-	fake_tokens_start();
-	fake_ca_start();
-	struct fake_ca *ca = fake_ca_get(0);
+	struct fake_ca *ca = machine_world_start(1);
 	ca->preauthorized = -1;
 	machine_new(&machine, 0, configure, NULL);
 	machine_start(&machine);
@@ -54,9 +49,7 @@ static void end(void)
 {
 	machine_check_all(&machine);
 	assert_int_equal(machine.views[0].expired, 0);
-	machine_free(&machine);
-	fake_ca_stop();
-	fake_tokens_stop();
+	machine_world_stop(&machine);
 }
 
 static struct store_certificate record(void)

@@ -101,6 +101,22 @@ void machine_free(struct machine *machine)
 	made_remove();
 }
 
+struct fake_ca *machine_world_start(uint64_t seed)
+{
+	chance_start(seed);
+	virtual_clock_start(0);
+	fake_tokens_start();
+	fake_ca_start();
+	return fake_ca_get(0);
+}
+
+void machine_world_stop(struct machine *machine)
+{
+	machine_free(machine);
+	fake_ca_stop();
+	fake_tokens_stop();
+}
+
 /* Somebody follows every certificate, as `hwacme renew` would. */
 static void on_event(void *ctx, const struct config_certificate *certificate, const char *event)
 {

@@ -55,6 +55,10 @@ struct machine {
 	void (*on_done)(const struct renewal_outcome *outcome, enum rc rc);
 };
 
+/* The world around it at VIRTUAL_START: the clock, empty tokens, authorities that nobody has asked.  The first authority. */
+struct fake_ca *machine_world_start(uint64_t seed);
+void machine_world_stop(struct machine *machine); /* and the machine */
+
 /* `configure` writes the file's policies and certificates; authorities ca0, ca1 ..., of which the first takes `orders_per_hour`
  * (0: any number), and tokens t0, t1 are there. */
 void machine_new(struct machine *machine, unsigned orders_per_hour, void (*configure)(FILE *file, void *ctx), void *ctx);

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "chance.h"
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "machine.h"
@@ -34,11 +33,7 @@ static void configure(FILE *file, void *ctx)
 static int world_start(void **state)
 {
 	(void)state;
-	chance_start(1);
-	virtual_clock_start(0);
-	fake_tokens_start();
-	fake_ca_start();
-	ca = fake_ca_get(0);
+	ca = machine_world_start(1);
 	machine_new(&machine, 0, configure, NULL);
 	machine_start(&machine);
 	return 0;
@@ -47,9 +42,7 @@ static int world_start(void **state)
 static int world_stop(void **state)
 {
 	(void)state;
-	machine_free(&machine);
-	fake_ca_stop();
-	fake_tokens_stop();
+	machine_world_stop(&machine);
 	return 0;
 }
 

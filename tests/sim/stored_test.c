@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "chance.h"
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "machine.h"
@@ -34,11 +33,7 @@ static void a_renewal_is_stored_once_before_each_effect_and_each_wait(void **sta
 	unsigned issued = 0;
 
 	(void)state;
-	chance_start(1);
-	virtual_clock_start(0);
-	fake_tokens_start();
-	fake_ca_start();
-	fake_ca_get(0)->preauthorized = -1;
+	machine_world_start(1)->preauthorized = -1;
 	machine_new(&machine, 0, configure, NULL);
 	machine_start(&machine);
 	machine_run(&machine, VIRTUAL_START + 3600);
@@ -49,9 +44,7 @@ static void a_renewal_is_stored_once_before_each_effect_and_each_wait(void **sta
 	print_message("%u certificates were issued without a challenge, and their records stored %u times\n", issued,
 		      machine.saves);
 	assert_in_range(machine.saves, CERTIFICATES * SAVES_LEAST, CERTIFICATES * SAVES_MOST);
-	machine_free(&machine);
-	fake_ca_stop();
-	fake_tokens_stop();
+	machine_world_stop(&machine);
 }
 
 int main(void)
