@@ -15,9 +15,9 @@
 #include "token.h"
 
 /* As a TPM's proportions are: a key takes longer than any other call may, and less than it may itself; two take longer than one may. */
-#define DEADLINE_MS          2000
-#define GENERATE_DEADLINE_MS 6000
-#define SLOW                 "4000"
+#define DEADLINE_MS          3000
+#define GENERATE_DEADLINE_MS 8000
+#define SLOW                 "5000"
 #define START_MS             20000
 
 static struct swtpm swtpm;
@@ -63,12 +63,12 @@ static void break_it(const char *rule)
 	assert_int_equal(softhsm_write(script_path, text), 0);
 }
 
-static enum rc make_key(struct token *token, struct token_key **ret_key)
+static enum rc make_key(struct token *token, struct token_key **ret_key, struct err *err)
 {
 	struct token_key_name name;
+	enum rc rc = token_key_name_make("slow", 0, &name, err);
 
-	return token_key_name_make("slow", 0, &name, NULL) == RC_OK ? token_generate(token, &name, KEY_EC_P256, ret_key, NULL)
-								    : RC_BUG;
+	return rc == RC_OK ? token_generate(token, &name, KEY_EC_P256, ret_key, err) : rc;
 }
 
 static struct rig rig_open(const char *rule)
@@ -85,7 +85,8 @@ static struct rig rig_open(const char *rule)
 	assert_int_equal(remote_link_new(&starter, &rig.link, NULL), RC_OK);
 	if (remote_open(rig.link, tpm_name, &rig.token, &err) != RC_OK)
 		fail_msg("%s", err.text);
-	assert_int_equal(make_key(rig.token, &rig.key), RC_OK);
+	if (make_key(rig.token, &rig.key, &err) != RC_OK)
+		fail_msg("%s", err.text);
 	break_it(rule);
 	rig.starts = keyd.starts;
 	return rig;
@@ -109,13 +110,11 @@ static enum rc sign(const struct rig *rig, struct err *err)
 	return token_sign(rig->key, TOKEN_ECDSA, TOKEN_SHA256, SPAN(digest), &sig, err);
 }
 
-/* keyd dies with the thread that started it (keyd_process.h), whichever of them that was: all go on until all are done. */
-static pthread_barrier_t all_done;
-
 struct maker {
 	struct token *token;
 	struct token_key *key;
 	enum rc rc;
+	struct err err;
 	pthread_t thread;
 };
 
@@ -123,8 +122,7 @@ static void *maker_work(void *ctx)
 {
 	struct maker *maker = ctx;
 
-	maker->rc = make_key(maker->token, &maker->key);
-	pthread_barrier_wait(&all_done);
+	maker->rc = make_key(maker->token, &maker->key, &maker->err);
 	return NULL;
 }
 
@@ -145,7 +143,6 @@ static void makers_start(struct maker *makers, size_t count, const struct rig *r
 {
 	int64_t deadline = clock_monotonic_ms() + START_MS;
 
-	assert_int_equal(pthread_barrier_init(&all_done, NULL, (unsigned)count + 1), 0);
 	for (size_t i = 0; i < count; i++) {
 		makers[i] = (struct maker){ .token = rig->token };
 		assert_int_equal(pthread_create(&makers[i].thread, NULL, maker_work, &makers[i]), 0);
@@ -157,14 +154,13 @@ static void makers_start(struct maker *makers, size_t count, const struct rig *r
 
 static void makers_join(struct maker *makers, size_t count)
 {
-	pthread_barrier_wait(&all_done);
 	for (size_t i = 0; i < count; i++) {
 		pthread_join(makers[i].thread, NULL);
 		token_key_free(makers[i].key);
 	}
-	pthread_barrier_destroy(&all_done);
 	for (size_t i = 0; i < count; i++)
-		assert_int_equal(makers[i].rc, RC_OK);
+		if (makers[i].rc != RC_OK)
+			fail_msg("%s", makers[i].err.text);
 }
 
 static void who_waits_behind_a_key_that_is_made_waits_for_it(void **state)
