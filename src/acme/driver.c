@@ -3,12 +3,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "authorization.h"
+#include "chain.h"
 #include "clock.h"
 #include "csr.h"
 #include "message.h"
+#include "new_order.h"
 #include "problem.h"
 
 struct driver {
@@ -122,88 +123,16 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 	return RC_OK;
 }
 
-static enum rc new_order(struct driver *driver, const char *url, struct http_response *ret_response, struct err *err)
-{
-	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
-	enum rc rc = message_new_order_print(driver->certificate->names, driver->certificate->name_count, driver->terms.replaces,
-					     driver->terms.profile, &payload, err);
-
-	return rc == RC_OK ? client_post(driver->client, "newOrder", url, buf_span(&payload), NULL, ret_response, err) : rc;
-}
-
-/*
- * May it be `replaces` that was refused?  RFC 9773, 5 has a word for a certificate that was replaced before; a CA that lost it, does not
- * know its issuer any more or whose it was has another, each its own.  A status alone may be of a proxy, or of newNonce.  What passes by
- * itself (5xx) is given one more try with it.
- */
-static bool may_be_of_replaces(const struct driver *driver, const struct err *why)
-{
-	if (!driver->terms.replaces || why->retry_at || why->origin != ERR_ACME)
-		return false;
-	switch ((enum problem)why->problem) {
-	case PROBLEM_ALREADY_REPLACED:
-	case PROBLEM_MALFORMED:
-	case PROBLEM_UNAUTHORIZED:
-	case PROBLEM_CONFLICT: return true;
-	case PROBLEM_SERVER_INTERNAL: return driver->terms.attempts > 0;
-	case PROBLEM_UNKNOWN: return why->rc != RC_RETRY || driver->terms.attempts > 0;
-	default: return false;
-	}
-}
-
-static enum rc new_order_without(struct driver *driver, const char *url, const struct err *why,
-				 struct http_response *ret_response, struct err *err)
-{
-	bool is_said = why->problem == PROBLEM_ALREADY_REPLACED;
-	char event[sizeof(why->text) + 64];
-
-	driver->terms.replaces = NULL;
-	/* Another order, perhaps one that we lost sight of, takes the place of that certificate. */
-	if (is_said)
-		driver->hooks.replaced(driver->hooks.ctx);
-	snprintf(event, sizeof(event), "ordering without `replaces`: %s", is_said ? "replaced already" : why->text);
-	enum rc rc = driver->hooks.save(driver->hooks.ctx, driver->order, event, err);
-	if (rc == RC_OK)
-		rc = new_order(driver, url, ret_response, err);
-	/* It was that: it is not named again. */
-	if (rc == RC_OK && !is_said)
-		driver->hooks.replaced(driver->hooks.ctx);
-	return rc;
-}
-
-/* The two refusals that another newOrder answers, at once and once: of `replaces`, and of an address that was kept too long. */
-static enum rc new_order_again(struct driver *driver, const char *url, const struct err *why, struct http_response *ret_response,
-			       struct err *err)
-{
-	const char *now_at = url;
-
-	if (why->rc == RC_ABSENT && client_url(driver->client, CLIENT_NEW_ORDER, &now_at, NULL) == RC_OK &&
-	    strcmp(now_at, url) != 0)
-		return new_order(driver, now_at, ret_response, err);
-	if (may_be_of_replaces(driver, why))
-		return new_order_without(driver, url, why, ret_response, err);
-	if (err)
-		*err = *why;
-	return why->rc;
-}
-
 static enum rc do_submit(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	char url[HTTP_URL_MAX];
-	const char *known_url;
-	struct err why = { 0 };
-	enum rc rc = client_url(driver->client, CLIENT_NEW_ORDER, &known_url, err);
+	const struct new_order order = { .client = driver->client,
+					 .certificate = driver->certificate,
+					 .terms = &driver->terms,
+					 .hooks = &driver->hooks,
+					 .stored = driver->order };
+	enum rc rc = new_order_post(&order, &response, err);
 
-	if (rc == RC_OK) {
-		/* The directory may be another one before we are through. */
-		snprintf(url, sizeof(url), "%s", known_url);
-		rc = new_order(driver, url, &response, &why);
-		if (rc != RC_OK)
-			rc = new_order_again(driver, url, &why, &response, err);
-	}
-	if (rc == RC_OK && strncasecmp(response.location, "https://", 8) != 0)
-		rc = err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status, "the answer has no https:// Location");
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newOrder");
 	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);
@@ -311,69 +240,16 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 	return answer_take(driver, &response, ret_event, err);
 }
 
-static enum rc chain_fetch(struct driver *driver, const char *url, struct http_response *ret_response, struct err *err)
-{
-	static const char pem_chain[] = "application/pem-certificate-chain";
-	enum rc rc = client_post(driver->client, "certificate", url, span_of(NULL, 0), pem_chain, ret_response, err);
-
-	if (rc != RC_OK)
-		return err_wrap(err, rc, "certificate %s", url);
-	if (strcmp(ret_response->content_type, pem_chain) != 0)
-		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, ret_response->status,
-				   "certificate: its content type is \"%s\", not %s", ret_response->content_type, pem_chain);
-	return RC_OK;
-}
-
-/* RFC 8555, 7.4.2: the same certificate with other chains; the first that is accepted is taken. */
-static enum rc alternates_try(struct driver *driver, const struct http_response *first, bool *ret_accepted, unsigned *ret_tried,
-			      struct err *err)
-{
-	for (unsigned i = 0; i < first->link_count && *ret_tried < DRIVER_ALTERNATES_MAX; i++) {
-		AUTO(http_response) struct http_response response = { 0 };
-		struct err why = { 0 };
-		bool is_elsewhere = false;
-
-		if (strcasecmp(first->links[i].rel, "alternate") != 0)
-			continue;
-		(*ret_tried)++;
-		enum rc rc = chain_fetch(driver, first->links[i].url, &response, &why);
-		if (rc == RC_OK)
-			rc = driver->hooks.accept(driver->hooks.ctx, buf_span(&response.body), &is_elsewhere, &why);
-		if (rc == RC_OK) {
-			*ret_accepted = true;
-			return RC_OK;
-		}
-		/* A failure that passes, or is ours, says nothing about the chain. */
-		if (problem_keeps_order(&why)) {
-			if (err)
-				*err = why;
-			return rc;
-		}
-	}
-	return RC_OK;
-}
-
 static enum rc do_download(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
-	struct err why = { 0 };
-	bool is_elsewhere = false, is_accepted = false;
-	unsigned tried = 0;
-	enum rc rc = chain_fetch(driver, driver->order->certificate_url, &response, err);
+	enum rc rc = chain_fetch(driver->client, driver->order->certificate_url, &response, err);
 
 	if (rc != RC_OK)
 		return rc;
 	until_ask(driver);
 	ret_event->status = ORDER_IS_VALID;
-	rc = driver->hooks.accept(driver->hooks.ctx, buf_span(&response.body), &is_elsewhere, err);
-	if (rc == RC_OK || !is_elsewhere)
-		return rc;
-	enum rc other = alternates_try(driver, &response, &is_accepted, &tried, &why);
-	if (other != RC_OK && err)
-		*err = why;
-	if (other != RC_OK || is_accepted)
-		return other;
-	return tried ? err_wrap(err, rc, "neither this chain nor one of %u others", tried) : rc;
+	return chain_accept(driver->client, &response, &driver->hooks, err);
 }
 
 static const struct {

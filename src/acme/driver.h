@@ -39,8 +39,6 @@ struct driver_terms {
 	unsigned attempts;    /* that failed in a row before this one */
 };
 
-#define DRIVER_ALTERNATES_MAX 6 /* other chains looked at when the first does not end where it should */
-
 struct driver;
 /* Borrows all its arguments; `order` is the stored one (for a new order, empty and in phase START). */
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
