@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive.h"
 #include "availability.h"
 #include "clock.h"
 #include "log.h"
@@ -32,105 +31,6 @@ static void settle_waiting(struct renewal *renewal)
 
 	renewal->stage = renewal_stage_next(renewal);
 	renewal->result = owes && renewal->stage != STAGE_END ? RENEWAL_DEPLOYED : RENEWAL_NOT_DUE;
-}
-
-static bool is_rotation_due(const struct renewal *renewal, int64_t now)
-{
-	const struct store_key *live = &renewal->record->live_key;
-
-	/* The key of a revoked certificate is not certified again. */
-	if (!renewal_is_keyed(live) || !renewal_key_matches(live, &renewal->certificate->key) || renewal->record->revoked_at)
-		return true;
-	if (renewal->certificate->rotate == ROTATE_AGE)
-		return now - live->created_at >= renewal->certificate->rotate_age;
-	return renewal->certificate->rotate == ROTATE_ALWAYS;
-}
-
-static bool is_live_key(const struct store_certificate *record)
-{
-	return renewal_is_keyed(&record->live_key) &&
-	       memcmp(record->next_key.name.id, record->live_key.name.id, TOKEN_ID_LEN) == 0;
-}
-
-/* Was it reserved by a configuration that is the same still?  A key that nothing was ordered with may be given up: perhaps there is
- * no room for it, and the operator wrote rotate: never.  The live one that was to be certified again is not when it has been revoked
- * meanwhile, whatever was ordered with it. */
-static bool is_reserved(const struct renewal *renewal, int64_t now)
-{
-	const struct store_certificate *record = renewal->record;
-
-	if (!renewal_is_keyed(&record->next_key) || !renewal_key_matches(&record->next_key, &renewal->certificate->key))
-		return false;
-	if (is_live_key(record) && record->revoked_at)
-		return false;
-	return record->order.phase != ORDER_START || is_live_key(record) || is_rotation_due(renewal, now);
-}
-
-/* Intent before effect: the key's name is on disk before the token has the key.  `because` ends the line of the journal. */
-static enum rc reserve(struct renewal *renewal, bool rotate, const char *because, struct err *err)
-{
-	struct store_certificate *record = renewal->record;
-	char event[200];
-	enum rc rc = RC_OK;
-
-	record->order = (struct order){ .phase = ORDER_START };
-	if (rotate)
-		rc = keyring_reserve(renewal->desk->keyring, renewal->desk->store, record->name, &renewal->certificate->key,
-				     clock_now(), &record->next_key, err);
-	else
-		record->next_key = record->live_key;
-	if (rc != RC_OK)
-		return rc;
-	record->state = CERT_KEYED;
-	snprintf(event, sizeof(event), "%s key \"%s\" in token \"%s\"%s", rotate ? "new" : "keeping", record->next_key.name.label,
-		 record->next_key.token, because);
-	rc = renewal_record_save(renewal, event, err);
-	renewal->is_unmade = rotate && rc == RC_OK;
-	return rc;
-}
-
-static enum rc step_reserve(struct renewal *renewal, struct err *err)
-{
-	struct store_certificate *record = renewal->record;
-	int64_t now = clock_now();
-	unsigned live, highest = 0;
-	/* What stands in the way of the switch is told before anything is ordered. */
-	enum rc rc = archive_live(renewal->desk->config->state, record->name, &live, err);
-
-	if (rc != RC_OK || is_reserved(renewal, now))
-		return rc;
-	rc = archive_highest(renewal->desk->config->state, record->name, &highest, err);
-	if (rc != RC_OK)
-		return rc;
-	record->next_generation = (highest > record->generation ? highest : record->generation) + 1;
-	return reserve(renewal, is_rotation_due(renewal, now), "", err);
-}
-
-/* The key that was to be kept is not in its token, as that itself says: no certificate of it is of any use. */
-static enum rc live_key_lost(struct renewal *renewal, struct err *err)
-{
-	enum rc rc = reserve(renewal, true, ", for the live one is there no more", err);
-
-	return rc == RC_OK ? renewal_generate(renewal, err) : rc;
-}
-
-static enum rc step_key(struct renewal *renewal, struct err *err)
-{
-	const struct store_key *key = &renewal->record->next_key;
-	struct err why = { 0 };
-	enum rc rc = is_live_key(renewal->record) ? keyring_find(renewal->desk->keyring, key, &renewal->key, &why)
-						  : renewal_generate(renewal, &why);
-
-	if (rc == RC_ABSENT && is_live_key(renewal->record)) {
-		why = (struct err){ 0 };
-		rc = live_key_lost(renewal, &why);
-	}
-	if (rc != RC_OK) {
-		renewal->blame = BLAME_TOKEN;
-		if (err)
-			*err = why;
-	}
-	return rc;
 }
 
 /* Which of its authorities has an order of ours that can go on; NULL: none. */
@@ -349,11 +249,11 @@ static enum rc stage_perform(struct renewal *renewal, struct driver_wait *ret_wa
 	switch (renewal->stage) {
 	case STAGE_ASK: return step_ask(renewal, err);
 	case STAGE_RESERVE:
-		rc = step_reserve(renewal, err);
+		rc = renewal_reserve(renewal, err);
 		if (rc != RC_OK)
 			renewal->blame = BLAME_LOCAL;
 		break;
-	case STAGE_KEY: rc = step_key(renewal, err); break;
+	case STAGE_KEY: rc = renewal_key(renewal, err); break;
 	case STAGE_SIGN_IN: rc = renewal_sign_in(renewal, err); break;
 	case STAGE_ORDER:
 		rc = renewal_order(renewal, ret_wait, err);
@@ -457,61 +357,4 @@ void renewal_outcome(const struct renewal *renewal, struct renewal_outcome *ret_
 		ret_outcome->record = *renewal->record;
 	else if (store_certificate_load(renewal->desk->store, renewal->certificate->name, &ret_outcome->record, NULL) != RC_OK)
 		snprintf(ret_outcome->record.name, sizeof(ret_outcome->record.name), "%s", renewal->certificate->name);
-}
-
-static enum renewal_blame blame_of_wait(const struct renewal *renewal)
-{
-	return renewal->stage <= STAGE_INSTALL ? BLAME_AUTHORITY : BLAME_LOCAL;
-}
-
-enum rc renewal_impatience(const struct renewal *renewal, const struct renewal_wait *wait, const char *where,
-			   struct renewal_outcome *ret_outcome, struct err *err)
-{
-	char until[CLOCK_TEXT_MAX];
-
-	renewal_outcome(renewal, ret_outcome);
-	ret_outcome->blame = blame_of_wait(renewal);
-	return err_set(err, RC_RETRY, "%s %s, and this call waits for %d minutes; what was begun is kept, and goes on %s",
-		       wait->is_for_ca ? "its order is with the CA, which is asked again" : "it goes on",
-		       clock_print(wait->until, until), RENEWAL_PATIENCE / 60, where);
-}
-
-/* False when a signal ended it. */
-static bool wait_for(const struct renewal_wait *wait)
-{
-	bool whole = true;
-
-	if (wait->until)
-		whole = clock_wait_until(wait->until, RENEWAL_PATIENCE * 1000);
-	if (whole && wait->pause_ms)
-		whole = clock_wait_until(INT64_MAX, wait->pause_ms);
-	return whole;
-}
-
-/* An order that has to wait for longer than our patience goes on at the next run. */
-enum rc renewal_run(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
-		    struct renewal_outcome *ret_outcome, struct err *err)
-{
-	AUTO(renewal) struct renewal *renewal = NULL;
-	int64_t give_up_at = clock_now() + RENEWAL_PATIENCE;
-	struct renewal_wait wait = { 0 };
-
-	*ret_outcome = (struct renewal_outcome){ .blame = BLAME_LOCAL };
-	snprintf(ret_outcome->record.name, sizeof(ret_outcome->record.name), "%s", certificate->name);
-	enum rc rc = renewal_begin(desk, certificate, call, &renewal, err);
-	if (rc != RC_OK)
-		return rc;
-	while (rc == RC_OK && !wait.is_over) {
-		rc = renewal_step(renewal, &wait, err);
-		if (rc != RC_OK || wait.is_over)
-			break;
-		if (wait.until > give_up_at)
-			return renewal_impatience(renewal, &wait, "at the next run", ret_outcome, err);
-		if (!wait_for(&wait)) {
-			rc = err_set(err, RC_RETRY, "interrupted; what was begun goes on at the next run");
-			renewal->blame = blame_of_wait(renewal);
-		}
-	}
-	renewal_outcome(renewal, ret_outcome);
-	return rc;
 }

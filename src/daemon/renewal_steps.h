@@ -81,6 +81,10 @@ const struct order *renewal_stored_order(const struct renewal *renewal);
 enum rc renewal_sign_in(struct renewal *renewal, struct err *err) HWA_CHECKED;
 enum rc renewal_order(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err) HWA_CHECKED;
 
+/* renewal_key.c: which key is the next one's, and that it is in its token. */
+enum rc renewal_reserve(struct renewal *renewal, struct err *err) HWA_CHECKED;
+enum rc renewal_key(struct renewal *renewal, struct err *err) HWA_CHECKED;
+
 /* renewal_room.c: the next key, found or made. */
 enum rc renewal_generate(struct renewal *renewal, struct err *err) HWA_CHECKED;
 
