@@ -1,14 +1,14 @@
-/* loop.c -- two agendas, of what waits for its day and of what is under way, and what is done when an item's time has come. */
+/* loop.c -- what is done when the turn of a certificate has come, and whose turn is next by what came of it. */
 #include "loop.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "agenda.h"
 #include "clock.h"
 #include "log.h"
 #include "metrics.h"
 #include "next_look.h"
+#include "rota.h"
 #include "service_plan.h"
 #include "workers.h"
 
@@ -18,33 +18,26 @@
 struct entry {
 	const struct config_certificate *certificate;
 	struct renewal *renewal; /* under way; else NULL */
-	bool is_held;            /* due, and waiting for its authority */
-	unsigned authority;      /* which, then */
-	int64_t held_until;      /* unix time, then */
-	int64_t service_at;      /* when its hook or probe is due, then; INT64_MAX: never */
+	bool is_held;            /* due, and waiting for its authority ... */
+	struct rota_gate gate;   /* ... at this gate */
 	enum renewal_call begun; /* how `renewal` was called */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 	int64_t patience_ms;     /* monotonic: who asked for it waits no longer */
 };
 
 /*
- * What is due while its authority can take nothing is held: the most urgent first, by when it expires.  The authority's
- * gate, an item of its own, lets one at a time go and see.
- *
- * An entry is in one of the agendas, or in the hands of one worker; one that is held is also among the waiting, for its hook or probe.
- * What stands below the lock is read and changed under it alone; an entry, by the worker that has it.
+ * An entry is in the rota, or in the hands of one worker.  What stands below the lock is read and changed under it alone; an entry, by the
+ * worker that has it.
  */
 struct loop {
 	struct renewal_desk *desk;
-	struct entry
-		*entries; /* one a certificate; the item after the last is the look for superseded keys, then come the gates */
+	struct entry *entries; /* one a certificate; the item after the last is the look for superseded keys */
 	unsigned count;
 	pthread_mutex_t lock;
-	struct agenda *waiting, *under_way; /* monotonic milliseconds */
-	struct agenda **held;               /* one an authority; by expiry */
-	unsigned in_flight;                 /* entries with a renewal */
-	bool is_retire_wanted;              /* a renewal ended while superseded keys were looked at */
-	unsigned active;                    /* workers that need the state directory's lock */
+	struct rota *rota;
+	unsigned in_flight;    /* entries with a renewal */
+	bool is_retire_wanted; /* a renewal ended while superseded keys were looked at */
+	unsigned active;       /* workers that need the state directory's lock */
 	bool is_locked;
 	int64_t blocked_until; /* monotonic: another command works in the state directory */
 	int64_t drift;         /* unix time less monotonic time, as last seen */
@@ -86,23 +79,12 @@ enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *
 	enum rc rc = store_instance(desk->store, &loop->instance, err);
 	if (rc != RC_OK)
 		return rc;
-	unsigned authorities = desk->config->authority_count;
-	loop->held = calloc(authorities ? authorities : 1, sizeof(struct agenda *));
-	if (!loop->held)
-		return err_set(err, RC_RESOURCE, "out of memory");
-	rc = agenda_new(count + 1 + authorities, &loop->waiting, err);
-	if (rc == RC_OK)
-		rc = agenda_new(count, &loop->under_way, err);
-	for (unsigned i = 0; rc == RC_OK && i < authorities; i++)
-		rc = agenda_new(count, &loop->held[i], err);
+	loop->count = count;
+	for (unsigned i = 0; i < count; i++)
+		loop->entries[i].certificate = &desk->config->certificates[i];
+	rc = rota_new(count + 1, desk->config->authority_count, clock_monotonic_ms(), &loop->rota, err);
 	if (rc != RC_OK)
 		return rc;
-	loop->count = count;
-	for (unsigned i = 0; i < count; i++) {
-		loop->entries[i].certificate = &desk->config->certificates[i];
-		agenda_set(loop->waiting, i, clock_monotonic_ms());
-	}
-	agenda_set(loop->waiting, count, clock_monotonic_ms());
 	renewal_retire_hasten(desk, clock_now());
 	*ret_loop = TAKE(loop);
 	return RC_OK;
@@ -155,43 +137,29 @@ void loop_free(struct loop *loop)
 		loop->desk->authorities = NULL;
 		store_unlock(loop->desk->store);
 	}
-	for (unsigned i = 0; loop->held && i < loop->desk->config->authority_count; i++)
-		agenda_free(loop->held[i]);
-	free(loop->held);
-	agenda_free(loop->waiting);
-	agenda_free(loop->under_way);
+	rota_free(loop->rota);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop->entries);
 	free(loop);
 }
 
-/* With the lock.  One that is held waits at its authority's gate, and by itself for what its service is owed: whichever is first. */
-static void unhold(struct loop *loop, unsigned item)
+/* With the lock: not before then is anything begun, on the clock that is never set. */
+static int64_t begins_at(const struct loop *loop)
 {
-	if (item >= loop->count || !loop->entries[item].is_held)
-		return;
-	loop->entries[item].is_held = false;
-	agenda_remove(loop->held[loop->entries[item].authority], item);
-	agenda_remove(loop->waiting, item);
+	return loop->in_flight < LOOP_IN_FLIGHT_MAX ? loop->blocked_until : INT64_MAX;
 }
 
-/* What is under way comes first: it holds memory, and perhaps an answer that the CA is looking at. */
 static bool take(struct loop *loop, unsigned *ret_item)
 {
-	int64_t at, now = clock_monotonic_ms();
-	bool found = false;
+	int64_t now = clock_monotonic_ms();
 
 	pthread_mutex_lock(&loop->lock);
-	if (agenda_first(loop->under_way, ret_item, &at) && at <= now) {
-		agenda_remove(loop->under_way, *ret_item);
-		found = true;
-	} else if (loop->blocked_until <= now && loop->in_flight < LOOP_IN_FLIGHT_MAX &&
-		   agenda_first(loop->waiting, ret_item, &at) && at <= now) {
-		agenda_remove(loop->waiting, *ret_item);
-		found = true;
-		unhold(loop, *ret_item);
-	}
+	bool found = rota_take(loop->rota, now, begins_at(loop), ret_item);
+	int64_t next = rota_next(loop->rota, begins_at(loop));
 	pthread_mutex_unlock(&loop->lock);
+	/* The gate that it came through may let another one go. */
+	if (found && next <= now)
+		workers_tell(&loop->workers, next);
 	return found;
 }
 
@@ -205,55 +173,26 @@ static void put_back(struct loop *loop, unsigned item, int64_t at)
 		entry->is_held = false;
 		at = clock_monotonic_ms();
 	}
-	if (item == loop->count && loop->is_retire_wanted) {
+	if (!entry && loop->is_retire_wanted) {
 		loop->is_retire_wanted = false;
 		at = clock_monotonic_ms();
 	}
 	if (entry && entry->is_held) {
-		/* `at` is its expiry here; its gate opens when the authority can take it. */
-		agenda_set(loop->held[entry->authority], item, at);
-		if (entry->service_at != INT64_MAX)
-			agenda_set(loop->waiting, item, monotonic_of(entry->service_at));
-		item = loop->count + 1 + entry->authority;
-		at = monotonic_of(entry->held_until);
-		workers_tell(&loop->workers, entry->service_at == INT64_MAX ? at : monotonic_of(entry->service_at));
-		agenda_set(loop->waiting, item, at);
+		at = rota_hold(loop->rota, item, &entry->gate);
+		entry->is_held = false;
 	} else {
-		agenda_set(entry && entry->renewal ? loop->under_way : loop->waiting, item, at);
+		at = entry && entry->renewal ? rota_go_on(loop->rota, item, at) : rota_wait(loop->rota, item, at);
 	}
 	workers_tell(&loop->workers, at);
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* The most urgent of those that are held goes and sees; the next ones after it, if it is let through. */
-static bool gate_open(struct loop *loop, unsigned authority, unsigned *ret_item)
-{
-	int64_t unused;
-
-	pthread_mutex_lock(&loop->lock);
-	bool found = agenda_first(loop->held[authority], ret_item, &unused);
-	if (found)
-		unhold(loop, *ret_item);
-	if (found && agenda_first(loop->held[authority], &(unsigned){ 0 }, &unused)) {
-		agenda_set(loop->waiting, loop->count + 1 + authority, clock_monotonic_ms());
-		workers_tell(&loop->workers, clock_monotonic_ms());
-	}
-	pthread_mutex_unlock(&loop->lock);
-	return found;
-}
-
 int64_t loop_idle_ms(struct loop *loop)
 {
-	int64_t at, now = clock_monotonic_ms(), until = now + LOOP_WAKE_MAX * INT64_C(1000);
-	unsigned item;
+	int64_t now = clock_monotonic_ms(), most = now + LOOP_WAKE_MAX * INT64_C(1000);
 
 	pthread_mutex_lock(&loop->lock);
-	if (agenda_first(loop->under_way, &item, &at) && at < until)
-		until = at;
-	if (loop->in_flight < LOOP_IN_FLIGHT_MAX && agenda_first(loop->waiting, &item, &at)) {
-		at = at > loop->blocked_until ? at : loop->blocked_until;
-		until = at < until ? at : until;
-	}
+	int64_t next = rota_next(loop->rota, begins_at(loop)), until = next < most ? next : most;
 	pthread_mutex_unlock(&loop->lock);
 	return until > now ? until - now : 0;
 }
@@ -274,12 +213,10 @@ void loop_look_around(struct loop *loop)
 		renewal_retire_hasten(loop->desk, clock_now());
 	pthread_mutex_lock(&loop->lock);
 	loop->drift = is_set ? drift : loop->drift;
-	for (unsigned i = 0; i <= loop->count + loop->desk->config->authority_count; i++) {
-		if (agenda_has(loop->waiting, i))
-			agenda_set(loop->waiting, i, clock_monotonic_ms());
-		if (i < loop->count && is_set && agenda_has(loop->under_way, i))
-			agenda_set(loop->under_way, i, clock_monotonic_ms());
-	}
+	if (is_set)
+		rota_hasten_all(loop->rota, clock_monotonic_ms());
+	else
+		rota_hasten_waiting(loop->rota, clock_monotonic_ms());
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -321,9 +258,7 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 	pthread_mutex_lock(&loop->lock);
 	loop->in_flight--;
 	/* What it superseded may go at once; a look that is under way may be past it. */
-	if (agenda_has(loop->waiting, loop->count))
-		agenda_set(loop->waiting, loop->count, clock_monotonic_ms());
-	else
+	if (!rota_hasten(loop->rota, loop->count, clock_monotonic_ms()))
 		loop->is_retire_wanted = true;
 	pthread_mutex_unlock(&loop->lock);
 	return monotonic_of(at);
@@ -385,18 +320,20 @@ static int64_t carry_on(struct loop *loop, struct entry *entry)
 	}
 }
 
-/* As put_back() wants it of what is held: when it expires. */
-static int64_t hold(struct entry *entry)
+/* It waits at its authority's gate, and by itself for what its service is owed: whichever is first. */
+static void hold(struct entry *entry, unsigned authority, int64_t until)
 {
 	struct renewal_outcome outcome;
 
 	renewal_outcome(entry->renewal, &outcome);
-
-	entry->service_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
-	entry->is_held = renewal_is_held(entry->renewal, &entry->held_until, &entry->authority);
+	int64_t service_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
+	entry->is_held = true;
+	entry->gate = (struct rota_gate){ .number = authority,
+					  .opens_at = monotonic_of(until),
+					  .rank = outcome.record.not_after,
+					  .passes_at = service_at == INT64_MAX ? INT64_MAX : monotonic_of(service_at) };
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
-	return outcome.record.not_after;
 }
 
 static int64_t begin(struct loop *loop, struct entry *entry)
@@ -420,8 +357,10 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 				       &err);
 		return monotonic_of(clock_now() + LOOP_REST);
 	}
-	if (renewal_is_held(entry->renewal, &until, &authority))
-		return hold(entry);
+	if (renewal_is_held(entry->renewal, &until, &authority)) {
+		hold(entry, authority, until);
+		return entry->gate.opens_at;
+	}
 	pthread_mutex_lock(&loop->lock);
 	loop->in_flight++;
 	pthread_mutex_unlock(&loop->lock);
@@ -482,8 +421,6 @@ bool loop_turn(struct loop *loop)
 
 	if (!take(loop, &item))
 		return false;
-	if (item > loop->count && !gate_open(loop, item - loop->count - 1, &item))
-		return true;
 	put_back(loop, item, item == loop->count ? retire(loop) : perform(loop, &loop->entries[item]));
 	return true;
 }
@@ -511,15 +448,8 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	if (call > entry->call)
 		entry->call = call;
 	entry->patience_ms = now + RENEWAL_PATIENCE * INT64_C(1000);
-	if (entry->is_held && agenda_has(loop->held[entry->authority], item)) {
-		unhold(loop, item);
-		agenda_set(loop->waiting, item, now);
-	} else if (agenda_has(loop->waiting, item)) {
-		agenda_set(loop->waiting, item, now);
-	} else if (agenda_has(loop->under_way, item)) {
-		/* Perhaps to a wait that is longer than that. */
-		agenda_set(loop->under_way, item, now);
-	}
+	/* One that is under way goes on perhaps to a wait that is longer than that; one that a worker has is looked at when it is put back. */
+	(void)rota_hasten(loop->rota, item, now);
 	workers_tell(&loop->workers, now);
 	pthread_mutex_unlock(&loop->lock);
 }
