@@ -19,6 +19,7 @@
 #include "err.h"
 
 #define ORDER_URL_MAX      1024
+#define ORDER_PROFILE_MAX  64
 #define ORDER_PAUSE_FIRST  15 /* milliseconds until the CA is asked again when it sends no Retry-After: most have signed by then */
 #define ORDER_PAUSE_GROWTH 8  /* each further pause is this many times as long, while that is under a second */
 #define ORDER_PAUSE_LEAST  3  /* seconds between questions after that ... */
@@ -57,9 +58,12 @@ struct order {
 	int64_t waited_ms;       /* for the CA, in all; counted from the pauses, so that no clock that is set changes it */
 	int64_t expires_at;      /* as the CA last said, read from every answer; 0: unknown, or our clock differs from the CA's */
 	int64_t not_before;      /* the wait under way (unix time): nothing is asked of the CA earlier; 0: none */
+	int64_t asked_at;        /* when that wait began; 0: none, or by an older hwacme, which did not say */
 	char url[ORDER_URL_MAX]; /* "" until known */
 	char finalize_url[ORDER_URL_MAX];
 	char certificate_url[ORDER_URL_MAX];
+	bool is_profile_known;           /* false: nothing was ordered, or by an older hwacme, which did not say ... */
+	char profile[ORDER_PROFILE_MAX]; /* ... by which profile (draft-ietf-acme-profiles); "": none was named */
 };
 
 /*
@@ -83,7 +87,7 @@ struct order_next {
 };
 
 /*
- * Changes order->phase, ->waited_ms and ->not_before only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here.  What is
+ * Changes order->phase, ->waited_ms, ->not_before and ->asked_at only.  RC_PROTOCOL when the CA answers what RFC 8555 does not allow here.  What is
  * not completed is waited for until the order expires (RC_DENIED), or for ORDER_WAIT_MAX where the CA does not say when (RC_RETRY).
  */
 enum rc order_step(struct order *order, const struct order_event *event, int64_t now, struct order_next *ret_next,
@@ -94,6 +98,12 @@ enum rc order_step(struct order *order, const struct order_event *event, int64_t
  * say.  An order that the CA treats as alive although by our clock it has expired shows that the clocks differ: it is not given up then.
  */
 void order_expires(struct order *order, int64_t said, int64_t now);
+
+/*
+ * Until when the wait under way lasts: 0: there is none; `now` or earlier: it is over.  What a clock wrote down that has been set back since
+ * counts for nothing: by it the wait would be longer by as much as that clock was ahead.
+ */
+int64_t order_waits_until(const struct order *order, int64_t now);
 
 /* Makes a new or stored order fit to go on after a restart; returns the first action. */
 struct order_next order_resume(struct order *order);

@@ -116,6 +116,7 @@ struct store_availability {
 	int64_t probing_until; /* one renewal is trying it; the others wait for the outcome, but not longer than this */
 	int64_t order_at_ms;   /* unix milliseconds: when all orders so far would have been made if they were spread evenly */
 	unsigned failures;     /* in a row */
+	int64_t noted_at;      /* when this was written; 0: by an older hwacme, which did not say */
 };
 
 /* A key that is no longer live, waiting to be erased. */

@@ -6,7 +6,6 @@
 
 #include "authorization.h"
 #include "chain.h"
-#include "clock.h"
 #include "csr.h"
 #include "message.h"
 #include "new_order.h"
@@ -19,7 +18,7 @@ struct driver {
 	struct order *order;    /* NULL while it rests */
 	enum order_phase phase; /* of it, then */
 	int64_t waited_ms;
-	int64_t not_before;
+	int64_t not_before, asked_at;
 	struct driver_hooks hooks;
 	struct order_next next;
 	int64_t now;                  /* of the step under way */
@@ -74,6 +73,7 @@ void driver_rest(struct driver *driver)
 	driver->phase = driver->order->phase;
 	driver->waited_ms = driver->order->waited_ms;
 	driver->not_before = driver->order->not_before;
+	driver->asked_at = driver->order->asked_at;
 	driver->order = NULL;
 }
 
@@ -83,6 +83,7 @@ void driver_wake(struct driver *driver, struct order *order)
 	order->phase = driver->phase;
 	order->waited_ms = driver->waited_ms;
 	order->not_before = driver->not_before;
+	order->asked_at = driver->asked_at;
 	driver->order = order;
 }
 
@@ -389,9 +390,9 @@ enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_
 	*ret_wait = (struct driver_wait){ 0 };
 	if (driver->next.action == ORDER_DO_STOP)
 		return err_set(err, RC_BUG, "the order is over");
-	/* No Retry-After is longer: the clock has been set back since. */
-	if (driver->next.not_before > now && driver->next.not_before - now <= CLOCK_RETRY_MAX + 1) {
-		ret_wait->until = driver->next.not_before;
+	int64_t until = order_waits_until(driver->order, now);
+	if (until > now) {
+		ret_wait->until = until;
 		return RC_OK;
 	}
 	driver->now = now;

@@ -103,7 +103,7 @@ static void count_lost(struct order *order)
 static void give_up(struct order *order, struct order_next *ret_next)
 {
 	order->phase = ORDER_FAILED;
-	order->not_before = 0;
+	order->not_before = order->asked_at = 0;
 	*ret_next = (struct order_next){ .action = ORDER_DO_STOP };
 }
 
@@ -184,7 +184,16 @@ enum rc order_step(struct order *order, const struct order_event *event, int64_t
 		pause_before(order, next, event, now, ret_next);
 	order->phase = next;
 	order->not_before = ret_next->not_before;
+	order->asked_at = ret_next->not_before ? now : 0;
 	return RC_OK;
+}
+
+int64_t order_waits_until(const struct order *order, int64_t now)
+{
+	/* No Retry-After is longer, where it is not known when the wait began. */
+	bool is_set_back = order->asked_at > now || order->not_before - now > CLOCK_RETRY_MAX + 1;
+
+	return is_set_back ? now : order->not_before;
 }
 
 void order_expires(struct order *order, int64_t said, int64_t now)

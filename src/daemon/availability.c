@@ -9,15 +9,21 @@
 
 #define HOUR_MS INT64_C(3600000)
 
-/* A clock that was set back leaves times that nobody can have meant: no Retry-After is longer than CLOCK_RETRY_MAX. */
+/*
+ * A clock that was set back leaves times that nobody can have meant: what was noted later than now, and where that is not known, what is
+ * longer than any Retry-After.  One asks at once then, and the others wait for it.  What is written from here on is by the clock of now.
+ */
 static void believe(struct store_availability *availability, int64_t now)
 {
+	bool is_set_back = availability->noted_at > now;
+
 	if (availability->down_since > now)
 		availability->down_since = now;
-	if (availability->retry_at > now + CLOCK_RETRY_MAX + 1)
-		availability->retry_at = 0;
-	if (availability->probing_until > now + AVAILABILITY_PROBE)
+	if (availability->retry_at > now && (is_set_back || availability->retry_at > now + CLOCK_RETRY_MAX + 1))
+		availability->retry_at = now;
+	if (is_set_back || availability->probing_until > now + AVAILABILITY_PROBE)
 		availability->probing_until = 0;
+	availability->noted_at = now;
 }
 
 static bool is_down_for_long(const struct store_availability *availability, int64_t patience, int64_t now)
@@ -194,7 +200,7 @@ static bool note(void *ctx, struct store_availability *availability)
 	if (!outcome->failure || !is_authoritys_own(outcome->failure)) {
 		if (!availability->down_since && !availability->retry_at)
 			return false;
-		*availability = (struct store_availability){ .order_at_ms = availability->order_at_ms };
+		*availability = (struct store_availability){ .order_at_ms = availability->order_at_ms, .noted_at = outcome->now };
 		return true;
 	}
 	/* Several found out at once: that is one failure. */

@@ -23,6 +23,7 @@ struct entry {
 	enum renewal_call begun; /* how `renewal` was called */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 	int64_t patience_ms;     /* monotonic: who asked for it waits no longer */
+	int64_t drift;           /* loop->drift when the worker that has it took it */
 };
 
 /*
@@ -155,6 +156,8 @@ static bool take(struct loop *loop, unsigned *ret_item)
 
 	pthread_mutex_lock(&loop->lock);
 	bool found = rota_take(loop->rota, now, begins_at(loop), ret_item);
+	if (found && *ret_item < loop->count)
+		loop->entries[*ret_item].drift = loop->drift;
 	int64_t next = rota_next(loop->rota, begins_at(loop));
 	pthread_mutex_unlock(&loop->lock);
 	/* The gate that it came through may let another one go. */
@@ -169,7 +172,9 @@ static void put_back(struct loop *loop, unsigned item, int64_t at)
 
 	pthread_mutex_lock(&loop->lock);
 	/* Asked for while it was looked at, or put off for so long that who asked is to be told. */
-	if (entry && entry->call != RENEWAL_PLANNED && (!entry->renewal || at > entry->patience_ms)) {
+	bool is_wanted = entry && entry->call != RENEWAL_PLANNED && (!entry->renewal || at > entry->patience_ms);
+	/* Or it waits by the clock of before, which was set meanwhile. */
+	if (is_wanted || (entry && entry->drift != loop->drift)) {
 		entry->is_held = false;
 		at = clock_monotonic_ms();
 	}

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "certificate_profile.h"
-#include "clock.h"
 #include "fingerprint.h"
 #include "renewal_ari.h"
 #include "renewal_record.h"
@@ -110,12 +109,10 @@ static int64_t retry_at(const struct store_certificate *record, int64_t now)
 	return record->failed_at > now ? 0 : record->retry_at;
 }
 
-/* While answers to challenges are wanted, or the clock was set back since, it is for the driver to say what is waited for. */
+/* While answers to challenges are wanted it is for the driver to say what is waited for. */
 static int64_t waits_until(const struct store_certificate *record, int64_t now)
 {
-	const struct order *order = &record->order;
-
-	return order->phase == ORDER_POLL && order->not_before - now <= CLOCK_RETRY_MAX + 1 ? order->not_before : 0;
+	return record->order.phase == ORDER_POLL ? order_waits_until(&record->order, now) : 0;
 }
 
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,

@@ -5,9 +5,10 @@ enum rc store_availability_load(struct store *store, const char *authority, stru
 {
 	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(
-		store, "SELECT down_since, retry_at, probing_until, order_at_ms, failures FROM availability WHERE authority = ?",
-		&row, err);
+	enum rc rc = database_prepare(store,
+				      "SELECT down_since, retry_at, probing_until, order_at_ms, failures, noted_at FROM "
+				      "availability WHERE authority = ?",
+				      &row, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -23,6 +24,7 @@ enum rc store_availability_load(struct store *store, const char *authority, stru
 	ret->probing_until = sqlite3_column_int64(row, 2);
 	ret->order_at_ms = sqlite3_column_int64(row, 3);
 	ret->failures = (unsigned)sqlite3_column_int64(row, 4);
+	ret->noted_at = sqlite3_column_int64(row, 5);
 	return RC_OK;
 }
 
@@ -31,7 +33,7 @@ static enum rc save(struct store *store, const char *authority, const struct sto
 	sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(store,
 				      "INSERT OR REPLACE INTO availability (authority, down_since, retry_at, probing_until,"
-				      " order_at_ms, failures) VALUES (?,?,?,?,?,?)",
+				      " order_at_ms, failures, noted_at) VALUES (?,?,?,?,?,?,?)",
 				      &row, err);
 
 	if (rc != RC_OK)
@@ -42,6 +44,7 @@ static enum rc save(struct store *store, const char *authority, const struct sto
 	sqlite3_bind_int64(row, 4, availability->probing_until);
 	sqlite3_bind_int64(row, 5, availability->order_at_ms);
 	sqlite3_bind_int64(row, 6, availability->failures);
+	sqlite3_bind_int64(row, 7, availability->noted_at);
 	return database_finish(store, row, err);
 }
 

@@ -9,17 +9,18 @@ static const char SELECT[] =
 	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation, "
 	"phase, "
 	"polls,"
-	" expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, "
-	"last_error, revoked_at FROM "
+	" expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url, certificate_url, attempts, "
+	"retry_at,"
+	" peer_retry_at, failed_at, last_error, revoked_at FROM "
 	"certificate WHERE name = ?";
 static const char REPLACE[] =
 	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
 	"live_type, live_at, not_before,"
 	" not_after, issued_at, serial, fingerprint, authority, names, asked, custody, next_token, next_label, "
 	"next_id, next_type, next_at,"
-	" next_generation, phase, polls, expires_at, order_not_before, order_url, finalize_url, certificate_url, attempts, "
-	"retry_at, peer_retry_at, failed_at, last_error, revoked_at)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" next_generation, phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url,"
+	" certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, revoked_at)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -47,7 +48,10 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->order.waited_ms = sqlite3_column_int64(row, at++); /* polls: an older hwacme counted up to 200 looks there */
 	record->order.expires_at = sqlite3_column_int64(row, at++);
 	record->order.not_before = sqlite3_column_int64(row, at++);
+	record->order.asked_at = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->order.url, sizeof(record->order.url));
+	record->order.is_profile_known = sqlite3_column_type(row, at) != SQLITE_NULL;
+	text_column(row, at++, record->order.profile, sizeof(record->order.profile));
 	text_column(row, at++, record->order.finalize_url, sizeof(record->order.finalize_url));
 	text_column(row, at++, record->order.certificate_url, sizeof(record->order.certificate_url));
 	record->attempts = (unsigned)sqlite3_column_int(row, at++);
@@ -108,7 +112,9 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_int64(row, at++, record->order.waited_ms);
 	sqlite3_bind_int64(row, at++, record->order.expires_at);
 	sqlite3_bind_int64(row, at++, record->order.not_before);
+	sqlite3_bind_int64(row, at++, record->order.asked_at);
 	sqlite3_bind_text(row, at++, record->order.url, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, at++, record->order.is_profile_known ? record->order.profile : NULL, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->order.finalize_url, -1, SQLITE_STATIC);
 	sqlite3_bind_text(row, at++, record->order.certificate_url, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(row, at++, record->attempts);

@@ -86,6 +86,11 @@ const char *const database_steps[] = {
 	/* What stands in the token beside the live key. */
 	"ALTER TABLE service ADD COLUMN published TEXT NOT NULL DEFAULT '';"
 	"PRAGMA user_version = 11;",
+	/* When waits began, so that those by a clock that was ahead are known; by which profile an order was made (NULL: not known). */
+	"ALTER TABLE certificate ADD COLUMN order_asked_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE certificate ADD COLUMN order_profile TEXT;"
+	"ALTER TABLE availability ADD COLUMN noted_at INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 12;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

@@ -343,12 +343,37 @@ static void a_ca_that_never_answers_about_an_order_is_given_up(void **state)
 	assert_in_range(looks, 100, 300);
 }
 
+/* What is stored of it may be read by a clock that was set right since. */
+static void a_wait_that_a_clock_noted_that_was_ahead_is_over(void **state)
+{
+	struct order order = { .phase = ORDER_POLL, .url = "https://ca/order/1" };
+	const struct order_event later = { .rc = RC_OK, .status = ORDER_IS_PROCESSING, .retry_at = EPOCH + 300 };
+	struct order_next next = { 0 };
+
+	(void)state;
+	assert_int_equal(order_waits_until(&order, EPOCH), 0);
+	assert_int_equal(order_step(&order, &later, EPOCH, &next, NULL), RC_OK);
+	next = order_resume(&order);
+	assert_int_equal(next.not_before, EPOCH + 300);
+	assert_int_equal(order_waits_until(&order, EPOCH), EPOCH + 300);
+	assert_int_equal(order_waits_until(&order, EPOCH + 299), EPOCH + 300);
+	assert_true(order_waits_until(&order, EPOCH + 301) <= EPOCH + 301);
+	/* Back by hours, or by a second. */
+	assert_int_equal(order_waits_until(&order, EPOCH - 7200), EPOCH - 7200);
+	assert_int_equal(order_waits_until(&order, EPOCH - 1), EPOCH - 1);
+	/* An older hwacme did not say when it began: it is believed, but to be longer than any Retry-After. */
+	order.asked_at = 0;
+	assert_int_equal(order_waits_until(&order, EPOCH - 7200), EPOCH + 300);
+	assert_int_equal(order_waits_until(&order, EPOCH - 100000), EPOCH - 100000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_transcript_is_followed_with_a_restart_at_each_step),
 		cmocka_unit_test(a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up),
 		cmocka_unit_test(a_ca_that_never_answers_about_an_order_is_given_up),
+		cmocka_unit_test(a_wait_that_a_clock_noted_that_was_ahead_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,8 +50,9 @@ struct fake_ca {
 	struct fake_ca_mishaps mishaps;
 	/* RFC 9773: of what was issued before, it suggests a window that is over */
 	int64_t wants_back_before;
-	/* Called while it is asked for renewal information; NULL: nothing is. */
+	/* Called while it is asked for renewal information, or about an order; NULL: nothing is. */
 	void (*on_renewal_info)(void);
+	void (*on_order)(void);
 	/* what came of it */
 	struct fake_times requests, orders;
 	unsigned issued, challenged, replaced, lost_orders, invalid_orders, forgotten_orders;

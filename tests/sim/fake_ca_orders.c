@@ -262,6 +262,8 @@ bool fake_ca_serve(struct fake_exchange *exchange)
 		return false;
 	}
 	order_age(ca, order);
+	if (strcmp(what, "order") == 0 && ca->public.on_order)
+		ca->public.on_order();
 	if (strcmp(what, "order") == 0)
 		order_answer(exchange, number, 200);
 	else if (strcmp(what, "authz") == 0)

@@ -139,6 +139,26 @@ static void test_word_heard_by_a_clock_that_was_ahead(void **state)
 	assert_int_equal(admitted(&authorities[1], true, NOW), NOW + 60);
 }
 
+/* By less than the longest Retry-After, so that it looks as if the authority had said so. */
+static void test_failures_noted_by_a_clock_that_was_ahead_by_hours(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		failed(SECOND, NOW + 2 * HOUR + 1000 * i);
+	assert_true(quiet_until(SECOND, NOW + 2 * HOUR + 2000) > NOW + 2 * HOUR + 2000);
+	assert_true(quiet_until(SECOND, NOW) <= NOW);
+	/* One asks, and the others wait for it. */
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW);
+	assert_int_equal(admitted(&authorities[1], true, NOW), NOW + AVAILABILITY_PROBE);
+	/* What is noted by the clock that is right is believed. */
+	failed(SECOND, NOW + 1);
+	assert_true(quiet_until(SECOND, NOW + 2) > NOW + 2);
+	/* Also when it was noted that one asks, long after they had begun. */
+	int64_t ahead = quiet_until(SECOND, NOW + 2) + 2 * HOUR;
+	assert_int_equal(admitted(&authorities[1], true, ahead), ahead);
+	assert_int_equal(admitted(&authorities[1], true, ahead - HOUR), ahead - HOUR);
+}
+
 /* What it refuses, it answers. */
 static void test_refusal_is_an_answer(void **state)
 {
@@ -306,6 +326,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_asks_ever_less_often, start, stop),
 		cmocka_unit_test_setup_teardown(test_its_own_word_is_obeyed, start, stop),
 		cmocka_unit_test_setup_teardown(test_word_heard_by_a_clock_that_was_ahead, start, stop),
+		cmocka_unit_test_setup_teardown(test_failures_noted_by_a_clock_that_was_ahead_by_hours, start, stop),
 		cmocka_unit_test_setup_teardown(test_refusal_is_an_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_next_authority_in_its_turn, start, stop),
 		cmocka_unit_test_setup_teardown(test_short_of_time_the_patience_is_short, start, stop),

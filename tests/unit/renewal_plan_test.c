@@ -143,6 +143,11 @@ static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **s
 	/* No wait is that long: the clock was set back. */
 	record.order = (struct order){ .phase = ORDER_POLL, .not_before = NOW + 300 * DAY };
 	assert_int_equal(next(&record), NOW);
+	/* It was set back by hours, after the wait had begun. */
+	record.order = (struct order){ .phase = ORDER_POLL, .asked_at = NOW + 7200, .not_before = NOW + 7500 };
+	assert_int_equal(next(&record), NOW);
+	record.order.asked_at = NOW - 60;
+	assert_int_equal(next(&record), NOW + 7500);
 }
 
 static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)

@@ -53,6 +53,9 @@ static void a_record_comes_back_as_it_was(void **state)
 	strcpy(record.order.url, "https://ca/o");
 	record.order.phase = ORDER_FINALIZE;
 	record.order.not_before = 8;
+	record.order.asked_at = 7;
+	record.order.is_profile_known = true;
+	strcpy(record.order.profile, "nf-tls");
 	record.order.waited_ms = INT64_C(90) * 86400 * 1000;
 	strcpy(record.last_error, "why");
 	assert_int_equal(store_certificate_load(store, "amf", &back, NULL), RC_ABSENT);
@@ -70,6 +73,9 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
 	assert_int_equal(back.order.not_before, 8);
+	assert_int_equal(back.order.asked_at, 7);
+	assert_true(back.order.is_profile_known);
+	assert_string_equal(back.order.profile, "nf-tls");
 	assert_int_equal(back.order.waited_ms, INT64_C(90) * 86400 * 1000);
 	assert_string_equal(back.last_error, "why");
 	assert_int_equal(back.revoked_at, 98);
@@ -314,6 +320,43 @@ static void a_database_of_an_earlier_version_is_brought_up_to_date(void **state)
 	assert_int_equal(first, second);
 }
 
+/* The version before waits and orders said when they began and by what: a wait goes on, and an order is not given up. */
+static void an_open_order_of_the_version_before_goes_on(void **state)
+{
+	struct store_certificate record;
+	struct store_availability availability;
+	AUTO(store) struct store *store = NULL;
+	char old[64], path[96];
+	sqlite3 *database = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	snprintf(old, sizeof(old), "%s/eleven", dir);
+	make_an_old_one(old);
+	snprintf(path, sizeof(path), "%s/hwacme.db", old);
+	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+	for (unsigned i = 1; i < 11; i++)
+		assert_int_equal(sqlite3_exec(database, database_steps[i], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database,
+				      "UPDATE certificate SET phase = 'poll', order_url = 'https://ca/o', order_not_before = 300"
+				      " WHERE name = 'old'; INSERT INTO availability VALUES ('ra', 100, 160, 0, 0, 1)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(database);
+	if (store_open(old, &store, &err) != RC_OK || store_certificate_load(store, "old", &record, &err) != RC_OK ||
+	    store_availability_load(store, "ra", &availability, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(order_waits_until(&record.order, 200), 300);
+	assert_string_equal(record.order.url, "https://ca/o");
+	assert_false(record.order.is_profile_known);
+	assert_int_equal(availability.retry_at, 160);
+	assert_int_equal(availability.noted_at, 0);
+	/* As long as nobody says, it stays so. */
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, &err), RC_OK);
+	assert_int_equal(store_certificate_load(store, "old", &record, &err), RC_OK);
+	assert_false(record.order.is_profile_known);
+}
+
 static void a_lock_is_given_back_and_the_daemons_is_another(void **state)
 {
 	struct store *daemon = open_it(), *command = open_it();
@@ -470,6 +513,7 @@ int main(void)
 		cmocka_unit_test(the_journal_is_newest_first),
 		cmocka_unit_test(two_do_not_work_at_once),
 		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),
+		cmocka_unit_test(an_open_order_of_the_version_before_goes_on),
 		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
 		cmocka_unit_test(what_others_wrote_is_noticed_once_and_not_what_we_did),
 		cmocka_unit_test(a_database_or_lock_that_was_removed_is_noticed),

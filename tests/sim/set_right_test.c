@@ -1,0 +1,155 @@
+/* set_right_test.c -- a clock that was ahead by hours when something was begun, and is set right: nothing waits for as long as it was ahead. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_ca.h"
+#include "machine.h"
+#include "virtual_clock.h"
+
+#define HOUR    INT64_C(3600)
+#define AT_ONCE 180 /* seconds from the correction to the certificates: the loop looks at the clock once a minute */
+
+static struct machine machine;
+static struct fake_ca *ca;
+static unsigned certificates;
+/* A real-time clock that runs in local time, and others. */
+static const int64_t AHEAD[] = { 2 * HOUR, 12 * HOUR, 23 * HOUR, 30 * HOUR };
+#define AHEAD_COUNT (sizeof(AHEAD) / sizeof(AHEAD[0]))
+
+static void configure(FILE *file, void *ctx)
+{
+	(void)ctx;
+	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
+	for (unsigned i = 0; i < certificates; i++)
+		fprintf(file,
+			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
+			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
+			i, i);
+}
+
+static void world_start(unsigned count, int64_t ahead)
+{
+	certificates = count;
+	ca = machine_world_start(1);
+	ca->order_life = 7 * FAKE_DAY;
+	virtual_clock_set_wrong(ahead);
+	machine_new(&machine, 0, configure, NULL);
+	machine_start(&machine);
+}
+
+static enum order_phase phase(void)
+{
+	struct store_certificate record;
+
+	assert_int_equal(store_certificate_load(machine.store, "c0", &record, NULL), RC_OK);
+	return record.order.phase;
+}
+
+static void expect_issued_at_once(void)
+{
+	machine_run(&machine, virtual_clock_true() + AT_ONCE);
+	machine_check_all(&machine);
+	for (unsigned i = 0; i < certificates; i++)
+		assert_int_equal(machine.views[i].generation, 1);
+	/* By the orders that were open. */
+	assert_int_equal(ca->orders.count, certificates);
+}
+
+static void an_order_whose_answer_is_looked_for_goes_on(bool is_restarted)
+{
+	for (size_t i = 0; i < AHEAD_COUNT; i++) {
+		world_start(1, AHEAD[i]);
+		machine.records_seen_at_ms = (VIRTUAL_START + 60) * 1000;
+		machine_run(&machine, VIRTUAL_START + 20);
+		assert_int_equal(phase(), ORDER_VALIDATE);
+		virtual_clock_set_wrong(0);
+		if (is_restarted) {
+			machine_stop(&machine);
+			machine_start(&machine);
+		}
+		expect_issued_at_once();
+		machine_world_stop(&machine);
+	}
+}
+
+static void an_order_goes_on_when_the_clock_is_set_right(void **state)
+{
+	(void)state;
+	an_order_whose_answer_is_looked_for_goes_on(false);
+}
+
+static void so_it_does_after_a_restart(void **state)
+{
+	(void)state;
+	an_order_whose_answer_is_looked_for_goes_on(true);
+}
+
+static void an_order_that_is_with_the_ca_is_asked_about(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < AHEAD_COUNT; i++) {
+		world_start(1, AHEAD[i]);
+		ca->preauthorized = -1;
+		ca->approval = 120;
+		machine_run(&machine, VIRTUAL_START + 60);
+		assert_int_equal(phase(), ORDER_POLL);
+		virtual_clock_set_wrong(0);
+		expect_issued_at_once();
+		machine_world_stop(&machine);
+	}
+}
+
+static void an_authority_that_could_not_be_reached_is_asked_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < AHEAD_COUNT; i++) {
+		world_start(3, AHEAD[i]);
+		ca->preauthorized = -1;
+		ca->is_down = true;
+		machine_run(&machine, VIRTUAL_START + 120);
+		virtual_clock_set_wrong(0);
+		ca->is_down = false;
+		expect_issued_at_once();
+		machine_world_stop(&machine);
+	}
+}
+
+/* The CA is asked about the order, not for the first time; and the loop sees it before that step has come to its end. */
+static void set_right_meanwhile(void)
+{
+	if (!virtual_clock_wrong() || virtual_clock_true() < VIRTUAL_START + 30)
+		return;
+	virtual_clock_set_wrong(0);
+	loop_look_around(machine.loop);
+}
+
+static void a_step_in_which_the_clock_is_set_right_holds_nothing_up(void **state)
+{
+	(void)state;
+	world_start(1, 2 * HOUR);
+	ca->preauthorized = -1;
+	ca->approval = 120;
+	ca->on_order = set_right_meanwhile;
+	machine_run(&machine, VIRTUAL_START + 60);
+	assert_int_equal(virtual_clock_wrong(), 0);
+	assert_int_equal(phase(), ORDER_POLL);
+	expect_issued_at_once();
+	machine_world_stop(&machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_order_goes_on_when_the_clock_is_set_right),
+		cmocka_unit_test(so_it_does_after_a_restart),
+		cmocka_unit_test(an_order_that_is_with_the_ca_is_asked_about),
+		cmocka_unit_test(an_authority_that_could_not_be_reached_is_asked_again),
+		cmocka_unit_test(a_step_in_which_the_clock_is_set_right_holds_nothing_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
