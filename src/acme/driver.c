@@ -33,6 +33,15 @@ struct driver {
 	char void_for[160];           /* it has, and the order is of no use: why; else "" */
 };
 
+/* The order is made by the profile that is configured, as far as is known. */
+static void note_profile(struct driver *driver)
+{
+	const char *profile = driver->terms.profile;
+
+	snprintf(driver->order->profile, sizeof(driver->order->profile), "%s", profile ? profile : "");
+	driver->order->is_profile_known = true;
+}
+
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
 		   struct order *order, const struct driver_hooks *hooks, struct driver **ret_driver, struct err *err)
 {
@@ -43,6 +52,9 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 	*driver =
 		(struct driver){ .client = client, .certificate = certificate, .terms = *terms, .order = order, .hooks = *hooks };
 	driver->is_resumed = order->url[0];
+	/* An older hwacme did not say. */
+	if (driver->is_resumed && !order->is_profile_known)
+		note_profile(driver);
 	/* Where only the CA was waited for, what became of the order is its own decision. */
 	driver->was_unanswered = order->phase != ORDER_POLL || !order->not_before;
 	driver->next = order_resume(order);
@@ -137,6 +149,7 @@ static enum rc do_submit(struct driver *driver, struct order_event *ret_event, s
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newOrder");
 	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);
+	note_profile(driver);
 	rc = answer_take(driver, &response, ret_event, err);
 	/* acme-profiles, 4: the order shows the profile it is made by. */
 	if (rc == RC_OK && driver->terms.profile && driver->answer->profile[0] &&

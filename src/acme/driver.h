@@ -40,7 +40,7 @@ struct driver_terms {
 };
 
 struct driver;
-/* Borrows all its arguments; `order` is the stored one (for a new order, empty and in phase START). */
+/* Borrows all its arguments; `order` is the stored one, made by the profile of the terms (for a new order, empty and in phase START). */
 enum rc driver_new(struct client *client, const struct config_certificate *certificate, const struct driver_terms *terms,
 		   struct order *order, const struct driver_hooks *hooks, struct driver **ret_driver,
 		   struct err *err) HWA_CHECKED;

@@ -44,7 +44,7 @@ static const char *ordered_at(const struct renewal *renewal)
 	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
 		const char *name = i ? certificate->fallback[i - 1] : certificate->authority;
 
-		if (renewal_is_order_of(order, config_authority_get(renewal->desk->config, name)))
+		if (renewal_is_order_of(renewal, order, name))
 			return name;
 	}
 	return NULL;
@@ -117,7 +117,7 @@ static enum rc authority_choose(struct renewal *renewal, enum renewal_call call,
 	if (rc != RC_OK)
 		return rc;
 	renewal->authority = authority->name;
-	bool orders = !order->url[0] || !renewal_is_order_of(order, authority);
+	bool orders = !order->url[0] || !renewal_is_order_of(renewal, order, authority->name);
 	rc = availability_admit(desk->store, authority, orders, now, &at, err);
 	if (rc == RC_OK && call == RENEWAL_PLANNED && at > now)
 		renewal->held_until = at;

@@ -47,7 +47,6 @@ void renewal_restore(struct renewal *renewal)
 enum rc renewal_install(struct renewal *renewal, struct err *err)
 {
 	struct store_certificate *record = renewal->record;
-	const struct config_certificate ordered = renewal_ordered(renewal);
 	struct csr_request asked = renewal_request(renewal);
 	struct store_service service = { 0 };
 	char event[400];
@@ -67,6 +66,7 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 	record->next_key = (struct store_key){ 0 };
 	record->generation = record->next_generation;
 	record->next_generation = 0;
+	snprintf(record->profile, sizeof(record->profile), "%s", record->order.profile);
 	record->order = (struct order){ .phase = ORDER_START };
 	renewal_ari_start(record, renewal->accepted->certificate_id, clock_now());
 	record->not_before = renewal->accepted->facts.not_before;
@@ -80,8 +80,6 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 	renewal_names_print(renewal->certificate, record->names, sizeof(record->names));
 	certificate_profile_print(&asked, record->asked);
 	snprintf(record->account, sizeof(record->account), "%s", client_account(renewal->client));
-	const char *profile = renewal_profile(renewal->desk->config, &ordered);
-	snprintf(record->profile, sizeof(record->profile), "%s", profile ? profile : "");
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->accepted->custody.text);
 	record->attempts = 0;
 	record->retry_at = record->peer_retry_at = 0;

@@ -31,12 +31,17 @@ static enum rc hook_save(void *ctx, const struct order *order, const char *event
 	return rc;
 }
 
-struct config_certificate renewal_ordered(const struct renewal *renewal)
+static struct config_certificate ordered_from(const struct renewal *renewal, const char *authority)
 {
 	struct config_certificate ordered = *renewal->certificate;
 
-	ordered.authority = (char *)(uintptr_t)renewal->authority;
+	ordered.authority = (char *)(uintptr_t)authority;
 	return ordered;
+}
+
+struct config_certificate renewal_ordered(const struct renewal *renewal)
+{
+	return ordered_from(renewal, renewal->authority);
 }
 
 struct csr_request renewal_request(const struct renewal *renewal)
@@ -203,9 +208,18 @@ static void order_reopen(struct order *order)
 }
 
 /* RFC 8555, 7.1.3: an order's URL lies at the server that made it. */
-bool renewal_is_order_of(const struct order *order, const struct config_authority *authority)
+static bool is_order_at(const struct renewal *renewal, const struct order *order, const char *authority)
 {
-	return origin_is_same(order->url, authority->directory);
+	return origin_is_same(order->url, config_authority_get(renewal->desk->config, authority)->directory);
+}
+
+bool renewal_is_order_of(const struct renewal *renewal, const struct order *order, const char *authority)
+{
+	const struct config_certificate ordered = ordered_from(renewal, authority);
+	const char *profile = renewal_profile(renewal->desk->config, &ordered);
+
+	return is_order_at(renewal, order, authority) &&
+	       (!order->is_profile_known || strcmp(order->profile, profile ? profile : "") == 0);
 }
 
 const struct order *renewal_stored_order(const struct renewal *renewal)
@@ -214,12 +228,12 @@ const struct order *renewal_stored_order(const struct renewal *renewal)
 }
 
 /* An order of an authority that has been away for too long is left to itself when another is placed, not before: that one may be back
- * first. */
+ * first.  So is one by another profile than the one that is configured now, which its CA may not have. */
 static enum rc order_leave(struct renewal *renewal, struct err *err)
 {
 	struct order *order = &renewal->record->order;
 
-	if (!order->url[0] || renewal_is_order_of(order, config_authority_get(renewal->desk->config, renewal->authority)))
+	if (!order->url[0] || renewal_is_order_of(renewal, order, renewal->authority))
 		return RC_OK;
 	renewal->left = malloc(sizeof(*renewal->left));
 	if (!renewal->left) {
@@ -228,7 +242,9 @@ static enum rc order_leave(struct renewal *renewal, struct err *err)
 	}
 	*renewal->left = *order;
 	*order = (struct order){ .phase = ORDER_START };
-	return RC_OK;
+	return is_order_at(renewal, renewal->left, renewal->authority)
+		       ? renewal_record_save(renewal, "its order is for another profile", err)
+		       : RC_OK;
 }
 
 /* Whose failure an error of the order is: the token's, the disk's, or else the authority's. */
@@ -299,10 +315,10 @@ static enum rc driver_start(struct renewal *renewal, struct err *err)
 									     renewal->client),
 					    .attempts = renewal->record->attempts };
 
+	order_reopen(&renewal->record->order);
 	enum rc left = order_leave(renewal, err);
 	if (left != RC_OK)
 		return left;
-	order_reopen(&renewal->record->order);
 	/* Before an order is made, not in the middle of one that was made when the CA had it. */
 	if (terms.profile && renewal->record->order.phase == ORDER_START) {
 		enum rc rc = client_profile_check(renewal->client, terms.profile, err);

@@ -49,7 +49,7 @@ struct renewal {
 	struct session *session;           /* with the authority; NULL: not signed in */
 	struct client *client;             /* the session's */
 	struct driver *driver;             /* of record->order */
-	struct order *left;                /* at another authority, until one is placed at this one; NULL: none */
+	struct order *left;                /* at another authority, or by another profile, until one is placed; NULL: none */
 	struct renewal_accepted *accepted; /* NULL: no chain yet */
 	int64_t authorized_until;          /* by its CA, without a challenge; 0: unknown */
 	bool was_refused;                  /* in this step, which went well all the same */
@@ -75,7 +75,8 @@ struct config_certificate renewal_ordered(const struct renewal *renewal);
 struct csr_request renewal_request(const struct renewal *renewal);
 
 /* renewal_order.c: from the session with the authority to the chain that is staged. */
-bool renewal_is_order_of(const struct order *order, const struct config_authority *authority);
+/* Can it go on at this authority, as the certificate is configured now? */
+bool renewal_is_order_of(const struct renewal *renewal, const struct order *order, const char *authority);
 /* The order that is stored while none was placed in its stead. */
 const struct order *renewal_stored_order(const struct renewal *renewal);
 enum rc renewal_sign_in(struct renewal *renewal, struct err *err) HWA_CHECKED;

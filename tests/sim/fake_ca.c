@@ -196,6 +196,8 @@ static void directory_give(struct fake_exchange *exchange)
 	static const char *const resources[][2] = { { "newNonce", "nonce" },       { "newAccount", "account" },
 						    { "newOrder", "order" },       { "revokeCert", "revoke" },
 						    { "keyChange", "key-change" }, { "renewalInfo", "renewal-info" } };
+	json_object_set_new(exchange->body, "meta",
+			    json_pack("{s:{s:s, s:s}}", "profiles", "nf-tls-a", "for NFs", "nf-tls-b", "for NFs, too"));
 	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
 		if (i < 5 || ca->public.has_renewal_info)
 			json_object_set_new(exchange->body, resources[i][0], json_sprintf("%s/%s", ca->origin, resources[i][1]));

@@ -70,7 +70,8 @@ void fake_ca_forget(unsigned number);
 void fake_ca_roots_write(const char *path);
 struct fake_order_view {
 	unsigned ca;
-	const char *name; /* its first identifier */
+	const char *name;    /* its first identifier */
+	const char *profile; /* "": none was named */
 	char url[128];
 	int64_t made_at_ms;
 	bool is_open;        /* it waits for somebody: it is not valid and fetched, nor invalid, nor forgotten */

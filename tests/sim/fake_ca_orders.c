@@ -90,6 +90,8 @@ static void order_answer(struct fake_exchange *exchange, size_t number, long sta
 	exchange->body = json_pack("{s:s, s:o, s:O, s:[o], s:o}", "status", status_name(order->status), "expires",
 				   time_text(order->expires_at), "identifiers", order->identifiers, "authorizations",
 				   url_at(ca, "authz", number), "finalize", url_at(ca, "finalize", number));
+	if (order->profile[0])
+		json_object_set_new(exchange->body, "profile", json_string(order->profile));
 	if (order->status == FAKE_VALID)
 		json_object_set_new(exchange->body, "certificate", url_at(ca, "cert", order->certificate));
 	if (order->status == FAKE_INVALID)
@@ -138,6 +140,7 @@ static void new_order(struct fake_exchange *exchange)
 {
 	struct fake_ca_state *ca = exchange->ca;
 	json_t *identifiers = json_object_get(exchange->payload, "identifiers");
+	const char *profile = json_string_value(json_object_get(exchange->payload, "profile"));
 	const char *first = json_string_value(json_object_get(json_array_get(identifiers, 0), "value"));
 
 	fake_times_add(&ca->public.orders, virtual_clock_true_ms());
@@ -153,6 +156,7 @@ static void new_order(struct fake_exchange *exchange)
 	ca->orders = fake_ca_grow(ca->orders, ca->order_count, sizeof(*ca->orders));
 	struct fake_order *order = &ca->orders[ca->order_count];
 	snprintf(order->name, sizeof(order->name), "%s", first);
+	snprintf(order->profile, sizeof(order->profile), "%s", profile ? profile : "");
 	if (!replaces_take(exchange, order, ca->order_count + 1))
 		return;
 	ca->order_count++;
@@ -324,7 +328,9 @@ void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct f
 
 	for (size_t i = 0; i < ca->order_count; i++) {
 		const struct fake_order *order = &ca->orders[i];
-		struct fake_order_view view = { .ca = number, .name = order->name, .made_at_ms = order->made_at_ms };
+		struct fake_order_view view = {
+			.ca = number, .name = order->name, .profile = order->profile, .made_at_ms = order->made_at_ms
+		};
 
 		snprintf(view.url, sizeof(view.url), "%s/order/%zu", ca->origin, i + 1);
 		view.is_open = !order->is_forgotten && !order->is_fetched && order->status != FAKE_INVALID;

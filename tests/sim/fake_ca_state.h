@@ -17,6 +17,7 @@ struct fake_order {
 	enum fake_status status;
 	json_t *identifiers;
 	char name[128]; /* the first identifier */
+	char profile[64];
 	int64_t expires_at;
 	int64_t valid_at_ms; /* told of the answer, or finalized: then it is ready, or valid; 0: not told */
 	bool will_fail;

@@ -182,6 +182,18 @@ void machine_stop(struct machine *machine)
 	machine->store = NULL;
 }
 
+void machine_reload(struct machine *machine, void (*configure)(FILE *file, void *ctx), void *ctx)
+{
+	struct err err = { 0 };
+
+	machine_stop(machine);
+	config_free(machine->config);
+	config_write(machine, 0, configure, ctx);
+	if (config_load(machine->config_path, &machine->config, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	machine_start(machine);
+}
+
 static void turn_all(struct machine *machine)
 {
 	int64_t since = clock_monotonic_ms();

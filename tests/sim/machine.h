@@ -67,6 +67,8 @@ void machine_free(struct machine *machine); /* and its directory */
 /* The daemon: it is started; it ends between two turns and leaves things as they are. */
 void machine_start(struct machine *machine);
 void machine_stop(struct machine *machine);
+/* It is started anew with another configuration of the same certificates, as by a reload. */
+void machine_reload(struct machine *machine, void (*configure)(FILE *file, void *ctx), void *ctx);
 /* A daemon that is started anew, or whose clock was set, tries again what failed just before. */
 void machine_failures_forget(struct machine *machine);
 /* Until that time of the world (unix seconds). */

@@ -20,19 +20,22 @@
 
 static struct machine machine;
 static struct fake_ca *ca;
+static const char *profile; /* of the certificate, as an option */
 
 static void configure(FILE *file, void *ctx)
 {
 	(void)ctx;
-	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n"
-	      "  - name: c0\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-	      "    names: [\"dns:c0.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
-	      file);
+	fprintf(file,
+		"policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n"
+		"  - name: c0\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n%s"
+		"    names: [\"dns:c0.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
+		profile);
 }
 
 static int world_start(void **state)
 {
 	(void)state;
+	profile = "";
 	ca = machine_world_start(1);
 	machine_new(&machine, 0, configure, NULL);
 	machine_start(&machine);
@@ -185,6 +188,96 @@ static void an_order_that_is_never_approved_ends_when_it_expires_and_another_is_
 	assert_in_range(ca->orders.count, 4, 5);
 }
 
+#define BY_A "    profile: nf-tls-a\n"
+#define BY_B "    profile: nf-tls-b\n"
+#define BY_C "    profile: nf-tls-c\n" /* the CA has no such profile */
+
+static void reload_with(const char *option)
+{
+	profile = option;
+	machine_reload(&machine, configure, NULL);
+}
+
+/* An order by that profile is with the CA, to be approved in a day. */
+static void wait_for_approval_by(const char *option)
+{
+	ca->approval = FAKE_DAY;
+	reload_with(option);
+	machine_run(&machine, VIRTUAL_START + HOUR);
+	assert_int_equal(record().order.phase, ORDER_POLL);
+}
+
+static void note_profile(void *ctx, const struct fake_order_view *view)
+{
+	char *last = ctx;
+
+	snprintf(last, 64, "%s", view->profile);
+}
+
+/* The last order, what is live, and its record are by that profile; nothing is left to do. */
+static void is_live_by(const char *wanted, unsigned orders)
+{
+	char last[64] = "none";
+
+	machine_run(&machine, VIRTUAL_START + FAKE_DAY + 3 * HOUR);
+	assert_int_equal(ca->orders.count, orders);
+	fake_ca_orders_each(0, note_profile, last);
+	assert_string_equal(last, wanted);
+	const struct store_certificate now = record();
+	assert_int_equal(now.generation, 1);
+	assert_string_equal(now.profile, wanted);
+	struct plan plan = renewal_plan(machine.config, &machine.config->certificates[0], &now, false, virtual_clock_true());
+	assert_true(plan.what == PLAN_WAIT && plan.when > VIRTUAL_START + 10 * FAKE_DAY);
+	machine_check_keys(&machine);
+}
+
+static void an_order_gives_way_to_one_by_the_profile_that_is_wanted_now(void **state)
+{
+	(void)state;
+	wait_for_approval_by(BY_A);
+	reload_with(BY_B);
+	machine_run(&machine, VIRTUAL_START + 2 * HOUR);
+	assert_int_equal(told("its order is for another profile"), 1);
+	is_live_by("nf-tls-b", 2);
+}
+
+static void so_it_does_where_no_profile_is_named_any_more_or_was(void **state)
+{
+	(void)state;
+	wait_for_approval_by(BY_A);
+	reload_with("");
+	is_live_by("", 2);
+	world_stop(NULL);
+	world_start(NULL);
+	wait_for_approval_by("");
+	reload_with(BY_B);
+	is_live_by("nf-tls-b", 2);
+}
+
+/* The operator mistyped it, and makes it right. */
+static void an_order_is_kept_until_there_is_one_by_the_other_profile(void **state)
+{
+	(void)state;
+	wait_for_approval_by(BY_A);
+	reload_with(BY_C);
+	machine_run(&machine, VIRTUAL_START + 2 * HOUR);
+	assert_non_null(strstr(record().last_error, "nf-tls-c"));
+	reload_with(BY_A);
+	is_live_by("nf-tls-a", 1);
+}
+
+/* It was placed by a hwacme that did not write down the profile. */
+static void an_order_by_nobody_knows_which_profile_goes_on(void **state)
+{
+	(void)state;
+	wait_for_approval_by(BY_A);
+	struct store_certificate older = record();
+	older.order.is_profile_known = false;
+	assert_int_equal(store_certificate_save(machine.store, &older, virtual_clock_true(), 0, NULL, NULL), RC_OK);
+	reload_with(BY_A);
+	is_live_by("nf-tls-a", 1);
+}
+
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, world_start, world_stop)
 
 int main(void)
@@ -196,6 +289,10 @@ int main(void)
 		IN_A_WORLD(an_order_that_is_approved_after_two_days_is_asked_about_ever_less_often),
 		IN_A_WORLD(a_daemon_that_is_ended_meanwhile_goes_on_with_the_same_order),
 		IN_A_WORLD(an_order_that_is_never_approved_ends_when_it_expires_and_another_is_placed),
+		IN_A_WORLD(an_order_gives_way_to_one_by_the_profile_that_is_wanted_now),
+		IN_A_WORLD(so_it_does_where_no_profile_is_named_any_more_or_was),
+		IN_A_WORLD(an_order_is_kept_until_there_is_one_by_the_other_profile),
+		IN_A_WORLD(an_order_by_nobody_knows_which_profile_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
