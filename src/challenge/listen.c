@@ -122,8 +122,7 @@ static enum rc address_open(const char *type, const char *text, int *ret_fd, str
 			   strerror(number), remedy(type, number), type);
 }
 
-/* How many were handed to this very process. */
-static unsigned handed_count(void)
+unsigned listen_handed(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	char *end = NULL;
@@ -161,7 +160,7 @@ static bool is_listening_stream(int fd)
 static enum rc handed_open(const char *type, const char *text, int *ret_fd, struct err *err)
 {
 	const char *name = text[7] == ':' ? text + 8 : NULL, *names = getenv("LISTEN_FDNAMES");
-	unsigned count = handed_count();
+	unsigned count = listen_handed();
 	int at = !name ? 0 : count ? name_index(names, name) : -1;
 
 	if (!count)
@@ -194,10 +193,8 @@ enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err 
 	return strncmp(text, "systemd", 7) == 0 ? handed_open(type, text, ret_fd, err) : address_open(type, text, ret_fd, err);
 }
 
-void listen_forget(void)
+void listen_forget(unsigned count)
 {
-	unsigned count = handed_count();
-
 	for (unsigned i = 0; i < count; i++)
 		close(FIRST_FD + (int)i);
 	unsetenv("LISTEN_PID");

@@ -15,7 +15,9 @@ enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err 
 /* Does who listens at one ADDRESS:PORT keep others from listening at the other? */
 bool listen_overlaps(const char *one, const char *other);
 
-/* A process that has no use for the sockets handed over closes them. */
-void listen_forget(void);
+/* How many sockets were handed to this very process, not to its parent. */
+unsigned listen_handed(void);
+/* A child that has no use for them closes those that were handed to its parent, who counted them before it forked. */
+void listen_forget(unsigned count);
 
 #endif /* HWA_LISTEN_H */

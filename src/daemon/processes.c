@@ -125,11 +125,12 @@ enum rc processes_start(const struct config *config, struct processes **ret_proc
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "socketpair: %s", strerror(errno));
 	spki_prepare();
+	unsigned handed = listen_handed();
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
 		/* Answers are given by the engine: nobody else listens. */
-		listen_forget();
+		listen_forget(handed);
 		_exit(spawner_serve(config, pair[1]));
 	}
 	int number = errno;

@@ -1,4 +1,4 @@
-# Who has what: the module and the PIN are keyd's alone; keyd is killed again and again, and renewals go on.
+# Who has what: the module and the PIN are keyd's alone, the network's socket the engine's; keyd is killed again and again, and renewals go on.
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 maps_module() { grep -q "$(basename "$LAB_MODULE")" "/proc/$1/maps"; }
@@ -17,7 +17,17 @@ HOOK
 chmod +x "$LAB/hold.sh"
 sed "s|pin: { file: $LAB/hsm.pin }|pin: { env: CANARY_PIN }|; s|run: \[[^]]*\]|run: [\"$LAB/hold.sh\"]|" "$LAB/hwacme.yaml" >"$LAB/held.yaml"
 grep -q CANARY_PIN "$LAB/held.yaml" && grep -q hold.sh "$LAB/held.yaml" || fail "the configuration was not changed"
-CANARY_PIN=$LAB_PIN "$HWACME" -c "$LAB/held.yaml" renew --force smf >/dev/null 2>>"$LAB/hwacme.log" &
+# A socket that systemd handed over, for anybody's answers.
+cat >"$LAB/activate" <<-'PY'
+	import os, socket, sys
+	server = socket.create_server(("127.0.0.1", 0))
+	os.dup2(os.dup2(server.fileno(), 50, inheritable=False), 3)
+	with open(sys.argv[1], "w") as file:
+	    file.write(os.readlink("/proc/self/fd/3"))
+	os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="http-01")
+	os.execv(sys.argv[2], sys.argv[2:])
+PY
+CANARY_PIN=$LAB_PIN python3 "$LAB/activate" "$LAB/socket" "$HWACME" -c "$LAB/held.yaml" renew --force smf >/dev/null 2>>"$LAB/hwacme.log" &
 engine=$!
 lab_wait 30 "the hook" test -e "$LAB/held"
 spawner=$(pgrep -P $engine)
@@ -32,6 +42,12 @@ grep -q '^Seccomp:.*2$' "/proc/$keyd/status" || fail "no seccomp in keyd"
 ! grep -q '^Seccomp:.*2$' "/proc/$spawner/status" || fail "the spawner's children would inherit its filter"
 for process in $engine $keyd; do
 	[ "$(stat -c %U "/proc/$process/fd" 2>/dev/null || echo root)" = root ] || fail "process $process can be dumped"
+done
+# Only root can see whose descriptors keyd and the engine have.
+has_socket() { grep -qxF "$(cat "$LAB/socket")" <<<"$(find "/proc/$1/fd" -printf '%l\n' 2>/dev/null || true)"; }
+[ "$(id -u)" != 0 ] || has_socket $engine || fail "the engine has not got what systemd handed over"
+for process in $spawner $(pgrep -P "$spawner"); do
+	! has_socket "$process" || fail "process $process ($(cat "/proc/$process/comm")) could answer in the engine's place"
 done
 # The PIN is in no environment that the engine could read, on no command line, in no log.
 for file in /proc/$engine/environ /proc/$engine/cmdline "/proc/$keyd/cmdline" /proc/$spawner/cmdline; do

@@ -1,4 +1,4 @@
-/* processes_test.c -- the spawner starts keyd and hooks, and the environment forgets a PIN once it has. */
+/* processes_test.c -- the spawner starts keyd and hooks, has nothing of the network's, and the environment forgets a PIN once it has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,9 +6,14 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "processes.h"
 #include "softhsm.h"
@@ -119,11 +124,57 @@ static void a_hook_finds_the_signals_as_a_program_expects_them(void **state)
 	}
 }
 
+/* In a child, whose descriptor 3 is what the service manager handed over: the end of a pipe, since that tells when nobody has the other
+ * any more. */
+static int handed_over(void)
+{
+	AUTO(processes) struct processes *processes = NULL;
+	AUTO(token) struct token *token = NULL;
+	char pid[24], byte;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+		return 1;
+	int reader = fcntl(ends[0], F_DUPFD_CLOEXEC, 100);
+	if (dup2(ends[1], 50) < 0)
+		return 1;
+	close(ends[0]);
+	close(ends[1]);
+	if (dup2(50, 3) < 0)
+		return 1;
+	close(50);
+	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	if (processes_start(&config, &processes, NULL) != RC_OK ||
+	    remote_open(processes_keyd(processes), tokens[0].name, &token, NULL) != RC_OK)
+		return 2;
+	/* We have it still. */
+	if (read(reader, &byte, 1) != -1 || errno != EAGAIN)
+		return 3;
+	close(3);
+	return read(reader, &byte, 1) == 0 ? 0 : 4;
+}
+
+static void a_socket_that_was_handed_over_is_the_engine_s_alone(void **state)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(handed_over());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_is_opened_in_another_process),
 		cmocka_unit_test(a_pin_from_the_environment_is_known_to_keyd_alone),
+		cmocka_unit_test(a_socket_that_was_handed_over_is_the_engine_s_alone),
 		cmocka_unit_test(hooks_run_as_configured_and_tell_how_they_ended),
 		cmocka_unit_test(a_hook_finds_the_signals_as_a_program_expects_them),
 	};
