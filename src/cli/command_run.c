@@ -2,10 +2,14 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "desk.h"
 #include "log.h"
 #include "loop.h"
 #include "supervisor.h"
+
+/* Between two looks at the files that others write: so often at the most is an engine relieved for their sake. */
+#define FILES_LOOK_MS INT64_C(60000)
 
 /* The configuration that is in force.  Each engine gets it as it was read, whatever became of the file since. */
 struct kept {
@@ -34,15 +38,32 @@ static bool is_sound(void *ctx)
 struct heart {
 	int fd;
 	const struct desk *desk;
+	int64_t looked_at; /* monotonic: at the files that others write */
 };
+
+/* A resolv.conf that is renamed into place would not be read any more, and names not be found, until the end of this engine. */
+static void files_attend(struct heart *heart)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (now - heart->looked_at < FILES_LOOK_MS)
+		return;
+	heart->looked_at = now;
+	const char *lost = foreign_files_lost(heart->desk->files);
+	if (!lost)
+		return;
+	log_event(LOG_INFO, "%s was replaced, and the sandbox is for the old one: the engine is started anew", lost);
+	supervisor_relieve(heart->fd);
+}
 
 static bool beat(void *ctx)
 {
-	const struct heart *heart = ctx;
+	struct heart *heart = ctx;
 	const struct desk *desk = heart->desk;
 
 	if (desk->metrics)
 		control_set_page(desk->control, metrics_server_attend(desk->metrics) ? desk->config->metrics_listen : NULL);
+	files_attend(heart);
 	return supervisor_beat(heart->fd) && processes_are_there(desk->processes);
 }
 
@@ -59,12 +80,13 @@ static int engine(void *ctx, int fd)
 	struct renewal_desk work = {
 		.config = desk.config, .processes = desk.processes, .store = desk.store, .keyring = desk.keyring
 	};
+	struct heart heart = { .fd = fd, .desk = &desk, .looked_at = clock_monotonic_ms() };
 	AUTO(loop) struct loop *loop = NULL;
 	enum rc rc = loop_new(&work, &loop, &err);
 	if (rc == RC_OK)
 		rc = control_start(desk.control, loop, &err);
 	if (rc == RC_OK)
-		rc = loop_run(loop, &(struct loop_heart){ .ctx = &(struct heart){ fd, &desk }, .beat = beat }, &err);
+		rc = loop_run(loop, &(struct loop_heart){ .ctx = &heart, .beat = beat }, &err);
 	/* It asks the loop, which ends before the desk does. */
 	control_stop(TAKE(desk.control));
 	if (rc == RC_OK)

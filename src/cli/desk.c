@@ -14,6 +14,8 @@ static enum rc open_for_daemon(struct desk *desk, struct err *err)
 		log_failure("no status page and no metrics until the daemon is started again", &why);
 	if (rc == RC_OK)
 		rc = control_open(desk->config, &desk->control, err);
+	if (rc == RC_OK)
+		rc = foreign_files_note(desk->config, &desk->files, err);
 	return rc;
 }
 
@@ -48,6 +50,7 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 
 void desk_close(struct desk *desk)
 {
+	foreign_files_free(desk->files);
 	metrics_server_stop(desk->metrics);
 	control_stop(desk->control);
 	authorities_free(desk->authorities);

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "control.h"
+#include "foreign_files.h"
 #include "metrics_server.h"
 #include "processes.h"
 
@@ -15,6 +16,7 @@ struct desk {
 	struct authorities *authorities;
 	struct metrics_server *metrics; /* the daemon's, where it is configured and can be */
 	struct control *control;        /* the daemon's */
+	struct foreign_files *files;    /* the daemon's: others do not live to see one replaced */
 };
 
 /* Every word is a certificate, or the words are the command's own; the daemon takes lock and sessions when it has work. */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "foreign_files.h"
 #include "sandbox.h"
 #include "webroot.h"
 
@@ -33,29 +34,8 @@
 	(TREE_WRITE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_SOCK | \
 	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
-/* Read by the resolver and by TLS libraries, in whatever way the machine is set up. */
-static const char *const SYSTEM_FILES[] = {
-	"/etc/resolv.conf",
-	"/etc/hosts",
-	"/etc/nsswitch.conf",
-	"/etc/host.conf",
-	"/etc/gai.conf",
-	"/etc/services",
-	"/etc/protocols",
-	"/etc/localtime",
-	"/etc/ld.so.cache",
-	"/etc/ssl",
-	"/usr/lib/ssl",
-	"/usr/share/zoneinfo",
-	"/usr/share/ca-certificates",
-	"/usr/local/share/ca-certificates",
-	"/dev/null",
-	"/dev/urandom",
-	"/dev/random",
-	NULL,
-};
-
 struct fence {
+	const struct config *config;
 	int ruleset;
 	uint64_t handled;
 };
@@ -126,26 +106,28 @@ static bool is_too_wide(const char *directory)
 	return geteuid() == 0 && strchr(directory + 1, '/') == NULL;
 }
 
-/* A file that an administrator may replace by renaming a new one over it: its folder is allowed, unless a secret is in there. */
-static bool allow_replaced(const struct fence *fence, const struct config *config, const char *path)
+/* A file that others may replace by renaming a new one over it: its folder is allowed, unless a secret is in there.  Where it is, a
+ * fresh engine reads the new file (foreign_files_lost()). */
+static bool allow_foreign(void *ctx, const char *path)
 {
+	const struct fence *fence = ctx;
 	char real[PATH_MAX];
 	struct stat status;
 
-	if (!path || !realpath(path, real) || stat(real, &status) != 0 || S_ISDIR(status.st_mode))
-		return !path || allow(fence, path, TREE_READ);
+	if (!realpath(path, real) || stat(real, &status) != 0 || S_ISDIR(status.st_mode))
+		return allow(fence, path, TREE_READ);
 	char *slash = strrchr(real, '/');
 	if (!slash || slash == real)
 		return allow(fence, path, FILE_READ);
 	*slash = '\0';
-	if (is_too_wide(real) || hides_secret(config, real))
+	if (is_too_wide(real) || hides_secret(fence->config, real))
 		return allow(fence, path, FILE_READ);
 	return allow(fence, real, TREE_READ);
 }
 
 /* Answers are written into one folder below a web server's root, which is made when it is missing -- unless something of ours, or a
  * secret, lies below that root too: then the operator makes it. */
-static bool allow_webroot(const struct fence *fence, const struct config *config, const char *root)
+static bool allow_webroot(const struct fence *fence, const char *root)
 {
 	const uint64_t answers = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
 				 LANDLOCK_ACCESS_FS_REMOVE_FILE;
@@ -155,27 +137,21 @@ static bool allow_webroot(const struct fence *fence, const struct config *config
 	snprintf(folder, sizeof(folder), "%s/" WEBROOT_FOLDER, root);
 	if (stat(folder, &status) == 0)
 		return allow(fence, folder, answers);
-	if (!realpath(root, real) || hides_secret(config, real))
+	if (!realpath(root, real) || hides_secret(fence->config, real))
 		return true;
 	return allow(fence, root, answers | LANDLOCK_ACCESS_FS_MAKE_DIR);
 }
 
-/* What a certificate's challenges read and write: files for a web server, tokens and roots of a Token Authority. */
-static bool allow_challenges(const struct fence *fence, const struct config *config, const struct config_certificate *certificate)
+static bool allow_webroots(const struct fence *fence, const struct config_certificate *certificate)
 {
 	bool ok = true;
 
-	for (unsigned i = 0; i < certificate->challenge_count && ok; i++) {
-		const struct config_challenge *challenge = &certificate->challenges[i];
-
-		ok = (!challenge->webroot || allow_webroot(fence, config, challenge->webroot)) &&
-		     allow_replaced(fence, config, challenge->token_file) && allow_replaced(fence, config, challenge->trust) &&
-		     allow_replaced(fence, config, challenge->client.file);
-	}
+	for (unsigned i = 0; i < certificate->challenge_count && ok; i++)
+		ok = !certificate->challenges[i].webroot || allow_webroot(fence, certificate->challenges[i].webroot);
 	return ok;
 }
 
-static bool allow_all(const struct fence *fence, const struct config *config)
+static bool allow_all(struct fence *fence)
 {
 	static const struct {
 		const char *name;
@@ -187,6 +163,7 @@ static bool allow_all(const struct fence *fence, const struct config *config)
 		{ "/hwacme.db-journal", FILE_WRITE }, { "/lock", FILE_WRITE },
 		{ "/archive", TREE_WRITE },           { "/live", TREE_WRITE },
 	};
+	const struct config *config = fence->config;
 	char path[PATH_MAX];
 	bool ok = true;
 
@@ -194,14 +171,9 @@ static bool allow_all(const struct fence *fence, const struct config *config)
 		snprintf(path, sizeof(path), "%s%s", config->state, below_state[i].name);
 		ok = allow(fence, path, below_state[i].rights);
 	}
-	for (size_t i = 0; SYSTEM_FILES[i] && ok; i++)
-		ok = allow_replaced(fence, config, SYSTEM_FILES[i]);
-	for (unsigned i = 0; i < config->authority_count && ok; i++)
-		ok = allow_replaced(fence, config, config->authorities[i].trust) &&
-		     allow_replaced(fence, config, config->authorities[i].roots) &&
-		     allow_replaced(fence, config, config->authorities[i].client.file);
+	ok = ok && foreign_files_each(config, allow_foreign, fence);
 	for (unsigned i = 0; i < config->certificate_count && ok; i++)
-		ok = allow_challenges(fence, config, &config->certificates[i]);
+		ok = allow_webroots(fence, &config->certificates[i]);
 #ifdef __SANITIZE_ADDRESS__
 	/* A sanitizer's report is made of the program's own maps and symbols. */
 	ok = ok && allow(fence, "/proc", TREE_READ);
@@ -220,12 +192,13 @@ enum rc sandbox_files(const struct config *config, struct err *err)
 		attributes.handled_access_fs &= ~LANDLOCK_ACCESS_FS_REFER;
 	if (version < 3)
 		attributes.handled_access_fs &= ~LANDLOCK_ACCESS_FS_TRUNCATE;
-	struct fence fence = { .ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes,
+	struct fence fence = { .config = config,
+			       .ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes,
 						       sizeof(attributes.handled_access_fs), 0),
 			       .handled = attributes.handled_access_fs };
 	if (fence.ruleset < 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "Landlock: %s", strerror(errno));
-	bool ok = allow_all(&fence, config) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	bool ok = allow_all(&fence) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 		  syscall(SYS_landlock_restrict_self, fence.ruleset, 0) == 0;
 	int number = errno;
 	close(fence.ruleset);

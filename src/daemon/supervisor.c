@@ -17,13 +17,18 @@
 #include "log.h"
 #include "notify.h"
 
+/* What an engine says on the pipe. */
+#define WORD_BEAT  '.'
+#define WORD_SPENT 'x'
+
 struct supervisor {
 	const struct supervisor_terms *terms;
 	sigset_t before; /* the signals as we got them: the engine gets them so */
 	int signals, heart;
 	pid_t engine;     /* 0: none */
 	bool was_at_work; /* ever */
-	bool is_stopping, is_reloading, owes_ready, owes_status;
+	bool is_stopping, owes_ready, owes_status;
+	bool is_relieving;                     /* the engine was told to end, and another follows at once */
 	int64_t config_at;                     /* unix time: when the configuration that is in force was read */
 	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
 	int64_t heard_at;                      /* when the engine last was */
@@ -31,10 +36,20 @@ struct supervisor {
 	unsigned pause;                        /* seconds */
 };
 
-bool supervisor_beat(int heart)
+static bool say(int heart, char word)
 {
 	/* A full pipe is a supervisor that is slow, not gone. */
-	return write(heart, ".", 1) == 1 || errno == EAGAIN || errno == EINTR;
+	return write(heart, &word, 1) == 1 || errno == EAGAIN || errno == EINTR;
+}
+
+bool supervisor_beat(int heart)
+{
+	return say(heart, WORD_BEAT);
+}
+
+void supervisor_relieve(int heart)
+{
+	(void)!say(heart, WORD_SPENT);
 }
 
 /* Sockets that systemd handed over are meant for the process it started; the engine is who listens. */
@@ -116,11 +131,19 @@ static void engine_end(struct supervisor *supervisor)
 	supervisor->kill_at = clock_monotonic_ms() + SUPERVISOR_STOP_MS;
 }
 
+/* Another follows at once. */
+static void engine_relieve(struct supervisor *supervisor)
+{
+	supervisor->is_relieving = supervisor->engine != 0;
+	engine_end(supervisor);
+}
+
 static void on_heart(struct supervisor *supervisor)
 {
-	char beats[64];
+	char words[64];
+	ssize_t len = read(supervisor->heart, words, sizeof(words));
 
-	if (read(supervisor->heart, beats, sizeof(beats)) <= 0)
+	if (len <= 0)
 		return;
 	/* The last words of an engine that was told to end are not the new one's. */
 	bool is_ready = supervisor->owes_ready && !supervisor->kill_at;
@@ -136,6 +159,9 @@ static void on_heart(struct supervisor *supervisor)
 	}
 	supervisor->was_at_work = true;
 	supervisor->owes_ready = supervisor->owes_ready && !is_ready;
+	/* One that is ended already is ended for a reason of its own. */
+	if (!supervisor->kill_at && memchr(words, WORD_SPENT, (size_t)len))
+		engine_relieve(supervisor);
 }
 
 static void on_signal(struct supervisor *supervisor)
@@ -153,8 +179,7 @@ static void on_signal(struct supervisor *supervisor)
 		log_event(LOG_INFO, "the configuration is read again");
 		notify_reloading();
 		supervisor->owes_ready = true;
-		supervisor->is_reloading = supervisor->engine != 0;
-		engine_end(supervisor);
+		engine_relieve(supervisor);
 		if (!supervisor->engine)
 			supervisor->start_at = clock_monotonic_ms();
 	} else if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) {
@@ -169,8 +194,8 @@ static void plan_restart(struct supervisor *supervisor, int status)
 	int64_t now = clock_monotonic_ms();
 	char text[128];
 
-	if (supervisor->is_reloading) {
-		supervisor->is_reloading = false;
+	if (supervisor->is_relieving) {
+		supervisor->is_relieving = false;
 		supervisor->start_at = now;
 		return;
 	}
@@ -200,7 +225,7 @@ static bool engine_gone(struct supervisor *supervisor, int *ret_status)
 	supervisor->heart = -1;
 	if (supervisor->is_stopping)
 		return true;
-	if (!supervisor->was_at_work && !supervisor->is_reloading) {
+	if (!supervisor->was_at_work && !supervisor->is_relieving) {
 		*ret_status = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 		return true;
 	}

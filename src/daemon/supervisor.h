@@ -2,7 +2,8 @@
  * supervisor.h -- what `hwacme run` is itself: keeps one engine alive, hands a changed configuration to a fresh one, tells systemd.
  *
  * The engine is a child, because its sandbox can be entered but not left: what SIGHUP changes needs a new one, and what
- * was under way goes on from the store.  An engine that crashes is started again; so is one that hangs.
+ * was under way goes on from the store.  An engine that asks for it, because of a file that its sandbox keeps it from, is
+ * relieved in the same way.  One that crashes is started again; so is one that hangs.
  */
 #ifndef HWA_SUPERVISOR_H
 #define HWA_SUPERVISOR_H
@@ -31,5 +32,8 @@ struct supervisor_terms {
 int supervisor_run(const struct supervisor_terms *terms);
 /* False: the supervisor is gone. */
 bool supervisor_beat(int heart);
+/* Asks for another engine in this one's place, which is ended as by SIGHUP; the configuration stays what it is.  May be lost where the
+ * supervisor is slow: who is still there later asks again. */
+void supervisor_relieve(int heart);
 
 #endif /* HWA_SUPERVISOR_H */

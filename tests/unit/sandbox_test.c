@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "foreign_files.h"
 #include "sandbox.h"
 #include "softhsm.h"
 #include "store.h"
@@ -294,6 +295,104 @@ static void roots_that_were_replaced_are_read(void **state)
 	authorities[0].trust = before;
 }
 
+static void rewrite_in_place(void)
+{
+	assert_int_equal(softhsm_write(trust, "new"), 0);
+}
+
+static void replace(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/new", box.dir);
+	assert_int_equal(softhsm_write(path, "new"), 0);
+	assert_int_equal(rename(path, trust), 0);
+}
+
+static void remove_it(void)
+{
+	assert_int_equal(unlink(trust), 0);
+}
+
+/* As a volume of Kubernetes is changed: all of a folder at once. */
+static void point_elsewhere(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/new", box.dir);
+	assert_int_equal(symlink("elsewhere/trust.pem", path), 0);
+	assert_int_equal(rename(path, trust), 0);
+}
+
+static void leave_it(void)
+{
+}
+
+/* An engine that notes its files and enters the sandbox; what it says of them once `change` was made. */
+static void expect_lost(const char *when, void (*change)(void), bool is_lost)
+{
+	int ready[2], go[2], status = -1;
+	char word = 0;
+
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		AUTO(foreign_files) struct foreign_files *files = NULL;
+
+		if (foreign_files_note(&config, &files, NULL) != RC_OK || sandbox_engine(&config, NULL) != RC_OK)
+			_exit(2);
+		expect("a file before anything changed", foreign_files_lost(files) ? EACCES : 0, true);
+		if (write(ready[1], "r", 1) != 1 || read(go[0], &word, 1) != 1)
+			_exit(2);
+		const char *lost = foreign_files_lost(files);
+		expect(when, lost ? EACCES : 0, !is_lost);
+		int got = lost ? 0 : try_open(trust, O_RDONLY);
+		expect("read a file that is not lost", got == ENOENT ? 0 : got, true);
+		expect("the file that is lost", lost && strcmp(lost, trust) != 0 ? EINVAL : 0, true);
+		foreign_files_free(TAKE(files));
+		_exit(failures ? 1 : 0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &word, 1), 1);
+	change();
+	assert_int_equal(write(go[1], "g", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	close(ready[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
+/* Not their folder, where the PIN is, is what the engine may read, but each file: a new one needs a fresh engine, which reads it. */
+static void a_file_beside_a_secret_that_was_replaced_is_lost_to_this_engine_alone(void **state)
+{
+	char path[128];
+
+	(void)state;
+	if (!sandbox_has_landlock())
+		skip();
+	snprintf(trust, sizeof(trust), "%s/trust.pem", box.dir);
+	expect_lost("rewritten in place", rewrite_in_place, false);
+	expect_lost("replaced", replace, true);
+	expect_lost("after it was replaced", leave_it, false);
+	expect_lost("removed", remove_it, false);
+	expect_lost("still not there", leave_it, false);
+	expect_lost("there at last", replace, true);
+	snprintf(path, sizeof(path), "%s/elsewhere", box.dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	expect_lost("a dangling link", point_elsewhere, false);
+	snprintf(path, sizeof(path), "%s/elsewhere/trust.pem", box.dir);
+	expect_lost("still dangling", leave_it, false);
+	assert_int_equal(softhsm_write(path, "new"), 0);
+	replace();
+	expect_lost("a link to another folder", point_elsewhere, true);
+	expect_lost("after that", leave_it, false);
+	remove_it();
+	replace();
+}
+
 static char webroot[96], folder[128];
 static struct config_challenge challenges[1] = { { .type = CHALLENGE_HTTP_01, .webroot = webroot } };
 static struct config_certificate certificates[1] = { { .challenges = challenges, .challenge_count = 1 } };
@@ -371,6 +470,7 @@ int main(void)
 		cmocka_unit_test(keyd_loads_modules_and_opens_no_network_socket),
 		cmocka_unit_test(a_network_hsm_is_named_by_the_configuration),
 		cmocka_unit_test(roots_that_were_replaced_are_read),
+		cmocka_unit_test(a_file_beside_a_secret_that_was_replaced_is_lost_to_this_engine_alone),
 		cmocka_unit_test(a_web_root_is_for_answers_alone),
 		cmocka_unit_test(a_web_root_above_our_own_files_opens_none_of_them),
 	};

@@ -1,6 +1,6 @@
 /*
  * supervisor_test.c -- an engine that never was at work ends the supervisor; one that was is followed by another, also one that
- * hangs, and one whose end nobody tells; signals, at odd moments too.
+ * hangs, one whose end nobody tells, and one that asks for it; signals, at odd moments too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,6 +62,19 @@ static int works(void *ctx, int heart)
 	bool is_heard = supervisor_beat(heart);
 	for (shared->engines++; is_heard; is_heard = supervisor_beat(heart))
 		clock_wait_until(INT64_MAX, 20);
+	return 0;
+}
+
+/* At work, and each time asks for the next one. */
+static int is_spent(void *ctx, int heart)
+{
+	(void)ctx;
+	shared->engine = getpid();
+	bool is_heard = supervisor_beat(heart);
+	for (shared->engines++; is_heard; is_heard = supervisor_beat(heart)) {
+		supervisor_relieve(heart);
+		clock_wait_until(INT64_MAX, 20);
+	}
 	return 0;
 }
 
@@ -184,6 +197,21 @@ static void sighup_is_obeyed_when_the_configuration_is_sound(void **state)
 	assert_int_equal(shared->engines, 2);
 }
 
+/* With the configuration that is in force, and not with the pause after a crash: the tenth of those would be of a minute. */
+static void an_engine_that_asks_for_it_is_relieved_at_once(void **state)
+{
+	int64_t began = clock_monotonic_ms();
+	pid_t pid = supervise(is_spent, NULL);
+
+	(void)state;
+	wait_for(&shared->engines, 11);
+	assert_true(clock_monotonic_ms() - began < INT64_C(1000) * SUPERVISOR_PAUSE_LAST / 2);
+	assert_int_equal(shared->sound_asked, 0);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+	assert_int_equal(kill(shared->engine, 0), -1);
+}
+
 static void an_engine_does_not_outlive_us(void **state)
 {
 	pid_t pid = supervise(works, NULL);
@@ -303,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup(an_engine_that_does_not_listen_is_killed, fresh),
 		cmocka_unit_test_setup(an_engine_that_dies_is_followed_by_another, fresh),
 		cmocka_unit_test_setup(sighup_is_obeyed_when_the_configuration_is_sound, fresh),
+		cmocka_unit_test_setup(an_engine_that_asks_for_it_is_relieved_at_once, fresh),
 		cmocka_unit_test_setup(an_engine_does_not_outlive_us, fresh),
 		cmocka_unit_test_setup(an_engine_is_followed_also_where_ends_of_children_were_ignored, fresh),
 		cmocka_unit_test_setup(an_engine_that_hangs_is_followed_by_another, fresh),
