@@ -138,7 +138,7 @@ static bool option_take(int option, struct command_line *line)
 	return true;
 }
 
-int cli_main(int argc, char **argv)
+static enum exit_status perform(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -159,7 +159,6 @@ int cli_main(int argc, char **argv)
 	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;
 
-	harden_process();
 	while ((option = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
 		if (option == 'h') {
 			help(stdout);
@@ -190,9 +189,15 @@ int cli_main(int argc, char **argv)
 	}
 	log_open();
 	log_set_level(line.verbose ? LOG_DEBUG : LOG_INFO);
-	enum exit_status status = command->run(&line);
+	return command->run(&line);
+}
+
+int cli_main(int argc, char **argv)
+{
+	harden_process();
+	enum exit_status status = perform(argc, argv);
 	/* A result that could not be written is not a success. */
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE)
 		status = EXIT_FAILED;
 	return (int)status;
 }

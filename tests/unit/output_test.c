@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -96,12 +97,34 @@ static void a_wrong_name_is_answered_by_a_line_and_not_by_all_names(void **state
 	assert_non_null(strstr(text, " and 99980 others\n"));
 }
 
+static void a_result_that_cannot_be_written_is_no_success(void **state)
+{
+	static const char *const words[] = { "--help", "version" };
+
+	(void)state;
+	fflush(stdout);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		char name[] = "hwacme", word[16];
+		char *arguments[] = { name, word, NULL };
+		int status = -1;
+		pid_t pid = fork();
+
+		snprintf(word, sizeof(word), "%s", words[i]);
+		if (pid == 0)
+			_exit(freopen("/dev/full", "w", stdout) ? cli_main(2, arguments) : EXIT_USAGE);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), EXIT_FAILED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_there_although_it_is_no_utf8),
 		cmocka_unit_test(a_time_is_text_or_null),
 		cmocka_unit_test(the_first_failure_decides_the_exit_status),
+		cmocka_unit_test(a_result_that_cannot_be_written_is_no_success),
 		cmocka_unit_test(a_wrong_name_is_answered_by_a_line_and_not_by_all_names),
 	};
 
