@@ -5,6 +5,7 @@
 #include "pkcs11.h"
 #include "pkcs11_quirks.h"
 #include "spki.h"
+#include "utf8.h"
 
 void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room)
 {
@@ -13,10 +14,12 @@ void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room
 	while (len && (field[len - 1] == ' ' || field[len - 1] == '\0'))
 		len--;
 	snprintf(text, room, "%.*s", (int)len, (const char *)field);
-	/* What a token says is shown to people: no control characters. */
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = '?';
+	/* What a token says is shown to people, and stands in JSON: printable characters, and those whole. */
+	for (size_t whole; *text; text += whole ? whole : 1) {
+		whole = utf8_printable(text);
+		if (!whole)
+			*text = '?';
+	}
 }
 
 const struct pkcs11_family *pkcs11_family(enum key_type type)

@@ -20,8 +20,8 @@ static void report(const struct account_call *call, const struct store_account *
 	const char *status = stored->is_deactivated ? "deactivated" : told ? told->status : "registered";
 
 	if (call->line->json) {
-		output_json(json_pack("{s:s, s:o, s:s, s:o, s:s, s:s, s:s, s:o}", "authority", call->authority, "url",
-				      output_text(stored->url), "status", status, "contact",
+		output_json(json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:o}", "authority", call->authority, "url",
+				      output_text(stored->url), "status", output_string(status), "contact",
 				      output_text(told ? told->contact : stored->contact), "token", stored->key.token, "key",
 				      stored->key.name.label, "key_type", key_type_name(stored->key.type), "created_at",
 				      output_time(stored->created_at)));

@@ -42,8 +42,8 @@ static void report(struct check *check, const char *what, const char *name, enum
 
 	if (bad)
 		check->status = exit_first(check->status, if_bad);
-	json_array_append_new(check->rows,
-			      json_pack("{s:s, s:s, s:b, s:s}", "check", what, "name", name, "ok", bad == NULL, "text", text));
+	output_row(check->rows, json_pack("{s:s, s:o, s:b, s:o}", "check", what, "name", output_string(name), "ok", bad == NULL,
+					  "text", output_string(text)));
 	if (!check->line->json)
 		printf("%-4s %-9s %s: %s\n", bad ? "BAD" : "ok", what, name, text);
 }
@@ -146,8 +146,8 @@ static void on_warning(void *ctx, const char *text)
 {
 	struct warning_place *place = ctx;
 
-	json_array_append_new(place->check->rows, json_pack("{s:s, s:s, s:b, s:b, s:s}", "check", "profile", "name", place->name,
-							    "ok", 1, "warning", 1, "text", text));
+	output_row(place->check->rows, json_pack("{s:s, s:s, s:b, s:b, s:o}", "check", "profile", "name", place->name, "ok", 1,
+						 "warning", 1, "text", output_string(text)));
 	if (!place->check->line->json)
 		printf("%-4s %-9s %s: %s\n", "warn", "profile", place->name, text);
 }

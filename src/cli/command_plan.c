@@ -117,16 +117,16 @@ static void print_json(const struct schedule *schedule, const struct config *con
 	for (size_t i = 0; i < schedule->count; i++) {
 		const struct schedule_item *item = &schedule->items[i];
 
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:s, s:b}", "name", item->certificate->name, "authority",
-						      item->certificate->authority, "at", output_time(item->at), "why", item->why,
-						      "foreseen", item->is_foreseen));
+		output_row(rows, json_pack("{s:s, s:s, s:o, s:o, s:b}", "name", item->certificate->name, "authority",
+					   item->certificate->authority, "at", output_time(item->at), "why",
+					   output_string(item->why), "foreseen", item->is_foreseen));
 	}
 	for (unsigned day = 0; day <= days; day++)
-		json_array_append_new(
-			load, json_pack("{s:s, s:i}", "date", date_print(first + day * DAY, date), "renewals", (int)counts[day]));
+		output_row(load,
+			   json_pack("{s:s, s:i}", "date", date_print(first + day * DAY, date), "renewals", (int)counts[day]));
 	for (unsigned i = 0; i < config->authority_count; i++)
 		if (schedule_overload(schedule, config, &config->authorities[i], warning, sizeof(warning)))
-			json_array_append_new(warnings, json_string(warning));
+			output_row(warnings, output_string(warning));
 	output_json(json_pack("{s:i, s:o, s:o, s:{s:i, s:o}, s:i, s:o}", "days", (int)days, "renewals", rows, "load", load,
 			      "busiest_hour", "renewals", (int)most, "from", output_time(busiest), "later", (int)schedule->later,
 			      "warnings", warnings));

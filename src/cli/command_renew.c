@@ -12,11 +12,11 @@
 
 static json_t *report_json(const struct renewal_outcome *outcome, enum rc rc, const struct err *err)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", outcome->record.name, "result",
-			 rc == RC_OK ? renewal_result_name(outcome->result) : "failed", "why", outcome->plan.why, "serial",
-			 output_text(outcome->record.serial), "not_after", output_time(outcome->record.not_after), "next_at",
-			 output_time(rc == RC_OK ? outcome->plan.when : outcome->record.retry_at), "error",
-			 rc == RC_OK ? json_null() : json_string(err->text));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", outcome->record.name, "result",
+			 rc == RC_OK ? renewal_result_name(outcome->result) : "failed", "why", output_string(outcome->plan.why),
+			 "serial", output_text(outcome->record.serial), "not_after", output_time(outcome->record.not_after),
+			 "next_at", output_time(rc == RC_OK ? outcome->plan.when : outcome->record.retry_at), "error",
+			 rc == RC_OK ? json_null() : output_string(err->text));
 }
 
 static void report_text(const struct config *config, const struct config_certificate *certificate,
@@ -57,7 +57,7 @@ static enum exit_status renew_each(const struct command_line *line, const struct
 			status = exit_first(status, exit_of_blame(outcome.blame));
 		}
 		if (line->json)
-			json_array_append_new(results, report_json(&outcome, rc, &err));
+			output_row(results, report_json(&outcome, rc, &err));
 		else if (rc == RC_OK)
 			report_text(desk->config, certificate, &outcome);
 	}
@@ -91,7 +91,7 @@ static enum exit_status report_done(const struct command_line *line, const struc
 	if (err.rc != RC_OK)
 		log_failure(message->name, &err);
 	if (line->json)
-		json_array_append_new(results, report_json(&outcome, err.rc, &err));
+		output_row(results, report_json(&outcome, err.rc, &err));
 	else if (err.rc == RC_OK && certificate)
 		report_text(config, certificate, &outcome);
 	return err.rc == RC_OK ? EXIT_DONE : exit_of_blame(outcome.blame);

@@ -87,7 +87,7 @@ static json_t *names_json(const struct row *row)
 	json_t *names = json_array();
 
 	for (unsigned i = 0; i < row->certificate->name_count; i++)
-		json_array_append_new(names, json_string(row->certificate->names[i]));
+		output_row(names, output_string(row->certificate->names[i]));
 	return names;
 }
 
@@ -131,7 +131,7 @@ static json_t *row_json(const struct row *row)
 		output_time(record->not_after), "names", names_json(row));
 
 	json_object_set_new(row_object, "next_at", output_time(row->plan.when));
-	json_object_set_new(row_object, "next_why", json_string(row->plan.why));
+	json_object_set_new(row_object, "next_why", output_string(row->plan.why));
 	json_object_set_new(row_object, "last_error", output_text(record->last_error));
 	json_object_set_new(row_object, "failed_at", output_time(record->last_error[0] ? record->failed_at : 0));
 	json_object_set_new(row_object, "attempts", json_integer(record->attempts));
@@ -245,8 +245,7 @@ static json_t *journal_json(struct store *store, const char *name)
 	const struct store_journal_line *lines = journal(store, name, &count);
 
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(
-			array, json_pack("{s:o, s:o}", "at", output_time(lines[i].at), "text", output_text(lines[i].text)));
+		output_row(array, json_pack("{s:o, s:o}", "at", output_time(lines[i].at), "text", output_text(lines[i].text)));
 	return array;
 }
 
@@ -293,7 +292,7 @@ static enum exit_status status_each(const struct command_line *line, const struc
 			/* Of those that were named: of all together it is more than anybody reads. */
 			if (line->word_count)
 				json_object_set_new(row_object, "journal", journal_json(store, row.record.name));
-			json_array_append_new(rows, row_object);
+			output_row(rows, row_object);
 			continue;
 		}
 		row_text(&row, now);

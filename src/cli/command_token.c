@@ -25,13 +25,13 @@ static void info_report(const struct config_token *token, const struct token_inf
 
 	types_print(info, types, sizeof(types));
 	if (json) {
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "name",
-						token->name, "kind", token->tcti ? "tpm2" : "pkcs11", "label", info->label,
-						"serial", info->serial, "manufacturer", info->manufacturer, "model", info->model,
-						"firmware", info->firmware, "pin", info->pin_state, "key_types", types,
-						"mechanisms", info->mechanisms, "software", info->software, "free_memory",
-						info->free_memory < 0 ? json_null() : json_integer(info->free_memory)));
+		output_row(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:b, s:o}", "name", token->name,
+					   "kind", token->tcti ? "tpm2" : "pkcs11", "label", output_string(info->label), "serial",
+					   output_string(info->serial), "manufacturer", output_string(info->manufacturer),
+					   "model", output_string(info->model), "firmware", output_string(info->firmware), "pin",
+					   info->pin_state, "key_types", types, "mechanisms", info->mechanisms, "software",
+					   info->software, "free_memory",
+					   info->free_memory < 0 ? json_null() : json_integer(info->free_memory)));
 		return;
 	}
 	printf("%s: %s, %s\n", token->name, token->tcti ? "TPM 2.0" : "PKCS#11",
@@ -67,7 +67,7 @@ static enum exit_status token_list_command(const struct token_desk *desk)
 			continue;
 		}
 		log_failure(configured->name, &err);
-		json_array_append_new(rows, json_pack("{s:s, s:s}", "name", configured->name, "error", err.text));
+		output_row(rows, json_pack("{s:s, s:s}", "name", configured->name, "error", err.text));
 		status = EXIT_TOKEN;
 	}
 	if (desk->line->json)

@@ -62,8 +62,8 @@ static enum rc audit_key(void *ctx, const struct token_desk_key *key, struct err
 	json_t *row = token_desk_json(key);
 	json_object_set_new(row, "passed", json_boolean(passed));
 	json_object_set_new(row, "attempt",
-			    !audit->desk->line->try_it ? json_null() : json_string(*tried ? tried : "wrapping was refused"));
-	json_array_append_new(audit->rows, row);
+			    !audit->desk->line->try_it ? json_null() : output_string(*tried ? tried : "wrapping was refused"));
+	output_row(audit->rows, row);
 	return RC_OK;
 }
 

@@ -73,7 +73,7 @@ static enum exit_status orphans_erase(const struct token_desk *desk, const struc
 		json_t *row = token_desk_json(&orphans->keys[i]);
 
 		json_object_set_new(row, "erased", json_boolean(rc == RC_OK));
-		json_array_append_new(rows, row);
+		output_row(rows, row);
 		if (erase && rc != RC_OK) {
 			log_failure("token gc", &err);
 			status = exit_first(status, err_is_token(&err) ? EXIT_TOKEN : EXIT_FAILED);

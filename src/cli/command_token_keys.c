@@ -64,11 +64,11 @@ json_t *token_desk_json(const struct token_desk_key *key)
 
 	if (codec_hex(SPAN(key->name.id), &id, NULL) != RC_OK)
 		return NULL;
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:b, s:s}", "token", key->token, "label", key->name.label,
-			 "id", buf_text(&id), "type", key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type",
-			 "owner", output_text(key->owner), "ours", key->is_ours, "made_at", output_time(key->made_at),
-			 "public_key_sha256", output_text(key->fingerprint), "held", key->custody.held, "custody",
-			 key->custody.text);
+	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:b, s:o}", "token", key->token, "label",
+			 output_string(key->name.label), "id", buf_text(&id), "type",
+			 key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type", "owner", output_text(key->owner),
+			 "ours", key->is_ours, "made_at", output_time(key->made_at), "public_key_sha256",
+			 output_text(key->fingerprint), "held", key->custody.held, "custody", output_string(key->custody.text));
 }
 
 struct report {
@@ -87,7 +87,7 @@ static enum rc report_key(void *ctx, const struct token_desk_key *key, struct er
 	if (key->is_ours && !key->custody.held)
 		report->all_held = false;
 	if (report->desk->line->json) {
-		json_array_append_new(report->rows, token_desk_json(key));
+		output_row(report->rows, token_desk_json(key));
 		return RC_OK;
 	}
 	printf("%s: \"%s\" %s, of %s\n", key->token, key->name.label,

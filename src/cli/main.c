@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "log.h"
+#include "output.h"
 
 #define CONFIG_DEFAULT "/etc/hwacme/hwacme.yaml"
 #define HELP_COLUMN    26 /* where a command's sentence begins, behind two spaces */
@@ -197,7 +198,7 @@ int cli_main(int argc, char **argv)
 	harden_process();
 	enum exit_status status = perform(argc, argv);
 	/* A result that could not be written is not a success. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE)
+	if ((fflush(stdout) != 0 || ferror(stdout) || !output_is_whole()) && status == EXIT_DONE)
 		status = EXIT_FAILED;
 	return (int)status;
 }

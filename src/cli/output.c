@@ -12,10 +12,29 @@
 
 #define NAMES_TOLD_MAX 20 /* a line that is still read */
 
+static bool is_incomplete;
+
+bool output_is_whole(void)
+{
+	return !is_incomplete;
+}
+
+static void incomplete(const char *what)
+{
+	is_incomplete = true;
+	log_event(LOG_ERROR, "%s could not be written as JSON", what);
+}
+
+void output_row(json_t *rows, json_t *row)
+{
+	if (json_array_append_new(rows, row) != 0)
+		incomplete("one row of the result");
+}
+
 void output_json(json_t *document)
 {
 	if (!document || json_dumpf(document, stdout, JSON_INDENT(2)) != 0)
-		fputs("hwacme: the result could not be written as JSON\n", stderr);
+		incomplete("the result");
 	putchar('\n');
 	json_decref(document);
 }
@@ -46,11 +65,16 @@ static json_t *marked(const char *text)
 	return string;
 }
 
-json_t *output_text(const char *text)
+json_t *output_string(const char *text)
 {
-	json_t *string = text && *text ? json_string(text) : json_null();
+	json_t *string = json_string(text);
 
 	return string ? string : marked(text);
+}
+
+json_t *output_text(const char *text)
+{
+	return text && *text ? output_string(text) : json_null();
 }
 
 void output_plan(const struct plan *plan, int64_t now, char *text, size_t room)

@@ -26,6 +26,11 @@ make_key lost 7200 "$instance"    # ours, old, of nobody: goes
 make_key fresh 60 "$instance"     # ours, but perhaps of something that is just happening
 make_key remote 7200 77           # of another host that shares the token
 pkcs11 --keypairgen --key-type EC:prime256v1 --label somebody-else --id 01 || fail "pkcs11-tool"
+# Who shares the token may write labels in Latin-1: the key is told all the same, to people and to scripts.
+pkcs11 --keypairgen --key-type EC:prime256v1 --label $'caf\xe9' --id 02 || fail "pkcs11-tool"
+hwacme token keys | grep -q '"caf?"' || fail "no key caf?: $(hwacme token keys)"
+hwacme token keys --json | jq -e 'any(.keys[]; .label == "caf?")' >/dev/null || fail "no key caf?: $(hwacme token keys --json)"
+[ "$(hwacme token keys --json | jq '.keys | length')" = "$(hwacme token keys | grep -c ' custody ')" ] || fail "keys: $(hwacme token keys)"
 hwacme token keys | grep -A1 '"hwacme-lost-' | grep -q 'age *2h' || fail "no age: $(hwacme token keys)"
 got=0
 hwacme token gc </dev/null >"$LAB/gc" || got=$?

@@ -35,6 +35,40 @@ static void a_text_is_there_although_it_is_no_utf8(void **state)
 	expect("\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+static void a_string_is_never_null(void **state)
+{
+	AUTO(json) json_t *empty = output_string("");
+	AUTO(json) json_t *latin = output_string("caf\xe9");
+
+	(void)state;
+	assert_string_equal(json_string_value(empty), "");
+	assert_string_equal(json_string_value(latin), "caf\xef\xbf\xbd");
+}
+
+/* Whoever reads the rows would take what is missing for what is not there. */
+static void a_row_that_could_not_be_made_is_told(void **state)
+{
+	AUTO(json) json_t *rows = json_array();
+	FILE *file = tmpfile();
+	char text[256];
+	int kept = dup(STDERR_FILENO);
+
+	(void)state;
+	output_row(rows, json_pack("{s:s}", "label", "cafe"));
+	assert_true(output_is_whole());
+	assert_non_null(file);
+	dup2(fileno(file), STDERR_FILENO);
+	output_row(rows, json_pack("{s:s}", "label", "caf\xe9"));
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	rewind(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(text, "hwacme: error: one row of the result could not be written as JSON\n");
+	assert_false(output_is_whole());
+}
+
 static void a_time_is_text_or_null(void **state)
 {
 	AUTO(json) json_t *never = output_time(0);
@@ -122,6 +156,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_there_although_it_is_no_utf8),
+		cmocka_unit_test(a_string_is_never_null),
+		cmocka_unit_test(a_row_that_could_not_be_made_is_told),
 		cmocka_unit_test(a_time_is_text_or_null),
 		cmocka_unit_test(the_first_failure_decides_the_exit_status),
 		cmocka_unit_test(a_result_that_cannot_be_written_is_no_success),
