@@ -15,11 +15,7 @@ void pkcs11_text(const CK_UTF8CHAR *field, size_t width, char *text, size_t room
 		len--;
 	snprintf(text, room, "%.*s", (int)len, (const char *)field);
 	/* What a token says is shown to people, and stands in JSON: printable characters, and those whole. */
-	for (size_t whole; *text; text += whole ? whole : 1) {
-		whole = utf8_printable(text);
-		if (!whole)
-			*text = '?';
-	}
+	utf8_tame(text, '?');
 }
 
 const struct pkcs11_family *pkcs11_family(enum key_type type)

@@ -6,6 +6,7 @@
 
 #include "origin.h"
 #include "problem.h"
+#include "utf8.h"
 
 /* A URL elsewhere would make us sign for somebody else. */
 enum rc client_same_origin(const struct client *client, const char *url, struct err *err)
@@ -183,6 +184,7 @@ void client_profiles_print(struct client *client, char *text, size_t room)
 	text[0] = '\0';
 	for (unsigned i = 0; directory && i < directory->profile_count && used < room; i++)
 		used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", directory->profiles[i]);
+	utf8_tame(text, ' '); /* it may have been cut */
 }
 
 const char *client_terms_of_service(struct client *client)

@@ -10,6 +10,7 @@
 #include "message.h"
 #include "new_order.h"
 #include "problem.h"
+#include "utf8.h"
 
 struct driver {
 	struct client *client;
@@ -119,9 +120,11 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 		free(answer);
 		return err_wrap(err, rc, "order");
 	}
-	if (answer->status == ORDER_IS_INVALID && driver->is_resumed && driver->was_unanswered)
+	if (answer->status == ORDER_IS_INVALID && driver->is_resumed && driver->was_unanswered) {
 		snprintf(driver->void_for, sizeof(driver->void_for), "its order was made invalid meanwhile: %s: %s",
 			 answer->problem.type, answer->problem.detail);
+		utf8_tame(driver->void_for, ' '); /* it goes into the journal, and may have been cut */
+	}
 	driver->is_resumed = false;
 	answer_forget(driver);
 	driver->answer = answer;

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "http.h"
+#include "utf8.h"
 
 #define DEPTH_MAX 32u /* ACME needs 4; jansson's own bound of 2048 is for others */
 
@@ -88,9 +89,7 @@ enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_
 
 void message_text_tame(char *text)
 {
-	for (unsigned char *at = (unsigned char *)text; *at; at++)
-		if (*at < 0x20 || *at == 0x7f)
-			*at = ' ';
+	utf8_tame(text, ' ');
 }
 
 enum rc message_json_print(json_t *object, struct buf *ret_json, struct err *err)

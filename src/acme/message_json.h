@@ -21,7 +21,7 @@ enum rc message_url_get(const json_t *object, const char *member, bool required,
 enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err) HWA_CHECKED;
 /* A problem document, as far as it is one. */
 void message_problem_fill(const json_t *object, struct message_problem *ret);
-/* Control characters become blanks: what a server says is shown to people. */
+/* Control characters become blanks, and so does what a cut has left of a character: what a server says is shown to people. */
 void message_text_tame(char *text);
 
 #endif /* HWA_MESSAGE_JSON_H */

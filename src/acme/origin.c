@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "utf8.h"
+
 #define SCHEME       "https://"
 #define PORT_DEFAULT 443
 #define PORT_MAX     65535
@@ -48,10 +50,18 @@ static bool origin_parse(const char *url, struct origin *ret_origin)
 	return !colon || port_parse(colon + 1, len - host_len - 1, &ret_origin->port);
 }
 
+static bool is_printable(const char *text)
+{
+	for (size_t len; *text; text += len)
+		if (!(len = utf8_printable(text)))
+			return false;
+	return true;
+}
+
 bool origin_is_same(const char *url, const char *other)
 {
 	struct origin left, right;
 
-	return origin_parse(url, &left) && origin_parse(other, &right) && left.host_len == right.host_len &&
+	return is_printable(url) && origin_parse(url, &left) && origin_parse(other, &right) && left.host_len == right.host_len &&
 	       strncasecmp(left.host, right.host, left.host_len) == 0 && left.port == right.port;
 }

@@ -7,7 +7,8 @@
 /*
  * RFC 9110, 4.2.3: both https, the same host in whatever case, and the same port, which is 443 where none is written.  Clients leave that out
  * of Host, so a server that makes its URLs of it leaves it out whatever the operator wrote; another puts it in.
- * False for what has a user in it, or a port that is none.
+ * False for what has a user in it, or a port that is none; and where `url`, which a peer has sent and people are shown, has a character
+ * that cannot be printed.
  */
 bool origin_is_same(const char *url, const char *other);
 

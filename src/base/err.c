@@ -11,13 +11,7 @@
  * which would be no JSON. */
 static void tame(char *text)
 {
-	for (size_t len; *text; text += len) {
-		len = utf8_printable(text);
-		if (!len) {
-			*text = '?';
-			len = 1;
-		}
-	}
+	utf8_tame(text, '?');
 }
 
 static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, va_list args)

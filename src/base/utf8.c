@@ -32,3 +32,12 @@ size_t utf8_printable(const char *text)
 	}
 	return 0;
 }
+
+void utf8_tame(char *text, char mark)
+{
+	for (size_t len; *text; text += len ? len : 1) {
+		len = utf8_printable(text);
+		if (!len)
+			*text = mark;
+	}
+}

@@ -8,4 +8,7 @@
  * UTF-8 (RFC 3629, 4): the caller writes a mark for this one byte and goes on behind it. */
 size_t utf8_printable(const char *text);
 
+/* Each byte that is no part of a printable character becomes the mark, so half a character too where a text was cut. */
+void utf8_tame(char *text, char mark);
+
 #endif /* HWA_UTF8_H */

@@ -175,6 +175,12 @@ static void a_directory_tells_of_profiles_and_renewal_information(void **state)
 	assert_int_equal(directory.profile_count, 2);
 	assert_string_equal(directory.profiles[0], "short");
 	assert_string_equal(directory.profiles[1], "nf-tls");
+	assert_int_equal(
+		message_directory_parse(span_text("{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\",\"newOrder\":"
+						  "\"https://ca/o\",\"meta\":{\"profiles\":{\"a\\u009b31mred\":\"\"}}}"),
+					&directory, NULL),
+		RC_OK);
+	assert_string_equal(directory.profiles[0], "a  31mred"); /* nothing that colours the terminal of whoever reads it */
 }
 
 static void an_order_says_what_it_replaces_and_its_profile_when_asked_to(void **state)
@@ -220,7 +226,26 @@ static void a_problem_is_shown_without_control_characters(void **state)
 		&problem));
 	assert_string_equal(problem.type, "rateLimited");
 	assert_null(strchr(problem.detail, 0x1b));
+	/* U+009B is CSI, as ESC [ is, where a terminal is set for 8 bits; and libraries that print JSON do not write it as an escape. */
+	assert_true(message_problem_parse(
+		span_text("{\"type\":\"urn:ietf:params:acme:error:\\u009b2J\",\"detail\":\"slow\\u009b31m d\\u00f6wn\"}"),
+		&problem));
+	assert_string_equal(problem.type, "  2J");
+	assert_string_equal(problem.detail, "slow  31m d\xc3\xb6wn");
 	assert_false(message_problem_parse(span_text("<html>"), &problem));
+}
+
+static void a_detail_that_is_cut_ends_in_no_half_of_a_character(void **state)
+{
+	char json[1100] = "{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"";
+	struct message_problem problem;
+
+	(void)state;
+	for (int i = 0; i < 256; i++)
+		strcat(json, "\xc3\xb6");
+	assert_true(message_problem_parse(span_text(strcat(json, "\"}")), &problem));
+	assert_int_equal(strlen(problem.detail), sizeof(problem.detail) - 1);
+	assert_string_equal(problem.detail + sizeof(problem.detail) - 4, "\xc3\xb6 ");
 }
 
 /* RFC 8555, 6.7.1 */
@@ -292,6 +317,7 @@ int main(void)
 		cmocka_unit_test(an_order_says_what_it_replaces_and_its_profile_when_asked_to),
 		cmocka_unit_test(an_authorization_tells_its_challenges),
 		cmocka_unit_test(a_problem_is_shown_without_control_characters),
+		cmocka_unit_test(a_detail_that_is_cut_ends_in_no_half_of_a_character),
 		cmocka_unit_test(a_problem_tells_what_is_wrong_with_each_identifier),
 		cmocka_unit_test(terms_that_changed_come_with_their_page),
 		cmocka_unit_test(a_refused_algorithm_comes_with_those_the_server_takes),

@@ -89,12 +89,30 @@ static void what_only_looks_like_the_server_is_refused(void **state)
 	expect(tricks, sizeof(tricks) / sizeof(tricks[0]), false);
 }
 
+/* None of these belongs in a URL; on a terminal they would do more than be read. */
+static void a_url_that_cannot_be_printed_is_refused(void **state)
+{
+	static const char *const urls[] = {
+		"https://ca.example/\x1b[31m",
+		"https://ca.example/\xc2\x9b"
+		"31m",
+		"https://ca.example/order\n",
+		"https://ca.example/caf\xe9",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+		if (origin_is_same(urls[i], "https://ca.example/directory"))
+			fail_msg("number %zu passes", i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_default_port_may_be_written_or_not),
 		cmocka_unit_test(another_host_or_port_is_another_server),
 		cmocka_unit_test(what_only_looks_like_the_server_is_refused),
+		cmocka_unit_test(a_url_that_cannot_be_printed_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

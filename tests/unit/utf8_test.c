@@ -66,12 +66,23 @@ static void what_is_no_utf8_does_not(void **state)
 			fail_msg("number %zu passes", i);
 }
 
+static void what_cannot_be_shown_becomes_a_mark(void **state)
+{
+	char text[] = "caf\xc3\xa9 \x1b[31m \xc2\x9b"
+		      "31m \xe2\x82";
+
+	(void)state;
+	utf8_tame(text, '?');
+	assert_string_equal(text, "caf\xc3\xa9 ?[31m ??31m ??");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(characters_pass_at_their_length),
 		cmocka_unit_test(controls_do_not),
 		cmocka_unit_test(what_is_no_utf8_does_not),
+		cmocka_unit_test(what_cannot_be_shown_becomes_a_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
