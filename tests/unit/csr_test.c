@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "csr.h"
+#include "jws.h"
+#include "message.h"
 #include "soft_token.h"
 
 static char FIRST[] = "dns:amf.example", SECOND[] = "dns:amf-2.example";
@@ -138,6 +140,65 @@ static void a_name_of_no_known_kind_is_refused(void **state)
 	token_key_free(key);
 }
 
+#define NAMES_MOST 100 /* as many as the configuration takes; 253 characters are the longest that the DNS takes */
+
+static void names_fill(char names[NAMES_MOST][4 + 253 + 1], char *ret_list[NAMES_MOST])
+{
+	for (int i = 0; i < NAMES_MOST; i++) {
+		int len = snprintf(names[i], sizeof(names[i]), "dns:nf-%02d", i);
+
+		for (; len < 4 + 253; len++)
+			names[i][len] = len % 60 == 0 ? '.' : 'a';
+		names[i][len] = '\0';
+		ret_list[i] = names[i];
+	}
+}
+
+/* Of the CSR, of the payload it is in, and of the JWS around it, with everything else at its longest too. */
+static void the_most_and_longest_names_are_within_each_limit_on_the_way(void **state)
+{
+	static const enum key_type types[] = { KEY_RSA_4096,
+					       KEY_ED25519 }; /* the largest key; one that signs all of it, unhashed */
+	static char text[NAMES_MOST][4 + 253 + 1], url[HTTP_URL_MAX] = "https://", nonce[HTTP_NONCE_MAX], type[] = "AMF";
+	char *names[NAMES_MOST], *nf_types[] = { type, type, type, type };
+	struct csr_request asked = { .names = names,
+				     .name_count = NAMES_MOST,
+				     .parts = CONFIG_ASK_ALL,
+				     .is_nf = true,
+				     .country = "DE",
+				     .organization = "5gc.mnc001.mcc001.3gppnetwork.org",
+				     .server = true,
+				     .client = true,
+				     .nf_types = nf_types,
+				     .nf_type_count = 4 };
+
+	(void)state;
+	names_fill(text, names);
+	memset(url + strlen(url), 'a', sizeof(url) - 1 - strlen(url));
+	memset(nonce, 'a', sizeof(nonce) - 1);
+	for (size_t i = 0; i < 2; i++) {
+		struct token_key *key = soft_token_key(types[i]);
+		AUTO(buf) struct buf der = BUF_MAX(CSR_MAX);
+		AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
+		AUTO(buf) struct buf jws = BUF_MAX(JWS_MAX);
+		const struct jws_header header = { .kid = url, .nonce = nonce, .url = url };
+		struct err err = { 0 };
+
+		if (csr_make(key, &asked, &der, &err) != RC_OK)
+			fail_msg("CSR: %s", err.text);
+		/* What else a profile may ask for has room. */
+		static const uint8_t rest[CSR_MAX];
+		assert_int_equal(buf_append(&der, span_of(rest, CSR_MAX - der.len), NULL), RC_OK);
+		if (message_finalize_print(buf_span(&der), &payload, &err) != RC_OK)
+			fail_msg("payload: %s", err.text);
+		if (jws_sign(key, &header, buf_span(&payload), &jws, &err) != RC_OK)
+			fail_msg("JWS: %s", err.text);
+		buf_clear(&payload);
+		assert_int_equal(message_new_order_print(names, NAMES_MOST, NULL, NULL, &payload, NULL), RC_OK);
+		token_key_free(key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +206,7 @@ int main(void)
 		cmocka_unit_test(all_names_stand_in_subject_alt_name),
 		cmocka_unit_test(a_network_function_asks_for_its_profile),
 		cmocka_unit_test(a_name_of_no_known_kind_is_refused),
+		cmocka_unit_test(the_most_and_longest_names_are_within_each_limit_on_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);
