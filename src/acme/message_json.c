@@ -9,7 +9,8 @@
 #include "http.h"
 #include "utf8.h"
 
-#define DEPTH_MAX 32u /* ACME needs 4; jansson's own bound of 2048 is for others */
+#define DEPTH_MAX  32u                    /* ACME needs 4; jansson's own bound of 2048 is for others */
+#define TIME_UNSET "0001-01-01T00:00:00Z" /* a time that a CA written in Go has never set, and sends all the same */
 
 static bool is_too_deep(struct span text)
 {
@@ -81,7 +82,7 @@ enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_
 	enum rc rc = message_text_get(object, member, false, text, sizeof(text), err);
 
 	*ret_at = 0;
-	if (rc != RC_OK || !text[0])
+	if (rc != RC_OK || !text[0] || strcmp(text, TIME_UNSET) == 0)
 		return rc;
 	rc = clock_parse_rfc3339(text, ret_at, err);
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "\"%s\"", member);

@@ -17,7 +17,7 @@ enum rc message_text_get(const json_t *object, const char *member, bool required
 			 struct err *err) HWA_CHECKED;
 /* The same for an https:// URL, of HTTP_URL_MAX. */
 enum rc message_url_get(const json_t *object, const char *member, bool required, char *ret_url, struct err *err) HWA_CHECKED;
-/* RFC 3339, or 0 when absent. */
+/* RFC 3339, or 0 when absent or never set. */
 enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err) HWA_CHECKED;
 /* A problem document, as far as it is one. */
 void message_problem_fill(const json_t *object, struct message_problem *ret);

@@ -56,6 +56,24 @@ static void an_order_keeps_urls_and_expiry(void **state)
 	assert_string_equal(order.certificate_url, "https://ca/c");
 }
 
+/* RFC 8555, 7.1.3: a pending order has `expires`; a server that has left the zero of Go there has said nothing, and no more than that. */
+static void a_time_that_was_never_set_is_not_said(void **state)
+{
+	AUTO(message_order) struct message_order order = { 0 };
+	struct message_authorization authorization;
+
+	(void)state;
+	assert_int_equal(parse(ORDER_HEAD ",\"expires\":\"0001-01-01T00:00:00Z\"}", &order, NULL), RC_OK);
+	assert_int_equal(order.expires_at, 0);
+	assert_int_equal(message_authorization_parse(span_text("{\"status\":\"valid\",\"expires\":\"0001-01-01T00:00:00Z\","
+							       "\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},"
+							       "\"challenges\":[]}"),
+						     &authorization, NULL),
+			 RC_OK);
+	assert_int_equal(authorization.expires_at, 0);
+	assert_int_equal(parse(ORDER_HEAD ",\"expires\":\"0001-01-01T00:00:01Z\"}", &order, NULL), RC_PROTOCOL);
+}
+
 /* RFC 8555, 9.7.7: there is no identifier type for a URI; it is in the CSR alone. */
 static void a_uri_is_no_identifier(void **state)
 {
@@ -308,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(missing_null_and_empty_authorizations_are_normal),
 		cmocka_unit_test(an_order_keeps_urls_and_expiry),
+		cmocka_unit_test(a_time_that_was_never_set_is_not_said),
 		cmocka_unit_test(a_uri_is_no_identifier),
 		cmocka_unit_test(odd_orders_are_refused),
 		cmocka_unit_test(an_order_for_other_names_is_told_from_one_that_is_odd),
