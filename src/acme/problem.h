@@ -18,7 +18,8 @@
 	X(SERVER_INTERNAL, "serverInternal", RC_RETRY, true, "")                                                                 \
 	X(ORDER_NOT_READY, "orderNotReady", RC_RETRY, true, "")                                                                  \
 	X(CONFLICT, "conflict", RC_RETRY, true, "")                                                                              \
-	X(RATE_LIMITED, "rateLimited", RC_DENIED, true, "nothing is sent before the time it gave")                               \
+	X(RATE_LIMITED, "rateLimited", RC_DENIED, true,                                                                          \
+	  "this is not asked for again before the time it gave, or for a day where that is longer")                              \
 	X(ACCOUNT_DOES_NOT_EXIST, "accountDoesNotExist", RC_DENIED, true, "the account is asked for by its key at the next run") \
 	X(EXTERNAL_ACCOUNT_REQUIRED, "externalAccountRequired", RC_INPUT, true,                                                  \
 	  "write external-account: { kid: ..., hmac: { file: ... } } for this authority")                                        \

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "problem.h"
+
+#define NOW INT64_C(1795521600)
 
 /*
  * RFC 8555, 6.7 (24 types); RFC 9773; acme-profiles; RFC 8739, 5.2; RFC 9115, 6.4; RFC 9799, 7.2; acme-device-attest;
@@ -113,12 +116,28 @@ static void an_answer_without_a_problem_is_judged_by_its_status(void **state)
 	assert_false(problem_keeps_order(&err));
 }
 
+/* A day is as much of Retry-After as is believed: the words are to promise no more. */
+static void a_rate_limit_says_how_long_it_is_obeyed(void **state)
+{
+	struct message_problem problem = { .type = "rateLimited", .detail = "too many certificates" };
+	struct err err = { 0 };
+	int64_t at = 0;
+
+	(void)state;
+	assert_int_equal(clock_parse_retry_after("172800", NOW, &at, NULL), RC_OK);
+	assert_int_equal(at, NOW + 86400);
+	assert_int_equal(problem_fail(&err, &problem, 429, at), RC_DENIED);
+	assert_int_equal(err.retry_at, NOW + 86400);
+	assert_non_null(strstr(err.text, "before the time it gave, or for a day where that is longer"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_registered_type_is_in_the_table),
 		cmocka_unit_test(what_passes_keeps_the_order_and_what_does_not_ends_it),
 		cmocka_unit_test(an_answer_without_a_problem_is_judged_by_its_status),
+		cmocka_unit_test(a_rate_limit_says_how_long_it_is_obeyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
