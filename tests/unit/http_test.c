@@ -220,6 +220,39 @@ static void each_connection_shows_the_certificate_of_its_time(void **state)
 	tls_ca_free(&ca);
 }
 
+/* Whoever replaces the file does so because the server has, or will have, a certificate of another root: while something is under way,
+ * too, when a handle lives on. */
+static void a_trust_file_is_read_anew_for_each_connection(void **state)
+{
+	struct tls_ca ca = tls_ca_make(), stranger = tls_ca_make();
+	struct server server;
+	AUTO(http) struct http *http = NULL;
+	AUTO(buf) struct buf pem = BUF_MAX(HTTP_CHAIN_MAX);
+	AUTO(buf) struct buf other = BUF_MAX(HTTP_CHAIN_MAX);
+	AUTO(http_response) struct http_response none = { 0 };
+	char trust[128];
+	struct err err = { 0 };
+
+	(void)state;
+	snprintf(trust, sizeof(trust), "%s/replaced.pem", soft_token_hsm.dir);
+	tls_pem_append(&pem, ca.root);
+	tls_pem_append(&other, stranger.root);
+	assert_int_equal(softhsm_write(trust, buf_text(&other)), 0);
+	server_start(&server, &ca);
+	SSL_CTX_set_verify(server.ctx, SSL_VERIFY_NONE, NULL);
+	assert_int_equal(http_open(trust, NULL, &http, NULL), RC_OK);
+	assert_int_equal(http_send(http, &(struct http_request){ .method = HTTP_GET, .url = server.url }, &none, &err),
+			 RC_DENIED);
+	assert_non_null(strstr(err.text, trust));
+	assert_int_equal(unlink(trust), 0);
+	assert_int_equal(softhsm_write(trust, buf_text(&pem)), 0);
+	expect_answer(http, server.url);
+	server_stop(&server);
+	assert_int_equal(server.connections, 2);
+	tls_ca_free(&ca);
+	tls_ca_free(&stranger);
+}
+
 /* What libcurl says of the system's roots, here: a file and a directory of our own. */
 static char roots_file[128], roots_dir[128];
 
@@ -292,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_root_of_the_system_is_looked_for_by_its_name_first),
 		cmocka_unit_test(each_connection_shows_the_certificate_of_its_time),
+		cmocka_unit_test(a_trust_file_is_read_anew_for_each_connection),
 		cmocka_unit_test(only_https_is_spoken),
 		cmocka_unit_test(nobody_there_is_worth_a_retry_and_named),
 		cmocka_unit_test(a_trust_file_that_is_not_there_is_named),
