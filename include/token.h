@@ -44,7 +44,8 @@ struct token_key_name {
 /* What the token itself says about how it keeps a key. */
 struct token_custody {
 	bool held;      /* invariant I2 (src/README.md) holds */
-	char text[192]; /* in words: "sensitive, never extractable, generated in the token" */
+	bool is_broken; /* it does not, as the token has told; when neither, the token did not tell, and nothing follows from that */
+	char text[192]; /* in words: "sensitive, never extractable, generated in the token", or why it was not told */
 };
 
 /* What `token list` shows. */
@@ -157,7 +158,8 @@ enum rc token_erase(struct token_key *key, struct err *err) HWA_CHECKED;
 /* Whatever has that name, also what find() refuses; RC_ABSENT: nothing has. */
 enum rc token_erase_name(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 /* find() refuses a key that was cut off while the token made it, or that could leave; list() shows it, and so it can be erased:
- * the key of that name, if it is there and custody is not held.  RC_ABSENT: it is not. */
+ * the key of that name, if it is there and the token has told that custody is broken.  What find() refuses for any other reason, as a TPM
+ * near its lockout does, may be a good key: RC_ABSENT, as for one that is not there, and it is left alone. */
 enum rc token_erase_unkept(struct token *token, const struct token_key_name *name, struct err *err) HWA_CHECKED;
 
 /*

@@ -68,6 +68,12 @@ static void answer_key(struct wire *answer, const struct token_key *key, struct 
 	wire_put_bytes(answer, spki);
 }
 
+static void answer_custody(struct wire *answer, const struct token_custody *custody)
+{
+	wire_put_number(answer, custody->held ? KEYD_HELD : custody->is_broken ? KEYD_BROKEN : KEYD_UNTOLD, 1);
+	wire_put_text(answer, custody->text);
+}
+
 /* For a request that names a token and nothing more. */
 static enum rc token_take(struct connection *connection, struct token **ret_token, struct err *err)
 {
@@ -177,8 +183,7 @@ static enum rc send_listed(void *ctx, struct token_key *key, const struct token_
 		buf_clear(&spki);
 	answer_begin(&connection->answer, KEYD_ANSWER_KEY);
 	answer_key(&connection->answer, key, buf_span(&spki));
-	wire_put_number(&connection->answer, custody->held, 1);
-	wire_put_text(&connection->answer, custody->text);
+	answer_custody(&connection->answer, custody);
 	return wire_send(&connection->answer, connection->fd, err);
 }
 
@@ -228,10 +233,8 @@ static enum rc do_custody(struct connection *connection, struct err *err)
 
 	if (rc == RC_OK)
 		rc = entry->key->ops->custody(entry->key, &custody, err);
-	if (rc == RC_OK) {
-		wire_put_number(&connection->answer, custody.held, 1);
-		wire_put_text(&connection->answer, custody.text);
-	}
+	if (rc == RC_OK)
+		answer_custody(&connection->answer, &custody);
 	keyd_keys_give_back(connection->keyd->keys, entry);
 	return rc;
 }

@@ -37,6 +37,8 @@ enum keyd_operation { KEYD_OPERATIONS(X) KEYD_OPERATION_COUNT };
 
 /* What an answer is: one key of a list, or the end of it and of every other call. */
 enum keyd_answer { KEYD_ANSWER_KEY, KEYD_ANSWER_END };
+/* What it says of a key's custody: told by the token that it is broken, or held; or not told. */
+enum keyd_held { KEYD_BROKEN, KEYD_HELD, KEYD_UNTOLD, KEYD_HELD_COUNT };
 
 /*
  * Serves the engine on `fds`, one thread each, until it has closed them all; then closes the tokens.

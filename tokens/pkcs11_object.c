@@ -217,7 +217,7 @@ enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct p
 	return curve_spki(key_type, public_key, ret_spki, err);
 }
 
-/* What invariant I2 asks of a key; an attribute the module does not know counts against it. */
+/* What invariant I2 asks of a key; without an attribute that the module does not tell it is not held, though not broken either. */
 static const struct custody_rule {
 	CK_ATTRIBUTE_TYPE type;
 	CK_BBOOL must_be;
@@ -243,11 +243,14 @@ enum rc pkcs11_facts_custody(const struct pkcs11_token *token, const struct pkcs
 	for (size_t i = 0; i < CUSTODY_RULE_COUNT && rc == RC_OK; i++) {
 		const struct custody_rule *rule = &CUSTODY_RULES[i];
 		struct span value = pkcs11_fact(private_key, rule->type);
-		bool holds = value.len == sizeof(CK_BBOOL) && value.at[0] == rule->must_be;
+		bool is_told = value.len == sizeof(CK_BBOOL);
+		bool holds = is_told && value.at[0] == rule->must_be;
 		bool is_unsaid = !holds && rule->unsaid && token->quirks->cannot_say_local && token->accept_wrapping;
 
 		custody.held = custody.held && (holds || is_unsaid);
-		rc = buf_print(&text, err, "%s%s", i ? ", " : "", is_unsaid ? rule->unsaid : holds ? rule->held : rule->broken);
+		custody.is_broken = custody.is_broken || (is_told && !holds && !is_unsaid);
+		const char *words = is_unsaid ? rule->unsaid : holds || !is_told ? rule->held : rule->broken;
+		rc = buf_print(&text, err, "%s%s%s", i ? ", " : "", words, is_told || is_unsaid ? "" : " (not told)");
 	}
 	if (rc == RC_OK && token->quirks->gives_out_unextractable)
 		rc = buf_print(&text, err, "; but this token gives out such keys");

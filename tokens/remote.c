@@ -218,6 +218,18 @@ static enum rc remote_generate(struct token *token, const struct token_key_name 
 	return rc == RC_ABSENT ? measured(&question, &once, err) : rc;
 }
 
+/* What is none of its values is no answer: a key may be erased for what is said here. */
+static void custody_get(struct wire *answer, struct token_custody *ret_custody)
+{
+	uint64_t held = wire_get_number(answer, 1);
+
+	if (held >= KEYD_HELD_COUNT)
+		answer->bad = true;
+	ret_custody->held = held == KEYD_HELD;
+	ret_custody->is_broken = held == KEYD_BROKEN;
+	wire_get_text(answer, ret_custody->text, sizeof(ret_custody->text));
+}
+
 static enum rc take_listed(void *ctx, enum keyd_answer kind, struct wire *answer, struct err *err)
 {
 	const struct question *question = ctx;
@@ -227,8 +239,7 @@ static enum rc take_listed(void *ctx, enum keyd_answer kind, struct wire *answer
 	if (kind == KEYD_ANSWER_END)
 		return take_nothing(ctx, kind, answer, err);
 	struct remote_key key = key_get(question->token, answer, &spki);
-	custody.held = wire_get_number(answer, 1) != 0;
-	wire_get_text(answer, custody.text, sizeof(custody.text));
+	custody_get(answer, &custody);
 	if (!wire_is_whole(answer))
 		return odd(err);
 	enum rc rc = buf_append(&key.spki, spki, err);
@@ -288,8 +299,7 @@ static enum rc take_custody(void *ctx, enum keyd_answer kind, struct wire *answe
 	const struct question *question = ctx;
 	struct token_custody custody = { 0 };
 
-	custody.held = wire_get_number(answer, 1) != 0;
-	wire_get_text(answer, custody.text, sizeof(custody.text));
+	custody_get(answer, &custody);
 	if (kind != KEYD_ANSWER_END || !wire_is_whole(answer))
 		return odd(err);
 	*question->ret_custody = custody;

@@ -255,15 +255,30 @@ enum rc token_erase(struct token_key *key, struct err *err)
 
 struct unkept {
 	const struct token_key_name *name;
+	unsigned others; /* with its id, which an erasure by that would take along */
 	bool is_erased;
 };
+
+static bool is_broken(const struct unkept *unkept, const struct token_key *key, const struct token_custody *custody)
+{
+	return custody->is_broken && strcmp(key->name.label, unkept->name->label) == 0;
+}
+
+static enum rc unkept_look(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	struct unkept *unkept = ctx;
+
+	(void)err;
+	if (memcmp(key->name.id, unkept->name->id, TOKEN_ID_LEN) == 0 && !is_broken(unkept, key, custody))
+		unkept->others++;
+	return RC_OK;
+}
 
 static enum rc unkept_erase(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
 {
 	struct unkept *unkept = ctx;
 
-	if (custody->held || memcmp(key->name.id, unkept->name->id, TOKEN_ID_LEN) != 0 ||
-	    strcmp(key->name.label, unkept->name->label) != 0)
+	if (memcmp(key->name.id, unkept->name->id, TOKEN_ID_LEN) != 0 || !is_broken(unkept, key, custody))
 		return RC_OK;
 	enum rc rc = token_erase(key, err);
 	unkept->is_erased = rc == RC_OK;
@@ -273,8 +288,10 @@ static enum rc unkept_erase(void *ctx, struct token_key *key, const struct token
 enum rc token_erase_unkept(struct token *token, const struct token_key_name *name, struct err *err)
 {
 	struct unkept unkept = { .name = name };
-	enum rc rc = token_list(token, unkept_erase, &unkept, err);
+	enum rc rc = token_list(token, unkept_look, &unkept, err);
 
+	if (rc == RC_OK && !unkept.others)
+		rc = token_list(token, unkept_erase, &unkept, err);
 	if (rc != RC_OK || unkept.is_erased)
 		return rc;
 	return err_set(err, RC_ABSENT, "token \"%s\" has no key \"%s\" that is not kept as it must be", token->name, name->label);

@@ -226,6 +226,7 @@ static enum rc list_one(struct token *base, const struct token_key_name *name, t
 
 	if (rc == RC_OK)
 		rc = key_new(base, name, &file, &key, &why);
+	/* The TPM did not take it now; its file is whole all the same, for it came to be by a rename. */
 	if (rc == RC_OK && custody_read(TPM2_KEY(key), false, &kept, &why) != RC_OK)
 		snprintf(kept.text, sizeof(kept.text), "%s", why.text);
 	if (rc == RC_OK)

@@ -54,6 +54,7 @@ void tpm2_key_custody(const struct tss2_key *file, TPMA_OBJECT attributes, struc
 		bool holds = !!(attributes & rules[i].bit) == rules[i].must_be;
 
 		custody.held = custody.held && holds;
+		custody.is_broken = !custody.held;
 		int len = snprintf(custody.text + used, sizeof(custody.text) - used, "%s%s", i ? ", " : "",
 				   holds ? rules[i].held : rules[i].broken);
 		used += len > 0 ? (size_t)len : 0;

@@ -35,7 +35,7 @@ static void report_text(const struct token_desk_key *key, bool passed, const cha
 	printf("%-4s %s: \"%s\" %s, of %s\n", passed ? "ok" : "BAD", key->token, key->name.label,
 	       key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type",
 	       key->owner[0] ? key->owner : "no record here any more");
-	printf("     custody   %s\n", key->custody.text);
+	printf("     custody   %s%s\n", token_desk_verdict(key), key->custody.text);
 	if (*tried)
 		printf("     attempt   %s\n", tried);
 }

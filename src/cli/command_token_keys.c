@@ -58,17 +58,23 @@ enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *e
 	return status;
 }
 
+const char *token_desk_verdict(const struct token_desk_key *key)
+{
+	return key->custody.held ? "" : key->custody.is_broken ? "NOT HELD: " : "NOT TOLD: ";
+}
+
 json_t *token_desk_json(const struct token_desk_key *key)
 {
 	AUTO(buf) struct buf id = BUF_MAX(2 * TOKEN_ID_LEN);
 
 	if (codec_hex(SPAN(key->name.id), &id, NULL) != RC_OK)
 		return NULL;
-	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:b, s:o}", "token", key->token, "label",
+	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:b, s:b, s:o}", "token", key->token, "label",
 			 output_string(key->name.label), "id", buf_text(&id), "type",
 			 key->type < KEY_TYPE_COUNT ? key_type_name(key->type) : "another type", "owner", output_text(key->owner),
 			 "ours", key->is_ours, "made_at", output_time(key->made_at), "public_key_sha256",
-			 output_text(key->fingerprint), "held", key->custody.held, "custody", output_string(key->custody.text));
+			 output_text(key->fingerprint), "held", key->custody.held, "told",
+			 key->custody.held || key->custody.is_broken, "custody", output_string(key->custody.text));
 }
 
 struct report {
@@ -97,7 +103,7 @@ static enum rc report_key(void *ctx, const struct token_desk_key *key, struct er
 			      : "nobody known here");
 	if (key->made_at)
 		printf("    age       %s\n", clock_print_duration(clock_now() - key->made_at, age));
-	printf("    custody   %s%s\n", key->custody.held ? "" : "NOT HELD: ", key->custody.text);
+	printf("    custody   %s%s\n", token_desk_verdict(key), key->custody.text);
 	return RC_OK;
 }
 

@@ -28,7 +28,9 @@ typedef enum rc token_desk_fn(void *ctx, const struct token_desk_key *key, struc
 
 /* Every private key of every configured token; a token that cannot be read is logged, and EXIT_TOKEN answered at the end. */
 enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *each, void *ctx);
-/* The columns that all verbs show: token, label, id, type, owner, made_at, held, custody. */
+/* What stands before the words of its custody: "" when it is held. */
+const char *token_desk_verdict(const struct token_desk_key *key);
+/* The columns that all verbs show: token, label, id, type, owner, made_at, held, told (whether the token said), custody. */
 json_t *token_desk_json(const struct token_desk_key *key);
 
 enum exit_status token_keys_command(const struct token_desk *desk);

@@ -20,9 +20,19 @@ static bool can(enum key_type type)
 	return true; /* SoftHSM makes all of ours */
 }
 
-static struct token_fixture fixture = {
-	.name = "PKCS#11 on SoftHSM", .config = &config, .can = can, .stable = "contract-tls", .secret = SOFTHSM_PIN
-};
+/* There are two of its id, and one of them was made outside the token. */
+static void refuse(const struct token_key_name *name, bool is_refused)
+{
+	assert_int_equal(
+		is_refused ? softhsm_import(&softhsm, label, "import", name->id) : softhsm_delete(label, "import", name->id), 0);
+}
+
+static struct token_fixture fixture = { .name = "PKCS#11 on SoftHSM",
+					.config = &config,
+					.can = can,
+					.stable = "contract-tls",
+					.refuse = refuse,
+					.secret = SOFTHSM_PIN };
 
 static int start(void **state)
 {

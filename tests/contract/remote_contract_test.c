@@ -46,10 +46,32 @@ static enum rc open_tpm(struct token **ret_token, struct err *err)
 	return remote_open(engine_link, tpm_name, ret_token, err);
 }
 
+/* There are two of its id, and one of them was made outside the token; keyd remembers neither. */
+static void hsm_refuse(const struct token_key_name *name, bool is_refused)
+{
+	int failed = is_refused ? softhsm_import(&softhsm, label, "import", name->id) : softhsm_delete(label, "import", name->id);
+
+	assert_int_equal(failed, 0);
+	kill(keyd.pid, SIGKILL);
+}
+
+/* The same, of a TPM that is taken for another one. */
+static void tpm_refuse(const struct token_key_name *name, bool is_refused)
+{
+	char dir[80];
+
+	(void)name;
+	snprintf(dir, sizeof(dir), "%s/keys", softhsm.dir);
+	assert_int_equal(swtpm_disown(dir, is_refused), 0);
+	kill(keyd.pid, SIGKILL);
+}
+
 static struct token_fixture hsm = {
-	.name = "SoftHSM in keyd", .open = open_hsm, .can = hsm_can, .stable = stable, .secret = SOFTHSM_PIN
+	.name = "SoftHSM in keyd", .open = open_hsm, .can = hsm_can, .stable = stable, .refuse = hsm_refuse, .secret = SOFTHSM_PIN
 };
-static struct token_fixture tpm = { .name = "swtpm in keyd", .open = open_tpm, .can = tpm_can, .keeps_no_certificates = true };
+static struct token_fixture tpm = {
+	.name = "swtpm in keyd", .open = open_tpm, .can = tpm_can, .refuse = tpm_refuse, .keeps_no_certificates = true
+};
 
 static int start_process(void)
 {

@@ -460,6 +460,34 @@ static void erasing_one_key_leaves_the_other(void **state)
 	token_close(token);
 }
 
+/* What a token says of itself, of its PIN or of its lockout is no verdict on a key. */
+static void a_key_that_is_refused_but_not_broken_is_not_erased_for_it(void **state)
+{
+	const struct token_fixture *fixture = *state;
+	struct err err = { 0 };
+
+	if (!fixture->refuse)
+		return;
+	struct token *token = contract_open(fixture);
+	struct token_key *key = contract_key(fixture, token);
+	struct token_key_name name = key->name;
+	AUTO(evp_pkey) EVP_PKEY *before = contract_public(key);
+	token_key_free(TAKE(key));
+	token_close(token);
+	fixture->refuse(&name, true);
+	token = contract_open(fixture);
+	contract_expect(token_find(token, &name, &key, &err), RC_DENIED, &err, "find");
+	contract_expect(token_erase_unkept(token, &name, &err), RC_ABSENT, &err, "erase as one that is not kept");
+	token_close(token);
+	fixture->refuse(&name, false);
+	token = contract_open(fixture);
+	contract_expect(token_find(token, &name, &key, &err), RC_OK, &err, "find again");
+	AUTO(evp_pkey) EVP_PKEY *after = contract_public(key);
+	assert_int_equal(EVP_PKEY_eq(before, after), 1);
+	contract_drop(key);
+	token_close(token);
+}
+
 static void a_refused_signature_leaves_the_result_untouched(void **state)
 {
 	struct token *token = contract_open(*state);

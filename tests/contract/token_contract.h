@@ -34,6 +34,8 @@ struct token_fixture {
 	bool (*can)(enum key_type type); /* what the backend must be able to make here; not asked of it */
 	bool keeps_no_certificates;
 	const char *stable; /* a label that may be given to keys; NULL: none is tried */
+	/* While `is_refused` find() answers RC_DENIED for the key of this name, which is as good as before; NULL: that is not tried. */
+	void (*refuse)(const struct token_key_name *name, bool is_refused);
 	const char *secret; /* must never be seen in a reference or an error; NULL: there is none */
 };
 
@@ -50,6 +52,7 @@ struct token_fixture {
 		cmocka_unit_test(a_second_key_with_the_same_id_is_refused), cmocka_unit_test(freeing_a_handle_erases_nothing), \
 		cmocka_unit_test(an_erased_key_is_gone_and_erasing_it_again_is_fine),                                          \
 		cmocka_unit_test(erasing_one_key_leaves_the_other),                                                            \
+		cmocka_unit_test(a_key_that_is_refused_but_not_broken_is_not_erased_for_it),                                   \
 		cmocka_unit_test(certificates_stand_beside_a_key_or_are_refused_plainly),                                      \
 		cmocka_unit_test(a_label_moves_from_key_to_key),                                                               \
 		cmocka_unit_test(a_refused_signature_leaves_the_result_untouched),                                             \

@@ -25,7 +25,13 @@ static bool can(enum key_type type)
 	return type != KEY_RSA_4096 && type != KEY_ED25519;
 }
 
-static struct token_fixture fixture = { .config = &config, .can = can, .keeps_no_certificates = true };
+static void refuse(const struct token_key_name *name, bool is_refused)
+{
+	(void)name;
+	assert_int_equal(swtpm_disown(keys_dir, is_refused), 0);
+}
+
+static struct token_fixture fixture = { .config = &config, .can = can, .keeps_no_certificates = true, .refuse = refuse };
 
 /* A shell command in the swtpm's directory, with the tools of others pointed at it. */
 static int tools(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

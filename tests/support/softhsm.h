@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "token.h"
 
 #define SOFTHSM_MODULE "/usr/lib/softhsm/libsofthsm2.so"
 #define SOFTHSM_PIN    "73519862"
@@ -76,6 +77,40 @@ static inline int softhsm_start_in(struct softhsm *softhsm, const char *parent)
 static inline int softhsm_start(struct softhsm *softhsm)
 {
 	return softhsm_start_in(softhsm, "/tmp");
+}
+
+static inline void softhsm_hex(const uint8_t id[TOKEN_ID_LEN], char hex[2 * TOKEN_ID_LEN + 1])
+{
+	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+}
+
+/* A key that was made outside the token, under that label and id, whatever has them already. */
+static inline int softhsm_import(const struct softhsm *softhsm, const char *token, const char *label,
+				 const uint8_t id[TOKEN_ID_LEN])
+{
+	char hex[2 * TOKEN_ID_LEN + 1], command[640];
+
+	softhsm_hex(id, hex);
+	snprintf(command, sizeof(command),
+		 "cd %s && openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out half.pem 2>/dev/null && "
+		 "softhsm2-util --import half.pem --token %s --label %s --id %s --force --pin " SOFTHSM_PIN " >/dev/null",
+		 softhsm->dir, token, label, hex);
+	return system(command);
+}
+
+/* Both halves of the key with that label and id, as another program deletes them. */
+static inline int softhsm_delete(const char *token, const char *label, const uint8_t id[TOKEN_ID_LEN])
+{
+	char hex[2 * TOKEN_ID_LEN + 1], command[640];
+
+	softhsm_hex(id, hex);
+	snprintf(command, sizeof(command),
+		 "for type in privkey pubkey; do pkcs11-tool --module " SOFTHSM_MODULE
+		 " --token-label %s --login --pin " SOFTHSM_PIN
+		 " --delete-object --type $type --label %s --id %s >/dev/null 2>&1 || exit 1; done",
+		 token, label, hex);
+	return system(command);
 }
 
 static inline int softhsm_unlink(const char *path, const struct stat *status, int kind, struct FTW *walk)

@@ -124,6 +124,20 @@ static inline void swtpm_halt(struct swtpm *swtpm)
 	swtpm->pid = 0;
 }
 
+/* The parents that were known had other names: the TPM is taken for another; or again for the one that it is. */
+static inline int swtpm_disown(const char *keys_dir, bool is_disowned)
+{
+	char command[512];
+
+	snprintf(
+		command, sizeof(command),
+		is_disowned
+			? "cd %s && mkdir .mine && cp .known-* .mine && for file in .known-*; do sed -i s/^000b/000c/ $file; done"
+			: "cd %s && mv .mine/.known-* . && rmdir .mine",
+		keys_dir);
+	return system(command);
+}
+
 static inline int swtpm_unlink(const char *path, const struct stat *status, int kind, struct FTW *walk)
 {
 	(void)status, (void)kind, (void)walk;

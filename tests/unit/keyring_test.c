@@ -11,21 +11,23 @@
 #include "keyd_process.h"
 #include "keyring.h"
 #include "softhsm.h"
+#include "swtpm.h"
 
 static struct softhsm softhsm;
+static struct swtpm swtpm;
 static char label[] = "unit", other_label[] = "other", wrong_pin[96];
-static struct config_token tokens[2];
-static struct config config = { .path = (char[]){ "hwacme.yaml" }, .tokens = tokens, .token_count = 2 };
+static struct config_token tokens[3];
+static struct config config = { .path = (char[]){ "hwacme.yaml" }, .tokens = tokens, .token_count = 3 };
 
 static struct keyd_process keyd = { .config = &config };
 static struct remote_link *engine_link;
 
 static int start(void **state)
 {
-	static char wrong[] = "wrong";
+	static char wrong[] = "wrong", tpm[] = "tpm";
 
 	(void)state;
-	if (softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(other_label) != 0)
+	if (swtpm_start(&swtpm) != 0 || softhsm_start(&softhsm) != 0 || softhsm_add(label) != 0 || softhsm_add(other_label) != 0)
 		return -1;
 	config.state = softhsm.dir;
 	tokens[0] = softhsm_config(&softhsm, label);
@@ -35,6 +37,7 @@ static int start(void **state)
 	tokens[1].token_label = other_label;
 	snprintf(wrong_pin, sizeof(wrong_pin), "%s/wrong", softhsm.dir);
 	tokens[1].pin = (struct config_secret){ SECRET_FILE, wrong_pin };
+	tokens[2] = (struct config_token){ .name = tpm, .tcti = swtpm.tcti };
 	engine_link = keyd_process_link(&keyd);
 	return softhsm_write(wrong_pin, "00001111");
 }
@@ -44,6 +47,7 @@ static int stop(void **state)
 	(void)state;
 	remote_link_free(engine_link);
 	(void)keyd_process_end(&keyd);
+	swtpm_stop(&swtpm);
 	softhsm_stop(&softhsm);
 	return 0;
 }
@@ -174,15 +178,7 @@ static void a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_plac
 /* SoftHSM, killed in C_GenerateKeyPair, leaves an object with our name that it does not call local: as one that was imported. */
 static void leave_half_made(const struct store_key *key)
 {
-	char id[2 * TOKEN_ID_LEN + 1], command[640];
-
-	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
-		snprintf(id + 2 * i, 3, "%02x", key->name.id[i]);
-	snprintf(command, sizeof(command),
-		 "cd %s && openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out half.pem 2>/dev/null && "
-		 "softhsm2-util --import half.pem --token %s --label %s --id %s --pin " SOFTHSM_PIN " >/dev/null",
-		 softhsm.dir, label, key->name.label, id);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(softhsm_import(&softhsm, label, key->name.label, key->name.id), 0);
 }
 
 static void a_key_that_was_cut_off_while_it_was_made_is_made_anew(void **state)
@@ -205,6 +201,100 @@ static void a_key_that_was_cut_off_while_it_was_made_is_made_anew(void **state)
 		fail_msg("%s", err.text);
 	assert_int_equal(token_custody(made, &custody, NULL), RC_OK);
 	assert_true(custody.held);
+	assert_int_equal(token_erase(made, NULL), RC_OK);
+}
+
+struct namesakes {
+	const struct token_key_name *name;
+	unsigned held, broken;
+};
+
+static enum rc namesake_count(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	struct namesakes *namesakes = ctx;
+	bool is_one = memcmp(key->name.id, namesakes->name->id, TOKEN_ID_LEN) == 0;
+
+	(void)err;
+	namesakes->held += is_one && custody->held;
+	namesakes->broken += is_one && custody->is_broken;
+	return RC_OK;
+}
+
+/* An erasure goes by the id: it would take along what is kept as it must be. */
+static void what_somebody_puts_under_the_name_of_a_key_does_not_cost_the_key(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(store) struct store *store = NULL;
+	const struct config_key wanted = { .token = tokens[0].name, .type = KEY_EC_P256 };
+	struct token_key *none = NULL;
+	struct store_key key;
+	struct namesakes namesakes = { .name = &key.name };
+	struct err err = { 0 };
+	bool was_there = false;
+
+	(void)state;
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "smf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &made, NULL), RC_OK);
+	leave_half_made(&key);
+	keyd_process_kill(&keyd);
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &none, &err), RC_DENIED);
+	assert_non_null(strstr(err.text, "more than one key in the token has its id"));
+	assert_int_equal(token_list(made->token, namesake_count, &namesakes, NULL), RC_OK);
+	assert_int_equal(namesakes.held, 1);
+	assert_int_equal(namesakes.broken, 1);
+	assert_int_equal(keyring_erase(keyring, &key, &was_there, NULL), RC_OK);
+	assert_true(was_there);
+}
+
+static void tpm_tools(const char *commands)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cd %s && export TPM2TOOLS_TCTI=%s TSS2_LOG=all+NONE && %s", swtpm.dir, swtpm.tcti,
+		 commands);
+	assert_int_equal(system(command), 0);
+}
+
+static void the_key_is(struct keyring *keyring, const struct store_key *key, struct span spki)
+{
+	AUTO(token_key) struct token_key *found = NULL;
+	AUTO(buf) struct buf now = BUF_MAX(TOKEN_SPKI_MAX);
+	struct err err = { 0 };
+
+	if (keyring_find_or_generate(keyring, key, &found, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(token_public_key(found, &now, NULL), RC_OK);
+	assert_true(span_equal(buf_span(&now), spki));
+}
+
+/* Its storage root key, as `tpm2_createprimary -C o` makes it, counts failures: near the lockout nothing is tried with it, nor told of keys. */
+static void what_a_tpm_near_its_lockout_refuses_is_there_when_that_is_over(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(token_key) struct token_key *made = NULL;
+	AUTO(store) struct store *store = NULL;
+	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
+	const struct config_key wanted = { .token = tokens[2].name, .type = KEY_EC_P256 };
+	struct token_key *none = NULL;
+	struct store_key key;
+	struct err err = { 0 };
+
+	(void)state;
+	tpm_tools("tpm2_createprimary -Q -C o -c srk && tpm2_evictcontrol -Q -C o -c srk 0x81000001 && tpm2_flushcontext -t");
+	assert_int_equal(keyring_new(&config, engine_link, &keyring, NULL), RC_OK);
+	assert_int_equal(store_open(softhsm.dir, &store, NULL), RC_OK);
+	assert_int_equal(keyring_reserve(keyring, store, "amf", &wanted, 5, &key, NULL), RC_OK);
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &made, NULL), RC_OK);
+	assert_int_equal(token_public_key(made, &spki, NULL), RC_OK);
+	keyd_process_kill(&keyd);
+	tpm_tools("tpm2_dictionarylockout -s -n 1 -t 3600 -l 3600");
+	assert_int_equal(keyring_find_or_generate(keyring, &key, &none, &err), RC_DENIED);
+	assert_non_null(strstr(err.text, "one more failure locks the TPM"));
+	tpm_tools("tpm2_dictionarylockout -c && tpm2_dictionarylockout -s -n 32 -t 3600 -l 3600");
+	the_key_is(keyring, &key, buf_span(&spki));
 	assert_int_equal(token_erase(made, NULL), RC_OK);
 }
 
@@ -242,16 +332,7 @@ static void a_key_is_erased_also_when_it_is_not_kept_as_it_must(void **state)
 
 static void destroy_behind_its_back(const struct store_key *key)
 {
-	char id[2 * TOKEN_ID_LEN + 1], command[640];
-
-	for (size_t i = 0; i < TOKEN_ID_LEN; i++)
-		snprintf(id + 2 * i, 3, "%02x", key->name.id[i]);
-	snprintf(command, sizeof(command),
-		 "for type in privkey pubkey; do pkcs11-tool --module " SOFTHSM_MODULE
-		 " --token-label %s --login --pin " SOFTHSM_PIN
-		 " --delete-object --type $type --id %s >/dev/null 2>&1 || exit 1; done",
-		 label, id);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(softhsm_delete(label, key->name.label, key->name.id), 0);
 }
 
 /* keyd has its handle still, and asks the token all the same. */
@@ -340,6 +421,8 @@ int main(void)
 		cmocka_unit_test(a_reserved_key_is_made_once_and_found_again),
 		cmocka_unit_test(a_key_reserved_just_now_is_made_without_a_look_and_never_in_the_place_of_another),
 		cmocka_unit_test(a_key_that_was_cut_off_while_it_was_made_is_made_anew),
+		cmocka_unit_test(what_somebody_puts_under_the_name_of_a_key_does_not_cost_the_key),
+		cmocka_unit_test(what_a_tpm_near_its_lockout_refuses_is_there_when_that_is_over),
 		cmocka_unit_test(a_key_is_erased_also_when_it_is_not_kept_as_it_must),
 		cmocka_unit_test(a_key_that_another_program_has_destroyed_is_found_no_more_and_can_be_made_anew),
 		cmocka_unit_test(a_new_keyd_that_does_not_find_the_token_is_not_believed_about_its_keys),
