@@ -78,10 +78,21 @@ enum rc renewal_reserve(struct renewal *renewal, struct err *err)
 	return reserve(renewal, is_rotation_due(renewal, now), "", err);
 }
 
-/* The key that was to be kept is not in its token, as that itself says: no certificate of it is of any use. */
-static enum rc live_key_lost(struct renewal *renewal, struct err *err)
+/* Its CSR may have reached the CA.  POLL may be an order as well that is asked about before that: then it costs another order. */
+static bool is_asked_for(const struct order *order)
 {
-	enum rc rc = reserve(renewal, true, ", for the live one is there no more", err);
+	return order->phase == ORDER_FINALIZE || order->phase == ORDER_POLL || order->phase == ORDER_FETCH ||
+	       order->phase == ORDER_DONE;
+}
+
+/* The key that was to be kept, or that a certificate was asked for, is not in its token, as that itself says: no certificate of it is of
+ * any use, nor the order that it comes from. */
+static enum rc key_lost(struct renewal *renewal, struct err *err)
+{
+	const char *because = is_live_key(renewal->record)
+				      ? ", for the live one is there no more"
+				      : ", for the one that was asked for is there no more; its order is left";
+	enum rc rc = reserve(renewal, true, because, err);
 
 	return rc == RC_OK ? renewal_generate(renewal, err) : rc;
 }
@@ -89,13 +100,14 @@ static enum rc live_key_lost(struct renewal *renewal, struct err *err)
 enum rc renewal_key(struct renewal *renewal, struct err *err)
 {
 	const struct store_key *key = &renewal->record->next_key;
+	bool must_be_there = is_live_key(renewal->record) || is_asked_for(&renewal->record->order);
 	struct err why = { 0 };
-	enum rc rc = is_live_key(renewal->record) ? keyring_find(renewal->desk->keyring, key, &renewal->key, &why)
-						  : renewal_generate(renewal, &why);
+	enum rc rc =
+		must_be_there ? keyring_find(renewal->desk->keyring, key, &renewal->key, &why) : renewal_generate(renewal, &why);
 
-	if (rc == RC_ABSENT && is_live_key(renewal->record)) {
+	if (rc == RC_ABSENT && must_be_there) {
 		why = (struct err){ 0 };
-		rc = live_key_lost(renewal, &why);
+		rc = key_lost(renewal, &why);
 	}
 	if (rc != RC_OK) {
 		renewal->blame = BLAME_TOKEN;

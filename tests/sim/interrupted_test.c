@@ -152,6 +152,30 @@ static void a_key_that_was_to_be_kept_and_is_lost_has_a_successor(void **state)
 	}
 }
 
+/* Somebody has to approve it; what comes of that is of no use to anybody.  Nor is it the CA's failure. */
+static void a_key_that_is_lost_while_its_order_is_with_the_ca_has_a_successor_and_that_an_order(void **state)
+{
+	(void)state;
+	struct fake_ca *ca = begin("always");
+
+	ca->approval = 2 * FAKE_DAY;
+	while (record().order.phase != ORDER_POLL && virtual_clock_true() < DUE + FAKE_DAY)
+		machine_run(&machine, virtual_clock_true() + 60);
+	const struct store_certificate waiting = record();
+	assert_int_equal(waiting.order.phase, ORDER_POLL);
+	machine_stop(&machine);
+	fake_key_lose(&waiting.next_key.name);
+	machine_start(&machine);
+	machine_run(&machine, DUE + FAKE_DAY);
+	assert_string_not_equal(record().next_key.name.label, waiting.next_key.name.label);
+	assert_string_not_equal(record().order.url, waiting.order.url);
+	machine_run(&machine, DUE + 5 * FAKE_DAY);
+	assert_int_equal(record().generation, 2);
+	assert_int_equal(machine.views[0].failures, 0);
+	assert_int_equal(ca->orders.count, 3);
+	end();
+}
+
 /* What it makes ends before the present one, nearly to the end of that. */
 static void a_ca_that_shortens_its_lifetimes_is_not_asked_each_hour(void **state)
 {
@@ -172,6 +196,7 @@ int main(void)
 		cmocka_unit_test(what_went_live_unrecorded_is_recorded_or_replaced),
 		cmocka_unit_test(a_revoked_key_is_not_certified_by_what_was_begun_before),
 		cmocka_unit_test(a_key_that_was_to_be_kept_and_is_lost_has_a_successor),
+		cmocka_unit_test(a_key_that_is_lost_while_its_order_is_with_the_ca_has_a_successor_and_that_an_order),
 		cmocka_unit_test(a_ca_that_shortens_its_lifetimes_is_not_asked_each_hour),
 	};
 
