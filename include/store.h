@@ -93,10 +93,10 @@ struct store_certificate {
 
 struct store_account {
 	char authority[STORE_NAME_MAX];
-	char directory[ORDER_URL_MAX];
+	char directory[ORDER_URL_MAX]; /* where the CA told of it last */
 	struct store_key key;
-	char url[ORDER_URL_MAX]; /* "" until the CA answered; then it is our kid */
-	int64_t created_at;
+	char url[ORDER_URL_MAX]; /* our kid; "" until the CA answered, and when it has said since that it knows no such account */
+	int64_t created_at; /* when the CA first told of it, and for ever after; 0: never, so its key may have to be made still */
 	struct store_key next_key; /* a rollover is under way: the account has this key or the other, which the CA is asked */
 	char contact[512];         /* as the CA was last told */
 	bool is_deactivated;       /* for good (RFC 8555, 7.3.6) */

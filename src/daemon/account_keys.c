@@ -197,7 +197,7 @@ enum rc account_keys_deactivate(struct authorities *authorities, const char *nam
 static enum rc start_anew(struct authorities *authorities, const struct config_authority *authority, int64_t now,
 			  struct store_account *account, struct err *err)
 {
-	struct store_account fresh = { .created_at = now };
+	struct store_account fresh = { 0 };
 
 	snprintf(fresh.authority, sizeof(fresh.authority), "%s", account->authority);
 	snprintf(fresh.directory, sizeof(fresh.directory), "%s", authority->directory);

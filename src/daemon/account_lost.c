@@ -126,7 +126,7 @@ static enum rc orders_leave(struct authorities *authorities, const struct store_
 static enum rc account_leave(struct authorities *authorities, const struct config_authority *authority, int64_t now,
 			     const struct store_account *account, struct err *err)
 {
-	struct store_account fresh = { .key = account->next_key, .created_at = now };
+	struct store_account fresh = { .key = account->next_key };
 	char event[512];
 
 	snprintf(event, sizeof(event),

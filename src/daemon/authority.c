@@ -113,21 +113,20 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 				"account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
 				"\"%s\"; `hwacme account rollover %s` moves it to the new one",
 				authority->name, key_type_name(account.key.type), account.key.token, authority->name);
-		/* The authority moved: same operator, same key; it is asked which account the key has there. */
+		/* The authority moved: same operator, same key; it is asked which account the key has there.  What is stored stays until it
+		 * has answered. */
 		if (strcmp(account.directory, authority->directory) != 0)
 			account.url[0] = '\0';
+		snprintf(account.directory, sizeof(account.directory), "%s", authority->directory);
 	} else if (rc != RC_ABSENT) {
 		return rc;
 	} else {
-		account = (struct store_account){ .created_at = now };
+		account = (struct store_account){ 0 };
 		snprintf(account.authority, sizeof(account.authority), "%s", authority->name);
+		snprintf(account.directory, sizeof(account.directory), "%s", authority->directory);
 		rc = keyring_reserve(authorities->keyring, authorities->store, "account", wanted, now, &account.key, err);
-		if (rc != RC_OK)
-			return rc;
-	}
-	snprintf(account.directory, sizeof(account.directory), "%s", authority->directory);
-	if (!account.url[0]) {
-		rc = store_account_save(authorities->store, &account, err);
+		if (rc == RC_OK)
+			rc = store_account_save(authorities->store, &account, err);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -135,18 +134,19 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 	return RC_OK;
 }
 
-/* A registered account's key must be there; a missing one is never silently replaced by a new one, but when the operator says so. */
+/* The key of an account that was ever registered, wherever that was, must be there; a missing one is never silently replaced by a new one, but
+ * when the operator says so. */
 static enum rc account_key(struct authorities *authorities, const struct store_account *account, struct token_key **ret_key,
 			   struct err *err)
 {
 	bool is_lost = false;
 
-	if (!account->url[0])
+	if (!account->created_at)
 		return keyring_find_or_generate(authorities->keyring, &account->key, ret_key, err);
 	enum rc rc = keyring_look(authorities->keyring, &account->key, ret_key, &is_lost, err);
 	if (is_lost)
 		return err_wrap(err, rc, "the key of account %s (if it is lost for good: `hwacme account register %s --new-key`)",
-				account->url, account->authority);
+				account->url[0] ? account->url : "without a known address", account->authority);
 	return rc;
 }
 
@@ -181,7 +181,7 @@ static enum rc contact_update(struct authorities *authorities, const struct conf
 }
 
 static enum rc session_sign_in(struct authorities *authorities, const struct config_authority *authority, struct session *session,
-			       struct store_account *account, struct err *err)
+			       int64_t now, struct store_account *account, struct err *err)
 {
 	struct session_binder binder = { authorities->keyring, authority->name };
 
@@ -193,6 +193,8 @@ static enum rc session_sign_in(struct authorities *authorities, const struct con
 				    account->url, err);
 	if (rc != RC_OK)
 		return rc;
+	if (!account->created_at)
+		account->created_at = now;
 	message_contact_print(authority, account->contact);
 	return store_account_save(authorities->store, account, err);
 }
@@ -239,7 +241,7 @@ static enum rc session_open(struct authorities *authorities, const struct config
 		return rc;
 	client_set_algorithm(session->client, session_algorithm(authority, session->key));
 	directory_keeper_serve(session_keeper(authorities, authority), session->client);
-	return session_sign_in(authorities, authority, session, &account, err);
+	return session_sign_in(authorities, authority, session, now, &account, err);
 }
 
 enum rc session_get(struct authorities *authorities, const char *name, const struct config_authority **ret_authority,

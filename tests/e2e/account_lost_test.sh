@@ -13,6 +13,9 @@ destroy() {
 			--id "${1: -32}" >/dev/null 2>&1 || fail "$1 cannot be deleted"
 	done
 }
+# The authority is at another address, and again where it was.
+moved() { sed -i "s|directory: .*|directory: ${LAB_DIRECTORY/localhost/LOCALHOST}|" "$LAB/hwacme.yaml"; }
+back() { sed -i "s|directory: .*|directory: $LAB_DIRECTORY|" "$LAB/hwacme.yaml"; }
 # anew NUMBER: so many accounts, the last bound and told of the contact as the first was; certificates renew; keys of nobody are not left
 anew() {
 	[ "$(accounts length)" = "$1" ] || fail "not $1 accounts: $(accounts .)"
@@ -57,6 +60,13 @@ for command in "renew --force" "account show" "account register" "account rollov
 	refused 3 'account register operator-ra --new-key' $command
 done
 [ "$(accounts length)" = 1 ] && [ "$(ra_count newAccount)" = 0 ] || fail "a lost key was replaced in silence"
+# Nor where the authority has moved meanwhile, which the CA was never asked about.
+moved
+for command in "account show" "account register"; do
+	refused 3 'account register operator-ra --new-key' $command
+done
+back
+[ "$(accounts length)" = 1 ] && [ "$(ra_count newAccount)" = 0 ] || fail "a lost key was replaced in silence where the authority had moved"
 hwacme account register --new-key >/dev/null || fail "register --new-key: $(tail -n 3 "$LAB/hwacme.log")"
 [ "$(shown url)" != "$first" ] && [ "$(shown key)" != "$key" ] || fail "the account is the old one"
 for told in "$(tail -n 20 "$LAB/hwacme.log")" "$(hwacme status amf || [ $? = 5 ])"; do
@@ -92,6 +102,51 @@ refused 4 "account rollover operator-ra" renew --force
 refused 3 "account register operator-ra --new-key" account rollover
 hwacme account register --new-key >/dev/null || fail "in another token: $(tail -n 3 "$LAB/hwacme.log")"
 anew 4
+
+# A TPM that is near its lockout tells nothing of a key whose parent counts failures, as the one that tpm2_createprimary makes does.  Nothing
+# is made in the place of such a key, also where the CA has to be asked anew which account it has, and it is not called broken.
+lab_swtpm
+lab_stop ra
+rm -rf "$LAB/state" "$LAB/ra"
+lab_ra
+lab_ra_config
+sed -i "s|^  - name: hsm|  - name: tpm|; s|    pkcs11: .*|    tpm2: { tcti: \"$LAB_TCTI\" }|; s|token: hsm|token: tpm|; s|token: new,|token: tpm,|" "$LAB/hwacme.yaml"
+tpm() { "$1" -T "$LAB_TCTI" "${@:2}"; }
+near() { tpm tpm2_dictionarylockout -s -n 1 -t 3600 -l 3600; }
+over() { tpm tpm2_dictionarylockout -c && tpm tpm2_dictionarylockout -s -n 32 -t 3600 -l 3600; }
+tpm tpm2_createprimary -Q -C o -c "$LAB/srk.ctx"
+tpm tpm2_evictcontrol -Q -C o -c "$LAB/srk.ctx" 0x81000001
+tpm tpm2_flushcontext -t
+hwacme renew >/dev/null || fail "enrolment with a TPM: $(tail -n 3 "$LAB/hwacme.log")"
+first=$(shown url)
+files() { sha256sum "$LAB"/state/keys/*.pem; }
+keys=$(files)
+moved
+near
+for command in "account show" "account register" "renew --force"; do
+	refused 3 "one more failure locks the TPM" $command
+done
+refused 1 "NOT TOLD: " token keys
+refused 1 "NOT TOLD: " token audit
+! hwacme token keys --json >"$LAB/keys.json" || fail "keys that are not told of are no failure"
+jq -e 'all(.keys[]; (.held or .told) == false and (.custody | test("one more failure locks the TPM")))' "$LAB/keys.json" >/dev/null || fail "$(cat "$LAB/keys.json")"
+[ "$(files)" = "$keys" ] || fail "the keys are not those that were: $(files)"
+over
+[ "$(shown url)" = "$first" ] && [ "$(accounts length)" = 1 ] || fail "another account: $(accounts .)"
+back
+ra faults '{"endpoint": "newOrder", "status": 400, "type": "accountDoesNotExist"}' >/dev/null
+refused 4 accountDoesNotExist renew --force
+keys=$(files) # the next one of the certificate too, with which nothing was ordered yet
+near
+refused 3 "one more failure locks the TPM" renew --force
+refused 3 "one more failure locks the TPM" account show
+[ "$(files)" = "$keys" ] || fail "the keys are not those that were: $(files)"
+over
+hwacme renew --force >/dev/null || fail "after the lockout: $(tail -n 3 "$LAB/hwacme.log")"
+[ "$(shown url)" = "$first" ] && [ "$(accounts length)" = 1 ] || fail "another account: $(accounts .)"
+[ "$(sha256sum "$LAB"/state/keys/hwacme-account-*.pem)" = "$(grep hwacme-account <<<"$keys")" ] || fail "the account's key is not what it was"
+lab_stop swtpm
+rm -rf "$LAB/tpm"
 
 # A TPM, and another in its place: the live pair stays, both refusals name what there is to do, and it is enough.
 lab_swtpm
