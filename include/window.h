@@ -27,5 +27,7 @@ void window_clear(struct window *window);
 
 /* The first moment from `at` on that is inside one of them, and when that one closes; false: there are none. */
 bool window_next(const struct window *windows, unsigned count, int64_t at, int64_t *ret_opens, int64_t *ret_closes);
+/* The last of them that has closed by `at`; false: there is none in two weeks. */
+bool window_last(const struct window *windows, unsigned count, int64_t at, int64_t *ret_opens, int64_t *ret_closes);
 
 #endif /* HWA_WINDOW_H */

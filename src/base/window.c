@@ -103,22 +103,39 @@ static bool opens_on(const struct window *window, int64_t day)
 	return window->days >> weekday & 1;
 }
 
+/* Does it open on that day, and when?  An hour that is left out in spring may leave nothing of it. */
+static bool opening_of(const struct window *window, int64_t day, int64_t *ret_opens, int64_t *ret_closes)
+{
+	int64_t next = window->closes <= window->opens ? DAY : 0;
+
+	*ret_opens = zone_utc(window->zone, day * DAY + window->opens * INT64_C(60));
+	*ret_closes = zone_utc(window->zone, day * DAY + next + window->closes * INT64_C(60));
+	return opens_on(window, day) && *ret_closes > *ret_opens;
+}
+
 static bool one_next(const struct window *window, int64_t at, int64_t *ret_opens, int64_t *ret_closes)
 {
 	int64_t today = zone_local(window->zone, at) / DAY;
 
 	for (int64_t day = today - 1; day < today - 1 + DAYS_SEEN; day++) {
-		int64_t next = window->closes <= window->opens ? DAY : 0;
-		int64_t opens = zone_utc(window->zone, day * DAY + window->opens * INT64_C(60));
-		int64_t closes = zone_utc(window->zone, day * DAY + next + window->closes * INT64_C(60));
+		int64_t opens, closes;
 
-		/* An hour that is left out in spring may leave nothing of it. */
-		if (!opens_on(window, day) || closes <= at || closes <= opens)
+		if (!opening_of(window, day, &opens, &closes) || closes <= at)
 			continue;
 		*ret_opens = opens > at ? opens : at;
 		*ret_closes = closes;
 		return true;
 	}
+	return false;
+}
+
+static bool one_last(const struct window *window, int64_t at, int64_t *ret_opens, int64_t *ret_closes)
+{
+	int64_t today = zone_local(window->zone, at) / DAY;
+
+	for (int64_t day = today; day > today - DAYS_SEEN; day--)
+		if (opening_of(window, day, ret_opens, ret_closes) && *ret_closes <= at)
+			return true;
 	return false;
 }
 
@@ -135,6 +152,22 @@ bool window_next(const struct window *windows, unsigned count, int64_t at, int64
 			*ret_opens = opens;
 			*ret_closes = closes;
 		}
+		found = true;
+	}
+	return found;
+}
+
+bool window_last(const struct window *windows, unsigned count, int64_t at, int64_t *ret_opens, int64_t *ret_closes)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		int64_t opens, closes;
+
+		if (!one_last(&windows[i], at, &opens, &closes) || (found && closes <= *ret_closes))
+			continue;
+		*ret_opens = opens;
+		*ret_closes = closes;
 		found = true;
 	}
 	return found;

@@ -79,6 +79,24 @@ static int64_t margin_of(const struct config_policy *policy, const struct plan_f
 	return policy->margin < quarter ? policy->margin : quarter;
 }
 
+/* What ends soon after issuance was not prolonged by it: the next renewal is challenged, and there is no hurry. */
+static bool is_prolonged(const struct config_policy *policy, const struct plan_facts *facts)
+{
+	return policy->preauthorized &&
+	       facts->authorized_until - policy->margin > facts->issued_at + (facts->not_after - facts->not_before) / 16;
+}
+
+/* The last moment that keeps the margins: before expiry, and before challenges are asked for, as long as these can be avoided. */
+static int64_t last_of(const struct config_policy *policy, const struct plan_facts *facts, int64_t now)
+{
+	int64_t last = facts->not_after - margin_of(policy, facts);
+	int64_t challenged = policy->preauthorized ? facts->issued_at + policy->preauthorized : INT64_MAX;
+
+	if (is_prolonged(policy, facts) && facts->authorized_until < challenged)
+		challenged = facts->authorized_until;
+	return challenged > now && challenged - policy->margin < last ? challenged - policy->margin : last;
+}
+
 static void by_policy(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
 {
 	char text[CLOCK_TEXT_MAX], margin[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
@@ -93,13 +111,26 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
 		earlier(plan, facts->issued_at + policy->preauthorized - policy->margin,
 			"the pre-authorisation interval of %lldh less a margin of %s", (long long)(policy->preauthorized / 3600),
 			margin);
-	/* What ends soon after issuance was not prolonged by it: the next renewal is challenged, and there is no hurry. */
-	int64_t inside = facts->authorized_until - policy->margin;
-	if (policy->preauthorized && inside > facts->issued_at + (facts->not_after - facts->not_before) / 16)
-		earlier(plan, inside, "the CA's authorisation ends %s, less a margin of %s",
+	if (is_prolonged(policy, facts))
+		earlier(plan, facts->authorized_until - policy->margin, "the CA's authorisation ends %s, less a margin of %s",
 			clock_print(facts->authorized_until, text), margin);
 	earlier(plan, facts->not_after - before_end, "%s before it expires, whatever else was configured",
 		clock_print_duration(before_end, last));
+}
+
+static bool was_late(const struct plan_facts *facts)
+{
+	return facts->issued_at - facts->not_before > (facts->not_after - facts->not_before) / 4;
+}
+
+/* So long after it was issued it is renewed at the earliest, unless the CA wants it. */
+static int64_t least_kept(const struct plan_facts *facts)
+{
+	int64_t left = facts->not_after - facts->issued_at;
+
+	if (was_late(facts))
+		return left / 2;
+	return left / 16 < LEAST_MOST ? left / 16 : LEAST_MOST;
 }
 
 /*
@@ -108,16 +139,14 @@ static void by_policy(const struct config_policy *policy, const struct plan_fact
  */
 static void apply_least(const struct plan_facts *facts, struct plan *plan)
 {
-	int64_t life = facts->not_after - facts->not_before, left = facts->not_after - facts->issued_at;
-	bool was_late = facts->issued_at - facts->not_before > life / 4;
-	int64_t least = was_late ? left / 2 : left / 16 < LEAST_MOST ? left / 16 : LEAST_MOST;
+	int64_t least = least_kept(facts);
 	char text[CLOCK_TEXT_MAX];
 
 	if (plan->when > facts->issued_at || least <= 0)
 		return;
 	plan->when = facts->issued_at + least;
 	also(plan, "; put off to %s after it was issued%s", clock_print_duration(least, text),
-	     was_late ? ", late in its lifetime: is the clock right?" : "");
+	     was_late(facts) ? ", late in its lifetime: is the clock right?" : "");
 }
 
 /* RFC 9773, 4.2.  A CA that wants each certificate renewed as soon as it has issued it is obeyed less and less promptly. */
@@ -151,37 +180,52 @@ static void apply_jitter(const struct config_policy *policy, const char *name, c
 		also(plan, ", less %s of jitter", clock_print_duration(less, text));
 }
 
-/* The time itself where a window is open, else one in the next window: not the first second of it, which all would take. */
-static bool in_window(const struct config_policy *policy, uint64_t hash, int64_t at, int64_t *ret_at, int64_t *ret_closes)
+/* Not the first second of a window, which all would take. */
+static int64_t moment_of(uint64_t hash, int64_t opens, int64_t closes)
+{
+	return opens + (int64_t)(hash % (uint64_t)(closes - opens));
+}
+
+/* The time itself where a window is open, else one in the next window; false: that opens too late. */
+static bool in_window(const struct config_policy *policy, uint64_t hash, int64_t at, int64_t last, int64_t *ret_at,
+		      int64_t *ret_closes)
 {
 	int64_t opens;
 
-	if (!window_next(policy->windows, policy->window_count, at, &opens, ret_closes))
+	if (!window_next(policy->windows, policy->window_count, at, &opens, ret_closes) || opens > last)
 		return false;
-	*ret_at = opens > at ? opens + (int64_t)(hash % (uint64_t)(*ret_closes - opens)) : at;
+	*ret_at = opens > at ? moment_of(hash, opens, *ret_closes <= last ? *ret_closes : last + 1) : at;
 	return true;
 }
 
-/* Maintenance windows make it later, but not so late that the margin before expiry is touched: expiry is worse than a bad hour. */
-static void apply_windows(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now,
-			  struct plan *plan)
+/*
+ * Maintenance windows make it later, but not so late that a margin is touched: then it is the window before, if that opens at `from` or
+ * later.  Where there is none, either, it is in none: expiry is worse than a bad hour, and so is a challenge that nobody may answer.
+ */
+static void apply_windows(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t from,
+			  int64_t now, struct plan *plan)
 {
-	int64_t at, closes, last = facts->not_after - margin_of(policy, facts);
+	int64_t at, opens, closes, last = last_of(policy, facts, now);
 	uint64_t hash = name_hash(name, facts->seed, facts->not_after);
 	char text[CLOCK_TEXT_MAX];
 
 	if (!policy->window_count)
 		return;
-	bool found = in_window(policy, hash, plan->when, &at, &closes);
+	bool found = in_window(policy, hash, plan->when, last, &at, &closes);
 	/* That one was missed. */
 	if (found && closes <= now)
-		found = in_window(policy, hash, now, &at, &closes);
-	if (found && at <= last) {
+		found = in_window(policy, hash, now, last, &at, &closes);
+	if (found) {
 		if (at > plan->when && plan->when > now)
 			also(plan, ", which is %s", clock_print(plan->when, text));
 		if (at > plan->when)
 			also(plan, "; put off to a maintenance window");
 		plan->when = at;
+	} else if (window_last(policy->windows, policy->window_count, plan->when, &opens, &closes) && opens >= from &&
+		   closes > now) {
+		also(plan, ", which is %s; brought forward to a maintenance window, for the next one is too late",
+		     clock_print(plan->when, text));
+		plan->when = moment_of(hash, opens, closes);
 	} else {
 		also(plan, "; in no maintenance window, for none opens before %s", clock_print(last, text));
 	}
@@ -206,8 +250,9 @@ static struct plan go_on(const struct config_policy *policy, const char *name, c
 	} else {
 		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
 	}
+	/* A back-off is not cut short. */
 	if (!is_with_ca && facts->issued && !facts->revoked && facts->not_after > now)
-		apply_windows(policy, name, facts, now, &plan);
+		apply_windows(policy, name, facts, plan.when, now, &plan);
 	plan.what = plan.when <= now ? PLAN_RESUME : PLAN_WAIT;
 	return plan;
 }
@@ -239,7 +284,7 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	}
 	if (facts->config_changed) {
 		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
-		apply_windows(policy, name, facts, now, &plan);
+		apply_windows(policy, name, facts, now, now, &plan);
 		plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
 		return plan;
 	}
@@ -250,7 +295,7 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	apply_least(facts, &plan);
 	/* Drawn at random already, and held back by itself. */
 	by_suggestion(policy, facts, &plan);
-	apply_windows(policy, name, facts, now, &plan);
+	apply_windows(policy, name, facts, facts->issued_at + least_kept(facts), now, &plan);
 	if (facts->not_before - PLAN_CLOCK_BEHIND > now)
 		also(&plan, "; it is valid only from %s: the clock of this machine is behind",
 		     clock_print(facts->not_before, text));

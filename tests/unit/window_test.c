@@ -145,6 +145,14 @@ static void of_several_the_earliest_counts(void **state)
 	assert_int_equal(opens, at("2026-11-27T01:00:00Z"));
 	assert_int_equal(closes, at("2026-11-27T03:00:00Z"));
 	assert_false(window_next(windows, 0, at("2026-11-25T12:00:00Z"), &opens, &closes));
+	/* And of those that are over, the latest; one that is open is not over. */
+	assert_true(window_last(windows, 3, at("2026-11-27T03:00:00Z"), &opens, &closes));
+	assert_int_equal(opens, at("2026-11-27T01:00:00Z"));
+	assert_int_equal(closes, at("2026-11-27T03:00:00Z"));
+	assert_true(window_last(windows, 3, at("2026-11-27T01:30:00Z"), &opens, &closes));
+	assert_int_equal(opens, at("2026-11-22T01:00:00Z"));
+	assert_int_equal(closes, at("2026-11-22T05:00:00Z"));
+	assert_false(window_last(windows, 0, at("2026-11-25T12:00:00Z"), &opens, &closes));
 	for (int i = 0; i < 3; i++)
 		window_clear(&windows[i]);
 }
@@ -167,6 +175,11 @@ static void whenever_it_is_asked_the_answer_holds(void **state)
 			/* Asked at its opening, it is the same one. */
 			assert_true(window_next(&window, 1, opens, &again, &end));
 			assert_int_equal(again, opens);
+			assert_int_equal(end, closes);
+			/* The one before is over, and there is none between the two. */
+			assert_true(window_last(&window, 1, from, &again, &end));
+			assert_true(again < end && end <= from && from - end < 16 * INT64_C(86400));
+			assert_true(window_next(&window, 1, end, &opens, &end));
 			assert_int_equal(end, closes);
 		}
 		window_clear(&window);

@@ -1,0 +1,67 @@
+/* maintenance_test.c -- maintenance windows: no challenge is asked for because of them, and what is with the CA does not wait for one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_ca.h"
+#include "machine.h"
+#include "virtual_clock.h"
+
+#define HOUR INT64_C(3600)
+
+static struct machine machine;
+
+struct setting {
+	unsigned certificates;
+	const char *policy;
+};
+
+static void configure(FILE *file, void *ctx)
+{
+	const struct setting *setting = ctx;
+
+	fprintf(file, "policies:\n  - { name: p, ari: false, boot-spread: 0s, %s }\ncertificates:\n", setting->policy);
+	for (unsigned i = 0; i < setting->certificates; i++)
+		fprintf(file,
+			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
+			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
+			i, i);
+}
+
+/* TR 33.776, 6.9.1.1: of what is renewed in time nothing is proven again. */
+static void the_interval_without_challenges_is_kept(void **state)
+{
+	static const char *const windows[] = { "Sat 01:00-05:00", "Sat-Sun 01:00-05:00 Europe/Paris" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		char policy[128];
+		struct setting setting = { .certificates = 20, .policy = policy };
+		struct fake_ca *ca = machine_world_start(1);
+
+		snprintf(policy, sizeof(policy), "preauthorized: 336h, windows: [\"%s\"]", windows[i]);
+		ca->preauthorized = 336 * HOUR;
+		ca->order_life = 60 * FAKE_DAY;
+		machine_new(&machine, 0, configure, &setting);
+		machine_start(&machine);
+		machine_run(&machine, VIRTUAL_START + 180 * FAKE_DAY);
+		print_message("%s: %u issued, %u challenges\n", windows[i], ca->issued, ca->challenged);
+		assert_int_equal(ca->challenged, setting.certificates);
+		/* Each window is used at most, and the interval nearly. */
+		assert_in_range(ca->issued, setting.certificates * 180 / 14, setting.certificates * (1 + 180 / 7));
+		machine_check_all(&machine);
+		machine_world_stop(&machine);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_interval_without_challenges_is_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
