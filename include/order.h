@@ -34,7 +34,8 @@
 	X(AUTHORIZE, POLL) /* the order may have become ready meanwhile: ask first */                    \
 	X(VALIDATE, POLL)  /* answers are out and the CA looks; after a restart they are not any more */ \
 	X(FINALIZE, POLL)  /* the CSR may have arrived: ask first */                                     \
-	X(POLL, POLL)                                                                                    \
+	X(POLL, POLL)      /* it is not known how far the CA is */                                       \
+	X(AWAIT, AWAIT)    /* the CSR was taken: when a certificate is issued is for the CA to decide */ \
 	X(FETCH, FETCH)                                                                                  \
 	X(DONE, DONE)                                                                                    \
 	X(FAILED, FAILED) /* the caller runs the wait timer, then a new order with the same key */

@@ -21,7 +21,8 @@ struct plan_facts {
 	bool revoked;             /* by us: what is live must not stay */
 	bool forced;              /* the operator asked */
 	bool under_way;           /* a renewal was begun and not finished */
-	int64_t waits_until;      /* its order is with the CA, which is not asked again before; 0: it is not */
+	bool is_with_ca;          /* the CA has taken the CSR of its order */
+	int64_t waits_until;      /* ... and is not asked again before; 0: it may be asked */
 	int64_t retry_at;         /* end of the back-off, unix time; 0: none */
 	unsigned attempts;
 	/* RFC 9773: the CA suggests a window, and this is the time that was drawn in it; 0: no suggestion */

@@ -57,7 +57,7 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 	if (driver->is_resumed && !order->is_profile_known)
 		note_profile(driver);
 	/* Where only the CA was waited for, what became of the order is its own decision. */
-	driver->was_unanswered = order->phase != ORDER_POLL || !order->not_before;
+	driver->was_unanswered = order->phase != ORDER_AWAIT;
 	driver->next = order_resume(order);
 	*ret_driver = driver;
 	return RC_OK;

@@ -20,8 +20,8 @@ static const enum order_phase WAY_BACK[] = { ORDER_PHASES(X) };
 /* What is done in a phase. */
 static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
 	[ORDER_START] = ORDER_DO_SUBMIT,      [ORDER_AUTHORIZE] = ORDER_DO_SOLVE, [ORDER_VALIDATE] = ORDER_DO_WATCH,
-	[ORDER_FINALIZE] = ORDER_DO_SEND_CSR, [ORDER_POLL] = ORDER_DO_ASK,        [ORDER_FETCH] = ORDER_DO_DOWNLOAD,
-	[ORDER_DONE] = ORDER_DO_STOP,         [ORDER_FAILED] = ORDER_DO_STOP,
+	[ORDER_FINALIZE] = ORDER_DO_SEND_CSR, [ORDER_POLL] = ORDER_DO_ASK,        [ORDER_AWAIT] = ORDER_DO_ASK,
+	[ORDER_FETCH] = ORDER_DO_DOWNLOAD,    [ORDER_DONE] = ORDER_DO_STOP,       [ORDER_FAILED] = ORDER_DO_STOP,
 };
 
 #define NEVER ORDER_PHASE_COUNT /* RFC 8555 does not allow this answer here */
@@ -35,22 +35,23 @@ static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
  */
 /* clang-format off */
 static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
-	/*			PENDING		 READY		  PROCESSING   VALID	    INVALID */
-	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_AUTHORIZE] = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_VALIDATE]  = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_FINALIZE]  = { NEVER,	       ORDER_POLL,     ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_POLL]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_POLL, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_FETCH]	  = { NEVER,	       NEVER,	       NEVER,	   ORDER_DONE,	ORDER_FAILED },
-	[ORDER_DONE]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
-	[ORDER_FAILED]	  = { NEVER,	       NEVER,	       NEVER,	   NEVER,	NEVER },
+	/*			PENDING		 READY		 PROCESSING   VALID	   INVALID */
+	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_AUTHORIZE] = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_VALIDATE]  = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_FINALIZE]  = { NEVER,	       ORDER_AWAIT,    ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_POLL]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_AWAIT]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_FETCH]	  = { NEVER,	       NEVER,	       NEVER,	    ORDER_DONE,	 ORDER_FAILED },
+	[ORDER_DONE]	  = { NEVER,	       NEVER,	       NEVER,	    NEVER,	 NEVER },
+	[ORDER_FAILED]	  = { NEVER,	       NEVER,	       NEVER,	    NEVER,	 NEVER },
 };
 /* clang-format on */
 
 /* The phases in which we wait for the CA and look again. */
 static bool is_look(enum order_phase phase)
 {
-	return phase == ORDER_POLL || phase == ORDER_VALIDATE;
+	return phase == ORDER_POLL || phase == ORDER_AWAIT || phase == ORDER_VALIDATE;
 }
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
@@ -79,7 +80,7 @@ static void pause_before(struct order *order, enum order_phase phase, const stru
 {
 	int64_t asked = event->retry_at > now ? (event->retry_at - now) * 1000 : 0;
 	/* The first look at an order costs nothing; but it takes some time. */
-	bool is_first = order->waited_ms == 0 && phase == ORDER_POLL;
+	bool is_first = order->waited_ms == 0 && phase == ORDER_AWAIT;
 
 	order->waited_ms += order->waited_ms == 0;
 	int64_t pause = is_first ? 0 : pause_of(order);

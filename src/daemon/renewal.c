@@ -318,11 +318,11 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 		return err_wrap(err, rc, "go on with %s", renewal->certificate->name);
 	}
 	rc = stage_perform(renewal, &wait, &why);
-	*ret_wait =
-		(struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
-				       .until = wait.until,
-				       .pause_ms = wait.pause_ms,
-				       .is_for_ca = renewal->stage == STAGE_ORDER && renewal->record->order.phase == ORDER_POLL };
+	*ret_wait = (struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
+					   .until = wait.until,
+					   .pause_ms = wait.pause_ms,
+					   .is_for_ca =
+						   renewal->stage == STAGE_ORDER && renewal->record->order.phase == ORDER_AWAIT };
 	if (rc == RC_OK)
 		note_answer(renewal, stage);
 	if (rc != RC_OK) {

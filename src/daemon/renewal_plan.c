@@ -112,7 +112,13 @@ static int64_t retry_at(const struct store_certificate *record, int64_t now)
 /* While answers to challenges are wanted it is for the driver to say what is waited for. */
 static int64_t waits_until(const struct store_certificate *record, int64_t now)
 {
-	return record->order.phase == ORDER_POLL ? order_waits_until(&record->order, now) : 0;
+	return record->order.phase == ORDER_AWAIT ? order_waits_until(&record->order, now) : 0;
+}
+
+/* The CA has taken the CSR: what it issues is not to be lost, whatever became of a look at it. */
+static bool is_with_ca(const struct order *order)
+{
+	return order->phase == ORDER_AWAIT || order->phase == ORDER_FETCH;
 }
 
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,
@@ -131,6 +137,7 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.revoked = record->revoked_at != 0;
 		facts.config_changed = facts.issued && config_changed(config, certificate, record);
 		facts.under_way = renewal_is_keyed(&record->next_key);
+		facts.is_with_ca = is_with_ca(&record->order);
 		facts.waits_until = waits_until(record, now);
 		facts.retry_at = retry_at(record, now);
 		facts.attempts = record->attempts;

@@ -18,6 +18,7 @@ static const char *next_of_order(enum order_phase phase)
 	case ORDER_VALIDATE:
 	case ORDER_POLL: return "the CA is asked how far the order is, then what it still wants is done";
 	case ORDER_FINALIZE: return "the CSR is sent, unless the CA has it already";
+	case ORDER_AWAIT: return "the CA is asked whether it has issued the certificate";
 	case ORDER_FETCH:
 	case ORDER_DONE: return "the certificate is downloaded and judged";
 	case ORDER_PHASE_COUNT: break;

@@ -238,7 +238,6 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 static struct plan go_on(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
 	struct plan plan = { .when = now };
-	bool is_with_ca = facts->retry_at <= now && facts->waits_until;
 
 	if (facts->retry_at > now) {
 		plan.when = facts->retry_at;
@@ -251,7 +250,7 @@ static struct plan go_on(const struct config_policy *policy, const char *name, c
 		snprintf(plan.why, sizeof(plan.why), "a renewal was begun and not finished");
 	}
 	/* A back-off is not cut short. */
-	if (!is_with_ca && facts->issued && !facts->revoked && facts->not_after > now)
+	if (!facts->is_with_ca && facts->issued && !facts->revoked && facts->not_after > now)
 		apply_windows(policy, name, facts, plan.when, now, &plan);
 	plan.what = plan.when <= now ? PLAN_RESUME : PLAN_WAIT;
 	return plan;

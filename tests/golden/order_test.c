@@ -331,13 +331,13 @@ static void a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up(voi
 /* A look that is lost is followed by the caller's back-off, whatever that is. */
 static void a_ca_that_never_answers_about_an_order_is_given_up(void **state)
 {
-	struct order order = { .phase = ORDER_POLL, .url = "https://ca/order/1" };
+	struct order order = { .phase = ORDER_AWAIT, .url = "https://ca/order/1" };
 	const struct order_event lost = { .rc = RC_RETRY };
 	struct order_next next = order_resume(&order);
 	unsigned looks = 0;
 
 	(void)state;
-	for (; order.phase == ORDER_POLL; looks++)
+	for (; order.phase == ORDER_AWAIT; looks++)
 		(void)!order_step(&order, &lost, EPOCH, &next, NULL);
 	assert_int_equal(order.phase, ORDER_FAILED);
 	assert_in_range(looks, 100, 300);

@@ -57,10 +57,51 @@ static void the_interval_without_challenges_is_kept(void **state)
 	}
 }
 
+static struct store_certificate record(void)
+{
+	struct store_certificate record = { 0 };
+
+	assert_int_equal(store_certificate_load(machine.store, "c0", &record, NULL), RC_OK);
+	return record;
+}
+
+/* Ordered on a Saturday, approved on Wednesday; on Monday the CA is away for ten minutes.  The next Saturday is too late for the order. */
+static void an_order_that_waits_for_approval_outlasts_an_outage(void **state)
+{
+	struct setting setting = { .certificates = 1, .policy = "windows: [\"Sat 01:00-05:00\"]" };
+	struct fake_ca *ca = machine_world_start(1);
+	int64_t now = VIRTUAL_START + FAKE_DAY;
+
+	(void)state;
+	machine_new(&machine, 0, configure, &setting);
+	machine_start(&machine);
+	machine_run(&machine, now);
+	assert_int_equal(ca->issued, 1);
+	ca->approval = 4 * FAKE_DAY;
+	ca->order_life = 5 * FAKE_DAY;
+	while (ca->orders.count == 1 && now < VIRTUAL_START + 90 * FAKE_DAY)
+		machine_run(&machine, now += HOUR);
+	machine_run(&machine, now += 2 * FAKE_DAY);
+	assert_int_equal(record().order.phase, ORDER_AWAIT);
+	assert_int_equal(record().attempts, 0);
+	ca->is_down = true;
+	machine_run(&machine, now += 600);
+	ca->is_down = false;
+	assert_true(record().attempts > 0);
+	assert_int_equal(record().order.phase, ORDER_AWAIT);
+	machine_run(&machine, now + 2 * FAKE_DAY + HOUR);
+	assert_int_equal(ca->orders.count, 2);
+	assert_int_equal(ca->issued, 2);
+	assert_int_equal(record().generation, 2);
+	machine_check_all(&machine);
+	machine_world_stop(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_interval_without_challenges_is_kept),
+		cmocka_unit_test(an_order_that_waits_for_approval_outlasts_an_outage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,7 @@ static void an_order_that_is_with_the_ca_is_left_there(void **state)
 
 	(void)state;
 	facts.under_way = true;
+	facts.is_with_ca = true;
 	facts.waits_until = BORN + 300;
 	struct plan plan = plan_of(&PLAIN, &facts, BORN);
 	assert_int_equal(plan.what, PLAN_WAIT);

@@ -137,11 +137,18 @@ static void what_failed_in_a_window_waits_for_the_next_one(void **state)
 	plan = plan_of(&policy, &facts, closes + 60);
 	assert_int_equal(plan.what, PLAN_WAIT);
 	assert_true(is_open(&window, plan.when));
-	/* What the CA has is under way still. */
+	/* What the CA has is under way still, also where a look at it failed. */
+	facts.is_with_ca = true;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
 	facts.waits_until = closes + 30;
 	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);
 	assert_int_equal(plan_of(&policy, &facts, closes).when, closes + 30);
 	facts.waits_until = 0;
+	facts.retry_at = closes + 90;
+	assert_int_equal(plan_of(&policy, &facts, closes + 60).when, closes + 90);
+	assert_int_equal(plan_of(&policy, &facts, closes + 90).what, PLAN_RESUME);
+	facts.retry_at = 0;
+	facts.is_with_ca = false;
 	/* Nor does it wait where there is nothing to lose, or all, or when it was asked for. */
 	facts.revoked = true;
 	assert_int_equal(plan_of(&policy, &facts, closes + 60).what, PLAN_RESUME);

@@ -129,7 +129,7 @@ static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **s
 
 	(void)state;
 	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
-	record.order = (struct order){ .phase = ORDER_POLL, .not_before = NOW + 300 };
+	record.order = (struct order){ .phase = ORDER_AWAIT, .not_before = NOW + 300 };
 	assert_int_equal(next(&record), NOW + 300);
 	record.service.deployed_at = 0;
 	record.service.attempts = 1;
@@ -141,13 +141,41 @@ static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **s
 	record.order = (struct order){ .phase = ORDER_VALIDATE, .not_before = NOW + 300 };
 	assert_int_equal(next(&record), NOW);
 	/* No wait is that long: the clock was set back. */
-	record.order = (struct order){ .phase = ORDER_POLL, .not_before = NOW + 300 * DAY };
+	record.order = (struct order){ .phase = ORDER_AWAIT, .not_before = NOW + 300 * DAY };
 	assert_int_equal(next(&record), NOW);
 	/* It was set back by hours, after the wait had begun. */
 	record.order = (struct order){ .phase = ORDER_POLL, .asked_at = NOW + 7200, .not_before = NOW + 7500 };
 	assert_int_equal(next(&record), NOW);
 	record.order.asked_at = NOW - 60;
 	assert_int_equal(next(&record), NOW + 7500);
+}
+
+/* A look at it that came to nothing is repeated after the back-off; what still has to be ordered is ordered in a window. */
+static void an_order_that_is_with_the_ca_waits_for_no_window(void **state)
+{
+	struct store_certificate record = live();
+	struct window window;
+
+	(void)state;
+	/* NOW is a Wednesday. */
+	assert_null(window_parse("Fri 01:00-05:00", &window));
+	policies[0].windows = &window;
+	policies[0].window_count = 1;
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	record.attempts = 1;
+	for (int phase = 0; phase < ORDER_PHASE_COUNT; phase++) {
+		bool is_with_ca = phase == ORDER_AWAIT || phase == ORDER_FETCH;
+
+		record.order = (struct order){ .phase = (enum order_phase)phase, .url = "https://ca/order/1" };
+		record.retry_at = NOW + 60;
+		assert_int_equal(next(&record) == NOW + 60, is_with_ca);
+		record.retry_at = NOW - 60;
+		assert_int_equal(next(&record) == NOW, is_with_ca);
+		assert_true(is_with_ca || next(&record) > NOW + DAY);
+	}
+	policies[0].windows = NULL;
+	policies[0].window_count = 0;
+	window_clear(&window);
 }
 
 static void what_a_clock_noted_that_was_ahead_holds_nothing_up(void **state)
@@ -233,6 +261,7 @@ int main(void)
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
 		cmocka_unit_test(an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten),
+		cmocka_unit_test(an_order_that_is_with_the_ca_waits_for_no_window),
 		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
 		cmocka_unit_test(a_change_among_very_many_names_is_seen),
 		cmocka_unit_test(a_shorter_certificate_is_taken_where_the_present_one_is_not_as_configured),
