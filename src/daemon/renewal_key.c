@@ -81,8 +81,8 @@ enum rc renewal_reserve(struct renewal *renewal, struct err *err)
 /* Its CSR may have reached the CA.  POLL may be an order as well that is asked about before that: then it costs another order. */
 static bool is_asked_for(const struct order *order)
 {
-	return order->phase == ORDER_FINALIZE || order->phase == ORDER_POLL || order->phase == ORDER_FETCH ||
-	       order->phase == ORDER_DONE;
+	return order->phase == ORDER_FINALIZE || order->phase == ORDER_POLL || order->phase == ORDER_AWAIT ||
+	       order->phase == ORDER_FETCH || order->phase == ORDER_DONE;
 }
 
 /* The key that was to be kept, or that a certificate was asked for, is not in its token, as that itself says: no certificate of it is of

@@ -159,10 +159,10 @@ static void a_key_that_is_lost_while_its_order_is_with_the_ca_has_a_successor_an
 	struct fake_ca *ca = begin("always");
 
 	ca->approval = 2 * FAKE_DAY;
-	while (record().order.phase != ORDER_POLL && virtual_clock_true() < DUE + FAKE_DAY)
+	while (record().order.phase != ORDER_AWAIT && virtual_clock_true() < DUE + FAKE_DAY)
 		machine_run(&machine, virtual_clock_true() + 60);
 	const struct store_certificate waiting = record();
-	assert_int_equal(waiting.order.phase, ORDER_POLL);
+	assert_int_equal(waiting.order.phase, ORDER_AWAIT);
 	machine_stop(&machine);
 	fake_key_lose(&waiting.next_key.name);
 	machine_start(&machine);

@@ -96,7 +96,7 @@ static void an_order_that_is_with_the_ca_is_asked_about(void **state)
 		ca->preauthorized = -1;
 		ca->approval = 120;
 		machine_run(&machine, VIRTUAL_START + 60);
-		assert_int_equal(phase(), ORDER_POLL);
+		assert_int_equal(phase(), ORDER_AWAIT);
 		virtual_clock_set_wrong(0);
 		expect_issued_at_once();
 		machine_world_stop(&machine);
@@ -136,7 +136,7 @@ static void a_step_in_which_the_clock_is_set_right_holds_nothing_up(void **state
 	ca->on_order = set_right_meanwhile;
 	machine_run(&machine, VIRTUAL_START + 60);
 	assert_int_equal(virtual_clock_wrong(), 0);
-	assert_int_equal(phase(), ORDER_POLL);
+	assert_int_equal(phase(), ORDER_AWAIT);
 	expect_issued_at_once();
 	machine_world_stop(&machine);
 }

@@ -204,7 +204,7 @@ static void wait_for_approval_by(const char *option)
 	ca->approval = FAKE_DAY;
 	reload_with(option);
 	machine_run(&machine, VIRTUAL_START + HOUR);
-	assert_int_equal(record().order.phase, ORDER_POLL);
+	assert_int_equal(record().order.phase, ORDER_AWAIT);
 }
 
 static void note_profile(void *ctx, const struct fake_order_view *view)

@@ -144,7 +144,7 @@ static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **s
 	record.order = (struct order){ .phase = ORDER_AWAIT, .not_before = NOW + 300 * DAY };
 	assert_int_equal(next(&record), NOW);
 	/* It was set back by hours, after the wait had begun. */
-	record.order = (struct order){ .phase = ORDER_POLL, .asked_at = NOW + 7200, .not_before = NOW + 7500 };
+	record.order = (struct order){ .phase = ORDER_AWAIT, .asked_at = NOW + 7200, .not_before = NOW + 7500 };
 	assert_int_equal(next(&record), NOW);
 	record.order.asked_at = NOW - 60;
 	assert_int_equal(next(&record), NOW + 7500);
