@@ -46,7 +46,7 @@ struct challenge_desk {
 	enum rc (*run)(void *ctx, const struct config_certificate *certificate, const struct config_challenge *challenge,
 		       const struct challenge_call *call, struct buf *ret_output, struct err *err);
 	/* POST of JSON to a Token Authority, with the trust and client certificate of `challenge`; the body of a 200 answer that is
-	 * JSON.  RC_INPUT for a URL that is not https. */
+	 * JSON.  RC_INPUT for a URL that is not https; RC_RETRY for whatever the Token Authority does. */
 	enum rc (*post)(void *ctx, const char *url, const struct config_challenge *challenge, struct span json,
 			struct buf *ret_json, struct err *err);
 	/* Something that went wrong, but stops nothing. */

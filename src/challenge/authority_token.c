@@ -44,7 +44,7 @@ enum rc authority_answer_parse(struct span json, struct buf *ret_token, struct e
 	const char *token = json_string_value(json_object_get(object, "token"));
 
 	if (!token)
-		return err_set(err, RC_PROTOCOL, "the answer has no \"token\" (RFC 9448, 5.5)");
+		return err_set(err, RC_RETRY, "the answer has no \"token\" (RFC 9448, 5.5)");
 	return buf_append(ret_token, span_text(token), err);
 }
 

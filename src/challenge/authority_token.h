@@ -24,7 +24,7 @@ enum rc authority_fingerprint(const char *thumbprint, char ret_text[128], struct
 
 /* The body of the request to a Token Authority (RFC 9447, 5.1). */
 enum rc authority_request_print(const struct authority_claims *claims, struct buf *ret_json, struct err *err) HWA_CHECKED;
-/* The token of its answer (RFC 9448, 5.5). */
+/* The token of its answer (RFC 9448, 5.5).  RC_RETRY: it has none, which is no reason to give the CA's order up. */
 enum rc authority_answer_parse(struct span json, struct buf *ret_token, struct err *err) HWA_CHECKED;
 
 /* A JWT for exactly these claims, and not for a CA; *ret_expires_at.  RC_INPUT saying what is wrong with it. */

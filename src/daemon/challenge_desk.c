@@ -36,16 +36,15 @@ static enum rc run(void *ctx, const struct config_certificate *certificate, cons
 		rc = store_answer_drop(bench->store, &answer, err);
 	/* That a record cannot be seen is no failure yet; when it is given up, it is not the CA's. */
 	if (call->verb == CHALLENGE_VERB_READY)
-		bench->program_failed = rc != RC_OK;
+		bench->failed_elsewhere = rc != RC_OK;
 	else if (rc != RC_OK && call->verb != CHALLENGE_VERB_CLEANUP)
-		bench->program_failed = true;
+		bench->failed_elsewhere = true;
 	return rc;
 }
 
-/* RFC 9447, 5.1: 200 with a body of type application/json.  What else a Token Authority answers says nothing about the order
- * at the CA, which is kept: the next try may find it in a better mood. */
-static enum rc post(void *ctx, const char *url, const struct config_challenge *challenge, struct span json, struct buf *ret_json,
-		    struct err *err)
+/* RFC 9447, 5.1: 200 with a body of type application/json. */
+static enum rc token_ask(const struct challenge_bench *bench, const char *url, const struct config_challenge *challenge,
+			 struct span json, struct buf *ret_json, struct err *err)
 {
 	static const char json_type[] = "application/json";
 	AUTO(http) struct http *http = NULL;
@@ -53,7 +52,6 @@ static enum rc post(void *ctx, const char *url, const struct config_challenge *c
 	struct http_request request = {
 		.method = HTTP_POST, .url = url, .body = json, .content_type = json_type, .accept = json_type, .endpoint = "token"
 	};
-	const struct challenge_bench *bench = ctx;
 	const struct connection_desk desk = { bench->config, bench->store, bench->keyring };
 	enum rc rc = connection_open(&desk, challenge->trust, &challenge->client, &http, err);
 
@@ -68,8 +66,28 @@ static enum rc post(void *ctx, const char *url, const struct config_challenge *c
 				 json_type);
 	if (rc == RC_OK)
 		return buf_append(ret_json, buf_span(&response.body), err);
+	err->retry_at = response.retry_at;
+	return rc;
+}
+
+/*
+ * Whatever comes of asking a Token Authority says nothing about the order at the CA, which is kept: the next try may find it in a better
+ * mood.  Nor is it the CA that is unavailable.  But what a token of ours says is kept as it is: a refused PIN is not tried again.
+ */
+static enum rc post(void *ctx, const char *url, const struct config_challenge *challenge, struct span json, struct buf *ret_json,
+		    struct err *err)
+{
+	struct challenge_bench *bench = ctx;
+	struct err why = { 0 };
+	enum rc rc = token_ask(bench, url, challenge, json, ret_json, &why);
+
+	bench->failed_elsewhere = rc != RC_OK;
+	if (rc == RC_OK)
+		return RC_OK;
+	if (!err_is_token(&why) && (rc == RC_DENIED || rc == RC_PROTOCOL || rc == RC_ABSENT))
+		why.rc = rc = RC_RETRY;
 	if (err)
-		err->retry_at = response.retry_at;
+		*err = why;
 	return rc;
 }
 

@@ -12,8 +12,8 @@ struct challenge_bench {
 	const struct config *config;
 	struct processes *processes;
 	struct keyring *keyring;
-	struct store *store; /* knows what is out, so that it is removed also when we were cut off */
-	bool program_failed; /* whose fault a failed renewal is: not the CA's */
+	struct store *store;   /* knows what is out, so that it is removed also when we were cut off */
+	bool failed_elsewhere; /* whose fault a failed renewal is: a program's or a Token Authority's, not the CA's */
 };
 
 /* Borrows bench. */

@@ -252,7 +252,7 @@ static void blame_of_order(struct renewal *renewal, bool by_token, const struct 
 {
 	if (renewal->blame != BLAME_NOBODY)
 		return;
-	bool is_local = why->origin == ERR_ERRNO || why->rc == RC_RESOURCE || renewal->bench.program_failed;
+	bool is_local = why->origin == ERR_ERRNO || why->rc == RC_RESOURCE || renewal->bench.failed_elsewhere;
 	renewal->blame = by_token || err_is_token(why) ? BLAME_TOKEN : is_local ? BLAME_LOCAL : BLAME_AUTHORITY;
 }
 

@@ -1,5 +1,6 @@
 # An NF instance (TS 33.310, Annex J) by tkauth-01, with a token of the Token Authority's, of a command and of a file; tokens that the CA
-# must refuse are not sent; the CA's hint is taken inside the allow-list only.  The test RA has Token Authority and CA.
+# must refuse are not sent; the CA's hint is taken inside the allow-list only.  A Token Authority that is out of order keeps nothing waiting
+# but its own NF.  The test RA has Token Authority and CA.
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
@@ -58,6 +59,10 @@ done <<-TABLE
 	no-token no "token"
 TABLE
 [ "$(ra_count challenge)" = 0 ] || fail "a token with a defect was sent to the CA"
+ra faults '{"endpoint": "token", "status": 302, "headers": {"Location": "https://localhost/"}}' >/dev/null
+refused "the Token Authority moved" 'redirects .* are not followed' "\"nf-instance:$INSTANCE\"" \
+	"tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }"
+[ "$(ra_count newOrder)" = 1 ] || fail "$(ra_count newOrder) orders were made: what a Token Authority answers costs the CA none"
 # What only the CA can see is its word; the next run asks for a new token.
 ra settings '{"token_defect": "bad-signature"}' >/dev/null
 refused "token: bad-signature" 'does not accept|did not accept' "\"nf-instance:$INSTANCE\"" \
@@ -68,3 +73,28 @@ refused "the Token Authority says no" 'Token Authority https://.*HTTP status 403
 	"tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }"
 enrol "after all that" "\"nf-instance:$INSTANCE\"" "tkauth-01: { authority: \"$LAB_TOKEN_AUTHORITY\", trust: $LAB/trust.pem }"
 
+# Out of order for a day, or not there at all: it is the NF that waits, not the CA and all its other certificates.
+for authority in "$LAB_TOKEN_AUTHORITY" "https://127.0.0.1:$(lab_port)/token"; do
+	rm -rf "$LAB/state"
+	ra faults '{"endpoint": "token", "status": 503, "times": 9, "headers": {"Retry-After": "86400"}}' >/dev/null
+	for try in first second; do
+		refused "out of order, $try time" 'Token Authority https://' "\"nf-instance:$INSTANCE\"" \
+			"tkauth-01: { authority: \"$authority\", trust: $LAB/trust.pem }"
+	done
+	cat >>"$LAB/hwacme.yaml" <<-YAML
+	  - name: smf
+	    authority: operator-ra
+	    key: { token: hsm, type: ec-p256 }
+	    names: ["dns:$HOST"]
+	    challenge: { http-01: { listen: "127.0.0.1:$LAB_HTTP01" } }
+	YAML
+	lab_start daemon "$HWACME" -c "$LAB/hwacme.yaml" run
+	lab_wait 60 "the certificate beside it" test -e "$LAB/state/live/smf"
+	lab_stop daemon
+	[ ! -e "$LAB/state/live/amf" ] || fail "there is a certificate without a token"
+	[ -z "$(sqlite3 "$LAB/state/hwacme.db" 'SELECT * FROM availability WHERE down_since OR retry_at')" ] ||
+		fail "the CA is held for unavailable: $(sqlite3 "$LAB/state/hwacme.db" 'SELECT * FROM availability')"
+	said=$(hwacme status amf || true)
+	grep -q "failed .*Token Authority https://" <<<"$said" || fail "status: $said"
+	ra faults '{"clear": true}' >/dev/null
+done
