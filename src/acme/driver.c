@@ -245,15 +245,25 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 	AUTO(http_response) struct http_response response = { 0 };
 	AUTO(buf) struct buf csr = BUF_MAX(CSR_MAX);
 	AUTO(buf) struct buf payload = BUF_MAX(MESSAGE_PAYLOAD_MAX);
-	enum rc rc = driver->hooks.csr(driver->hooks.ctx, &csr, err);
+	struct err why = { 0 };
+	enum rc rc = driver->hooks.csr(driver->hooks.ctx, &csr, &why);
 
 	if (rc == RC_OK)
-		rc = message_finalize_print(buf_span(&csr), &payload, err);
+		rc = message_finalize_print(buf_span(&csr), &payload, &why);
 	if (rc == RC_OK)
 		rc = client_post(driver->client, "finalize", driver->order->finalize_url, buf_span(&payload), NULL, &response,
-				 err);
-	if (rc != RC_OK)
+				 &why);
+	/* RFC 8555, 7.4: after orderNotReady the client SHOULD ask for the order: a step, and no failure.  Some CAs call an order pending
+	 * for a moment after the last of its authorisations became valid. */
+	if (rc != RC_OK && why.problem == PROBLEM_ORDER_NOT_READY) {
+		ret_event->status = ORDER_IS_PENDING;
+		ret_event->retry_at = why.retry_at;
+		return RC_OK;
+	}
+	if (rc != RC_OK) {
+		*err = why;
 		return err_wrap(err, rc, "finalize");
+	}
 	return answer_take(driver, &response, ret_event, err);
 }
 
@@ -289,6 +299,8 @@ static const char *event_after(struct driver *driver, enum order_action action, 
 
 	if (phase == ORDER_FAILED)
 		return NULL;
+	if (action == ORDER_DO_SEND_CSR && event->status == ORDER_IS_PENDING)
+		return "the CSR came too early";
 	if (action != ORDER_DO_SOLVE && action != ORDER_DO_WATCH)
 		return ACTIONS[action].after;
 	if (phase != ORDER_VALIDATE)

@@ -31,7 +31,8 @@ static const enum order_action PHASE_ACTION[ORDER_PHASE_COUNT] = {
  * one we have already passed: states may change without being seen.  `ready` in the
  * first answer is the pre-authorised path and costs no challenge.  An order all of whose
  * authorisations were seen valid is believed to be ready (7.4: "believes it has
- * fulfilled the server's requirements"); orderNotReady leads back to asking.
+ * fulfilled the server's requirements"); where the CSR comes too early (orderNotReady,
+ * an order that is pending still), that leads back to asking.
  */
 /* clang-format off */
 static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
@@ -39,7 +40,7 @@ static const enum order_phase NEXT[ORDER_PHASE_COUNT][ORDER_STATUS_COUNT] = {
 	[ORDER_START]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_AUTHORIZE] = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_VALIDATE]  = { ORDER_FINALIZE,  ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
-	[ORDER_FINALIZE]  = { NEVER,	       ORDER_AWAIT,    ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
+	[ORDER_FINALIZE]  = { ORDER_POLL,      ORDER_AWAIT,    ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_POLL]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_AWAIT]	  = { ORDER_AUTHORIZE, ORDER_FINALIZE, ORDER_AWAIT, ORDER_FETCH, ORDER_FAILED },
 	[ORDER_FETCH]	  = { NEVER,	       NEVER,	       NEVER,	    ORDER_DONE,	 ORDER_FAILED },
@@ -63,13 +64,13 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
  * Milliseconds: each pause is longer than the last, up to a steady pace, and at last a part of what was waited so far.  A CA that leads us
  * in circles, to something new each time, is asked ever less often, too.
  */
-static int64_t pause_of(const struct order *order)
+static int64_t pause_of(const struct order *order, enum order_status status)
 {
 	int64_t share = order->waited_ms / ORDER_PAUSE_SHARE, most = ORDER_PAUSE_MOST * 1000;
 	int64_t quick = ORDER_PAUSE_FIRST + (order->waited_ms - 1) * (ORDER_PAUSE_GROWTH - 1);
 
 	/* Answers were put out just now, or the CSR was taken: that is another thing to wait for. */
-	if (order->phase == ORDER_AUTHORIZE || order->phase == ORDER_FINALIZE)
+	if (order->phase == ORDER_AUTHORIZE || (order->phase == ORDER_FINALIZE && status != ORDER_IS_PENDING))
 		return clamp(share / ORDER_PAUSE_SHARE, ORDER_PAUSE_FIRST, most / ORDER_PAUSE_SHARE);
 	return quick < 1000 ? quick : clamp(share, ORDER_PAUSE_LEAST * 1000, most);
 }
@@ -83,7 +84,7 @@ static void pause_before(struct order *order, enum order_phase phase, const stru
 	bool is_first = order->waited_ms == 0 && phase == ORDER_AWAIT;
 
 	order->waited_ms += order->waited_ms == 0;
-	int64_t pause = is_first ? 0 : pause_of(order);
+	int64_t pause = is_first ? 0 : pause_of(order, event->status);
 	if (asked && (asked > pause || pause <= ORDER_PAUSE_LEAST * 1000))
 		pause = asked;
 	if (pause < 1000)

@@ -102,6 +102,14 @@ ra clock '{"advance": 3700}' >/dev/null # past its expiry, and not so far that i
 renewed "after the order had become invalid"
 grep -q 'its order was made invalid meanwhile' <<<"$(hwacme status amf)" || fail "the journal: $(hwacme status amf)"
 
+say "the RA calls its order pending still, although all of its authorisations are valid: it is asked again, and nothing has failed"
+fresh
+ra clock '{"advance": 1213200}' >/dev/null
+ra faults '{"endpoint": "finalize", "status": 403, "type": "orderNotReady", "times": 2}' >/dev/null
+renewed "after the CSR came too early"
+hwacme status --json | jq -e '.certificates[0] | .attempts == 0 and .last_error == null' >/dev/null || fail "status: $(hwacme status amf)"
+grep -q 'the CSR came too early' <<<"$(hwacme status amf)" || fail "the journal: $(hwacme status amf)"
+
 say "a valid authorisation is never deactivated and never challenged, whatever else fails"
 fresh
 valid=$(valid_authorizations)

@@ -31,6 +31,7 @@ struct scenario {
 	char lose[16];   /* the first answer to this action is lost, its effect is not */
 	int validating;  /* looks at the authorisations that find one still open */
 	int unready;     /* looks at our own answers that find one that cannot be seen yet */
+	int lags;        /* CSRs that come too early: the order is pending still, its authorisations are valid */
 	int circles;     /* times that it takes the CSR, and then says "pending" once more */
 	int expires;     /* seconds after its start; 0: never; negative: by the CA's clock, which is behind ours */
 	bool is_long;    /* the same looks are counted, and what comes of restarts is checked, but not written down */
@@ -40,7 +41,7 @@ struct scenario {
 struct ca {
 	const struct scenario *scenario;
 	enum order_status status;
-	int processing_left, validating_left, unready_left, circles_left, looks, orders, csrs;
+	int processing_left, validating_left, unready_left, lags_left, circles_left, looks, orders, csrs;
 	bool lost;
 };
 
@@ -75,6 +76,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 		ca->processing_left = ca->scenario->processing;
 		ca->validating_left = ca->scenario->validating;
 		ca->unready_left = ca->scenario->unready;
+		ca->lags_left = ca->scenario->lags;
 		ca->circles_left = ca->scenario->circles;
 		break;
 	case ORDER_DO_SOLVE:
@@ -86,6 +88,8 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 		/* fall through */
 	case ORDER_DO_WATCH: return validate(ca, action, now);
 	case ORDER_DO_SEND_CSR:
+		if (ca->lags_left-- > 0) /* RFC 8555, 7.4: orderNotReady */
+			return (struct order_event){ .rc = RC_OK, .status = ORDER_IS_PENDING };
 		/* RFC 8555, 7.4: a CSR for an order that is not ready is an error: it must never be sent twice. */
 		assert_int_equal(ca->status, ORDER_IS_READY);
 		ca->csrs++;
@@ -103,7 +107,7 @@ static struct order_event answer(struct ca *ca, struct order *order, enum order_
 	case ORDER_DO_STOP:
 	case ORDER_ACTION_COUNT: break;
 	}
-	event.status = ca->status;
+	event.status = ca->status == ORDER_IS_READY && ca->lags_left > 0 ? ORDER_IS_PENDING : ca->status;
 	if (ca->status == ORDER_IS_PROCESSING && ca->scenario->retry_after)
 		event.retry_at = now + ca->scenario->retry_after;
 	if (!ca->lost && strcmp(order_action_name(action), ca->scenario->lose) == 0) {
@@ -245,6 +249,8 @@ static void read_option(struct scenario *scenario, const char *key, const char *
 		scenario->retry_after = atoi(value);
 	else if (strcmp(key, "validating") == 0)
 		scenario->validating = atoi(value);
+	else if (strcmp(key, "lags") == 0)
+		scenario->lags = atoi(value);
 	else if (strcmp(key, "unready") == 0)
 		scenario->unready = atoi(value);
 	else if (strcmp(key, "long") == 0)
@@ -328,6 +334,21 @@ static void a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up(voi
 	assert_in_range(ca.csrs, 1, ORDER_WAIT_MAX / (ORDER_PAUSE_MOST / ORDER_PAUSE_SHARE) + 2000);
 }
 
+/* RFC 8555, 7.4: each orderNotReady is followed by a look, after a pause as long as where only the CA is waited for. */
+static void a_ca_that_never_calls_its_order_ready_is_asked_ever_less_often_and_given_up(void **state)
+{
+	const struct scenario scenario = { .submit = "pending", .solve = "ready", .lags = INT32_MAX, .is_long = true };
+	struct order order;
+	struct ca ca;
+
+	(void)state;
+	run(&scenario, CUT_NONE, 0, NULL, &order, &ca);
+	assert_int_equal(order.phase, ORDER_FAILED);
+	assert_int_equal(ca.orders, 1);
+	assert_in_range(order.waited_ms, ORDER_WAIT_MAX * 1000, (ORDER_WAIT_MAX + ORDER_PAUSE_MOST) * 1000);
+	assert_in_range(INT32_MAX - ca.lags_left, 1, ORDER_WAIT_MAX / ORDER_PAUSE_MOST + 200);
+}
+
 /* A look that is lost is followed by the caller's back-off, whatever that is. */
 static void a_ca_that_never_answers_about_an_order_is_given_up(void **state)
 {
@@ -372,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_transcript_is_followed_with_a_restart_at_each_step),
 		cmocka_unit_test(a_ca_that_leads_in_circles_is_asked_ever_less_often_and_given_up),
+		cmocka_unit_test(a_ca_that_never_calls_its_order_ready_is_asked_ever_less_often_and_given_up),
 		cmocka_unit_test(a_ca_that_never_answers_about_an_order_is_given_up),
 		cmocka_unit_test(a_wait_that_a_clock_noted_that_was_ahead_is_over),
 	};

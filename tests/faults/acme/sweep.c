@@ -144,6 +144,8 @@ static struct expected expected_of(const struct bench_type *type, enum endpoint 
 		expected.rc = RC_OK; /* RFC 8555, 6.5: sent again at once */
 	} else if (at == NEW_ORDER && is_of_replaces(type->problem)) {
 		expected.rc = RC_OK;
+	} else if (type->problem == PROBLEM_ORDER_NOT_READY && at == FINALIZE) {
+		expected.rc = RC_OK; /* RFC 8555, 7.4: the order is asked for */
 	} else if (type->rc == RC_RETRY && at == CHALLENGE) {
 		expected.rc = RC_OK; /* the authorization is looked at, and the challenge announced again */
 	}
