@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "account.h"
+#include "log.h"
+#include "problem.h"
 
 enum rc authorities_new(const struct config *config, struct store *store, struct keyring *keyring,
 			struct authorities **ret_authorities, struct err *err)
@@ -180,6 +182,35 @@ static enum rc contact_update(struct authorities *authorities, const struct conf
 	return store_account_save(authorities->store, account, err);
 }
 
+/* The CA, or what stands before it, did not take the contact; it said nothing of the account, and is not to be left alone for a while. */
+static bool is_of_contact(const struct err *failure)
+{
+	bool is_answer = failure->origin == ERR_ACME || failure->origin == ERR_HTTP || failure->origin == ERR_CURL;
+
+	return is_answer && failure->problem != PROBLEM_ACCOUNT_DOES_NOT_EXIST && failure->problem != PROBLEM_UNAUTHORIZED &&
+	       failure->problem != PROBLEM_RATE_LIMITED;
+}
+
+/* No certificate is lost over a contact: who signs in goes on, and the next session tries again. */
+static enum rc contact_offer(struct authorities *authorities, const struct config_authority *authority, struct client *client,
+			     struct store_account *account, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = contact_update(authorities, authority, client, account, &why);
+
+	if (rc != RC_OK && is_of_contact(&why)) {
+		log_event(LOG_WARN,
+			  "authority \"%s\" keeps the contact of before, which stops no renewal; `hwacme account register %s` "
+			  "sends "
+			  "contact: again: %s",
+			  authority->name, authority->name, why.text);
+		return RC_OK;
+	}
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
 static enum rc session_sign_in(struct authorities *authorities, const struct config_authority *authority, struct session *session,
 			       int64_t now, struct store_account *account, struct err *err)
 {
@@ -187,7 +218,7 @@ static enum rc session_sign_in(struct authorities *authorities, const struct con
 
 	if (account->url[0]) {
 		client_set_account(session->client, account->url);
-		return contact_update(authorities, authority, session->client, account, err);
+		return contact_offer(authorities, authority, session->client, account, err);
 	}
 	enum rc rc = account_ensure(session->client, authority, &(struct account_binder){ .ctx = &binder, .mac = binder_mac },
 				    account->url, err);

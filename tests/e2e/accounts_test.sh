@@ -32,6 +32,26 @@ hwacme renew --force >/dev/null || fail "renewal with a new contact"
 fresh
 hwacme renew --force >/dev/null || fail "renewal"
 [ "$(ra_count account)" = 0 ] || fail "the contact is sent again and again"
+# One that the RA does not take, or cannot take now, costs no certificate: it is told of, and sent again by the next run.
+change 's|mailto:new@example.org|mailto:newer@example.org|'
+while read -r status word fault; do
+	ra faults "{\"endpoint\": \"account\", $fault, \"times\": 9}" >/dev/null
+	: >"$LAB/hwacme.log"
+	hwacme renew --force >/dev/null || fail "renewal with a contact that is not taken: $word"
+	[ "$(grep -c "warning: .*operator-ra.* keeps the contact of before.*account register operator-ra.*$word" "$LAB/hwacme.log")" = 1 ] ||
+		fail "not told: $(cat "$LAB/hwacme.log")"
+	refused "$status" "$word" account register
+	ra faults '{"clear": true}' >/dev/null
+done <<-TABLE
+	2 invalidContact "status": 400, "type": "invalidContact"
+	4 503 "status": 503
+TABLE
+ra faults '{"endpoint": "account", "status": 403, "type": "unauthorized"}' >/dev/null
+refused 4 unauthorized renew --force # of the account, that is
+fresh
+hwacme renew --force >/dev/null || fail "renewal once it is taken"
+[ "$(accounts '.[0].contact[0]')" = '"mailto:newer@example.org"' ] || fail "the contact was not sent again: $(accounts .)"
+fresh
 live=$(lab_live_serial amf)
 ra settings '{"terms": "https://ra.example/terms-2"}' >/dev/null
 refused 4 "https://ra.example/terms-2" renew --force
