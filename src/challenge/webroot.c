@@ -24,24 +24,26 @@ static const char *remedy(int number)
 	}
 }
 
-static enum rc fail(struct err *err, const char *root, const char *what)
+/* `absent` is what it means that something is not there. */
+static enum rc fail(struct err *err, enum rc absent, const char *root, const char *what)
 {
 	int number = errno;
 
-	return err_set_raw(err, number == ENOENT ? RC_ABSENT : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s%s", root,
+	return err_set_raw(err, number == ENOENT ? absent : RC_RETRY, ERR_ERRNO, number, "http-01: webroot %s: %s: %s%s", root,
 			   what, strerror(number), remedy(number));
 }
 
-/* A descriptor of ROOT/.well-known/acme-challenge. */
+/* A descriptor of ROOT/.well-known/acme-challenge.  What is missing where it is made is the configuration's mistake. */
 static enum rc folder_open(const char *root, bool make, int *ret_fd, struct err *err)
 {
+	enum rc absent = make ? RC_INPUT : RC_ABSENT;
 	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return fail(err, root, "cannot be opened");
+		return fail(err, absent, root, "cannot be opened");
 	for (size_t i = 0; i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
 		if (make && mkdirat(fd, FOLDERS[i], 0755) != 0 && errno != EEXIST) {
-			enum rc rc = fail(err, root, FOLDERS[i]);
+			enum rc rc = fail(err, absent, root, FOLDERS[i]);
 			close(fd);
 			return rc;
 		}
@@ -50,7 +52,7 @@ static enum rc folder_open(const char *root, bool make, int *ret_fd, struct err 
 		close(fd);
 		errno = number;
 		if (below < 0)
-			return fail(err, root, FOLDERS[i]);
+			return fail(err, absent, root, FOLDERS[i]);
 		fd = below;
 	}
 	*ret_fd = fd;
@@ -72,10 +74,10 @@ static enum rc file_write(int folder, const char *root, const char *token, const
 	if (fd < 0 && errno == EEXIST && unlinkat(folder, token, 0) == 0)
 		fd = openat(folder, token, flags, 0644);
 	if (fd < 0)
-		return fail(err, root, token);
+		return fail(err, RC_RETRY, root, token);
 	/* The web server is another user, whatever our umask says. */
 	bool ok = span_write(fd, span_text(text)) && fchmod(fd, 0644) == 0;
-	enum rc rc = ok ? RC_OK : fail(err, root, token);
+	enum rc rc = ok ? RC_OK : fail(err, RC_RETRY, root, token);
 	close(fd);
 	if (!ok)
 		unlinkat(folder, token, 0);
@@ -90,7 +92,7 @@ enum rc webroot_put(const char *root, const char *token, const char *text, struc
 	if (rc == RC_OK)
 		rc = folder_open(root, true, &folder, err);
 	if (rc != RC_OK)
-		return rc == RC_ABSENT ? RC_INPUT : rc;
+		return rc;
 	rc = file_write(folder, root, token, text, err);
 	close(folder);
 	return rc;
@@ -106,7 +108,7 @@ enum rc webroot_remove(const char *root, const char *token, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	if (unlinkat(folder, token, 0) != 0)
-		rc = fail(err, root, token);
+		rc = fail(err, RC_ABSENT, root, token);
 	close(folder);
 	return rc;
 }

@@ -57,3 +57,10 @@ grep -qF 'policy=wildcard' "$LAB/check" || fail "check does not tell the record 
 # The first of the configuration's that the CA offers: here the second of the CA's.
 fresh
 enrol "order of preference" "\"dns:$HOST\"" "dns-persist-01: {}, http-01: { listen: \"127.0.0.1:1\" }"
+
+# A web root that is not there is the configuration's mistake: however often it is tried, it costs the CA one order.
+fresh
+for try in first second; do
+	refused "http-01, no web root, $try time" "webroot $LAB/nowhere" "\"dns:$HOST\"" "http-01: { webroot: $LAB/nowhere }"
+done
+[ "$(ra_count newOrder)" = 1 ] || fail "$(ra_count newOrder) orders for a web root that is not there"

@@ -60,7 +60,9 @@ static void the_file_is_for_everyone_to_read_whatever_the_umask_says(void **stat
 	assert_int_equal(stat(file, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0644);
 	assert_int_equal(webroot_remove(root, "tok", NULL), RC_OK);
-	assert_int_equal(webroot_remove(root, "tok", NULL), RC_ABSENT);
+	struct err err = { 0 };
+	assert_int_equal(webroot_remove(root, "tok", &err), RC_ABSENT);
+	assert_int_equal(err.rc, RC_ABSENT);
 }
 
 static void what_a_killed_run_left_is_replaced(void **state)
@@ -129,6 +131,7 @@ static void a_root_that_is_not_there_is_the_configurations_mistake(void **state)
 
 	(void)state;
 	assert_int_equal(webroot_put("/nowhere/www", "tok", "text", &err), RC_INPUT);
+	assert_int_equal(err.rc, RC_INPUT); /* what decides on the order that it is for */
 	assert_non_null(strstr(err.text, "/nowhere/www"));
 }
 
