@@ -1,12 +1,12 @@
 /* account_lost.c -- a new account where the key of the old one is lost; what works, or may work again, is left alone. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "account_keys.h"
 #include "authority_session.h"
 #include "jws.h"
 #include "log.h"
+#include "origin.h"
 
 /* Never sent: that it can be made shows that the key is good for more than to be found, as one bound to registers that changed is not. */
 static enum rc sign_with(const struct config_authority *authority, struct token_key *key, struct err *err)
@@ -85,10 +85,7 @@ static bool has_to_do_with(const struct config_certificate *certificate, const c
 /* RFC 8555, 7.1.3: an order belongs to the account that made it; nobody else is shown it. */
 static void order_leave(struct store_certificate *record, const struct store_account *account)
 {
-	size_t origin = 8 + strcspn(account->directory + 8, "/?#");
-
-	if (!record->order.url[0] || strncasecmp(record->order.url, account->directory, origin) != 0 ||
-	    !strchr("/?#", record->order.url[origin]))
+	if (!record->order.url[0] || !origin_is_same(record->order.url, account->directory))
 		return;
 	record->order = (struct order){ .phase = ORDER_START };
 	record->state = record->next_key.token[0] ? CERT_KEYED : record->state;
