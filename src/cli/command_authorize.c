@@ -40,8 +40,9 @@ static enum rc authorize(struct desk *desk, const struct config_certificate *cer
 	struct client *client;
 	enum rc rc = authorities_client(desk->authorities, certificate->authority, clock_now(), &client, ret_by_token, err);
 
-	if (rc == RC_OK)
-		rc = preauthorization_request(client, certificate, &order, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = preauthorization_request(client, certificate, &order, err);
 	if (rc == RC_ABSENT)
 		return err_wrap(err, rc, "\"%s\" takes no authorisation ahead of an order", certificate->authority);
 	if (rc == RC_OK)

@@ -56,9 +56,11 @@ order=$({ hwacme status --json || [ $? = 5 ]; } | jq -r '.certificates[0].order_
 [ "$order" != null ] && [ -n "$order" ] || fail "no order is under way: $(hwacme status)"
 destroy "$key"
 fresh
-for command in "renew --force" "account show" "account register" "account rollover" "account deactivate --yes"; do
+for command in "renew --force" "authorize amf" "account show" "account register" "account rollover" "account deactivate --yes"; do
 	refused 3 'account register operator-ra --new-key' $command
 done
+said=$("$HWACME" -c "$LAB/hwacme.yaml" authorize amf 2>&1 || true)
+! grep "takes no authorisation" <<<"$said" || fail "a lost key is taken for a CA without newAuthz"
 [ "$(accounts length)" = 1 ] && [ "$(ra_count newAccount)" = 0 ] || fail "a lost key was replaced in silence"
 # Nor where the authority has moved meanwhile, which the CA was never asked about.
 moved
