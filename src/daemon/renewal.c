@@ -104,11 +104,10 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	renewal->blame = blame;
 }
 
-/* Which authority, and whether it takes an order now. */
+/* Which authority, and whether it takes an order now, where one is to be placed. */
 static enum rc authority_choose(struct renewal *renewal, enum renewal_call call, struct err *err)
 {
 	const struct renewal_desk *desk = renewal->desk;
-	const struct order *order = &renewal->record->order;
 	const struct config_authority *authority;
 	int64_t at, now = clock_now();
 	enum rc rc = availability_choose(desk->store, desk->config, renewal->certificate, ordered_at(renewal),
@@ -117,7 +116,7 @@ static enum rc authority_choose(struct renewal *renewal, enum renewal_call call,
 	if (rc != RC_OK)
 		return rc;
 	renewal->authority = authority->name;
-	bool orders = !order->url[0] || !renewal_is_order_of(renewal, order, authority->name);
+	bool orders = !ordered_at(renewal) || !renewal_is_order_of(renewal, &renewal->record->order, authority->name);
 	rc = availability_admit(desk->store, authority, orders, now, &at, err);
 	if (rc == RC_OK && call == RENEWAL_PLANNED && at > now)
 		renewal->held_until = at;
@@ -237,6 +236,24 @@ static bool is_sent_away(const struct renewal *renewal)
 	       availability_quiet_until(renewal->desk->store, renewal->authority, now, &at, NULL) == RC_OK && at > now;
 }
 
+/* The order that was open is of no use, and another takes its place: one more for an authority that may have made all of ours void.  It
+ * has just said so: what it was tried for is over. */
+static enum rc order_again(struct renewal *renewal, struct err *err)
+{
+	const struct renewal_desk *desk = renewal->desk;
+	int64_t at, now = clock_now();
+
+	(void)!availability_note(desk->store, renewal->authority, NULL, now, NULL);
+	enum rc rc = availability_admit(desk->store, config_authority_get(desk->config, renewal->authority), true, now, &at, err);
+	if (rc != RC_OK)
+		renewal->blame = BLAME_LOCAL;
+	if (rc == RC_OK && renewal->is_planned && at > now) {
+		renewal->stage = STAGE_END;
+		renewal->result = RENEWAL_NOT_DUE;
+	}
+	return rc;
+}
+
 /* Performs the stage it is in, and moves on when that is over. */
 static enum rc stage_perform(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err)
 {
@@ -257,6 +274,8 @@ static enum rc stage_perform(struct renewal *renewal, struct driver_wait *ret_wa
 	case STAGE_SIGN_IN: rc = renewal_sign_in(renewal, err); break;
 	case STAGE_ORDER:
 		rc = renewal_order(renewal, ret_wait, err);
+		if (rc == RC_OK && renewal->record->order.phase == ORDER_START)
+			return order_again(renewal, err);
 		if (rc != RC_OK || renewal->record->order.phase != ORDER_DONE)
 			return rc;
 		break;
