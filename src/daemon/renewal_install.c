@@ -62,6 +62,7 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 		renewal->blame = BLAME_LOCAL;
 		return rc;
 	}
+	const struct store_certificate before = *record;
 	record->live_key = record->next_key;
 	record->next_key = (struct store_key){ 0 };
 	record->generation = record->next_generation;
@@ -90,5 +91,9 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 	if (!renewal->certificate->deploy_run_count)
 		record->service.grace_from = config_has_probe(renewal->certificate) ? record->issued_at : 0;
 	snprintf(event, sizeof(event), "live is generation %u, serial %s", record->generation, record->serial);
-	return renewal_record_save(renewal, event, err);
+	rc = renewal_record_save(renewal, event, err);
+	/* A failure is noted of what is stored: it is over when the next run finds this set live and records it. */
+	if (rc != RC_OK)
+		*record = before;
+	return rc;
 }

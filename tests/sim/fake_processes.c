@@ -16,10 +16,12 @@
 #define HOOK_MS 200
 
 static struct machine *served;
+static bool is_next_unsaved;
 
 void fake_processes_serve(struct machine *machine)
 {
 	served = machine;
+	is_next_unsaved = false;
 }
 
 static enum rc hook(const char *what, struct err *err)
@@ -91,8 +93,9 @@ enum rc processes_challenge(struct processes *processes, const struct config_cer
 
 static bool is_full(void)
 {
-	if (served && (served->is_cut_off || (served->is_disk_full && chance_one_in(2)))) {
+	if (served && (is_next_unsaved || served->is_cut_off || (served->is_disk_full && chance_one_in(2)))) {
 		served->unsaved++;
+		is_next_unsaved = false;
 		return true;
 	}
 	return false;
@@ -174,5 +177,9 @@ enum rc __wrap_archive_switch(const char *state_dir, const char *name, unsigned 
 	enum rc rc = __real_archive_switch(state_dir, name, generation, err);
 	if (rc == RC_OK && served && served->dies_at_switch)
 		served->is_cut_off = true;
+	if (rc == RC_OK && served && served->is_unsaved_at_switch) {
+		is_next_unsaved = true;
+		served->is_unsaved_at_switch = false;
+	}
 	return rc;
 }

@@ -106,6 +106,32 @@ static void what_went_live_unrecorded_is_recorded_or_replaced(void **state)
 	}
 }
 
+/* The disk is full for a moment, or locked: the failure is told of until the record follows, and no longer. */
+static void what_went_live_unrecorded_once_is_in_order_soon(void **state)
+{
+	(void)state;
+	struct fake_ca *ca = begin("always");
+
+	machine.is_unsaved_at_switch = true;
+	while (machine.views[0].failures == 0 && virtual_clock_true() < DUE)
+		machine_run(&machine, virtual_clock_true() + 1);
+	assert_int_equal(machine.views[0].failures, 1);
+	struct store_certificate stored = record();
+	assert_int_equal(stored.generation, 1);
+	assert_int_equal(stored.state, CERT_ISSUED);
+	assert_int_equal(stored.attempts, 1);
+	assert_non_null(strstr(stored.last_error, "No space left on device"));
+	machine_run(&machine, virtual_clock_true() + 3600);
+	stored = record();
+	assert_int_equal(stored.generation, 2);
+	assert_int_equal(stored.state, CERT_IN_SERVICE);
+	assert_int_equal(stored.attempts, 0);
+	assert_string_equal(stored.last_error, "");
+	assert_int_equal(ca->issued, 2);
+	expect_record_of_what_is_live();
+	end();
+}
+
 /* The order was begun with the key that stays; then it is revoked, as `hwacme revoke` notes it. */
 static void a_revoked_key_is_not_certified_by_what_was_begun_before(void **state)
 {
@@ -194,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_went_live_unrecorded_is_recorded_or_replaced),
+		cmocka_unit_test(what_went_live_unrecorded_once_is_in_order_soon),
 		cmocka_unit_test(a_revoked_key_is_not_certified_by_what_was_begun_before),
 		cmocka_unit_test(a_key_that_was_to_be_kept_and_is_lost_has_a_successor),
 		cmocka_unit_test(a_key_that_is_lost_while_its_order_is_with_the_ca_has_a_successor_and_that_an_order),
