@@ -237,7 +237,7 @@ enum rc store_lock(struct store *store, struct err *err) HWA_CHECKED;
 bool store_changed_elsewhere(struct store *store);
 /* Reads all of it; RC_RESOURCE where it is damaged. */
 enum rc store_sound(struct store *store, struct err *err) HWA_CHECKED;
-/* RC_RESOURCE where the state directory, its database or the daemon's lock was removed or replaced: what is written here nobody reads. */
+/* RC_RESOURCE where the state directory, its database or a lock was removed or replaced: what is written here nobody reads, or others write too. */
 enum rc store_in_place(struct store *store, struct err *err) HWA_CHECKED;
 void store_unlock(struct store *store); /* before it is closed, so that others may work meanwhile */
 /* One renewal daemon on a state directory, for as long as the store is open; RC_RETRY as above.  Opens what store_lock() needs,

@@ -266,16 +266,27 @@ static bool is_same(const char *path, const struct stat *opened)
 	return stat(path, &now) == 0 && now.st_dev == opened->st_dev && now.st_ino == opened->st_ino;
 }
 
+/* Or it was never opened. */
+static bool is_lock_in_place(int fd, const char *path)
+{
+	struct stat opened;
+
+	return fd < 0 || (fstat(fd, &opened) == 0 && is_same(path, &opened));
+}
+
 enum rc store_in_place(struct store *store, struct err *err)
 {
+	char lock_path[sizeof(store->state_dir) + sizeof(LOCK_NAME)];
 	char daemon_path[sizeof(store->state_dir) + sizeof(DAEMON_NAME)];
 	const char *path = NULL;
-	struct stat lock;
 
+	snprintf(lock_path, sizeof(lock_path), "%s/" LOCK_NAME, store->state_dir);
 	snprintf(daemon_path, sizeof(daemon_path), "%s/" DAEMON_NAME, store->state_dir);
 	if (!is_same(store->path, &store->opened))
 		path = store->path;
-	else if (store->daemon_fd >= 0 && (fstat(store->daemon_fd, &lock) != 0 || !is_same(daemon_path, &lock)))
+	else if (!is_lock_in_place(store->lock_fd, lock_path))
+		path = lock_path;
+	else if (!is_lock_in_place(store->daemon_fd, daemon_path))
 		path = daemon_path;
 	return path ? err_set(err, RC_RESOURCE, "%s was removed or replaced by somebody else while it was in use", path) : RC_OK;
 }

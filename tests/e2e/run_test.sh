@@ -86,12 +86,16 @@ sed -i '/^half-edited/d' "$LAB/hwacme.yaml"
 hwacme renew --json | jq -e '[.certificates[] | .result] == ["not due", "not due"]' >/dev/null || fail "the engine after the one that was killed: $(tail -n 2 "$LAB/run.log")"
 ! logged half-edited || fail "an engine read a file that nobody had told it to read: $(tail -n 3 "$LAB/run.log")"
 
-# Whoever tidies up lock files lets no second daemon in: that a file of its own is gone it notices at its next look, and takes the lock again.
-before=$(engine)
-rm "$LAB/state/lock-daemon"
-kill -CHLD "$before" # its next look is now
-lab_wait 20 "another engine" another
-logged 'run: .*/lock-daemon was removed or replaced by somebody else while it was in use' || fail "$(tail -n 3 "$LAB/run.log")"
+# Whoever tidies up lock files lets no second daemon in, nor a command beside it: that a file of its own is gone it notices at its next look,
+# and makes it again.
+for lock in lock lock-daemon; do
+	before=$(engine)
+	rm "$LAB/state/$lock"
+	kill -CHLD "$before" # its next look is now
+	lab_wait 20 "another engine" another
+	logged "run: .*/$lock was removed or replaced by somebody else while it was in use" || fail "$(tail -n 3 "$LAB/run.log")"
+	lab_wait 20 "$lock" test -e "$LAB/state/$lock"
+done
 lab_wait 20 "its lock" test -s "$LAB/state/lock-daemon"
 got=0
 hwacme run || got=$?

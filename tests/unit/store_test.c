@@ -402,14 +402,18 @@ static void a_database_or_lock_that_was_removed_is_noticed(void **state)
 	char path[sizeof(store->path)];
 
 	(void)state;
-	assert_int_equal(store_lock_daemon(store, &err), RC_OK);
-	assert_int_equal(store_in_place(store, &err), RC_OK);
-	snprintf(path, sizeof(path), "%s/lock-daemon", store->state_dir);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(store_in_place(store, &err), RC_RESOURCE);
-	assert_non_null(strstr(err.text, "lock-daemon was removed or replaced"));
-	store_close(store);
-	store = open_it();
+	static const char *const locks[] = { "lock-daemon", "lock" };
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(store_lock_daemon(store, &err), RC_OK);
+		assert_int_equal(store_in_place(store, &err), RC_OK);
+		snprintf(path, sizeof(path), "%s/%s", store->state_dir, locks[i]);
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(store_in_place(store, &err), RC_RESOURCE);
+		snprintf(path, sizeof(path), "/%s was removed or replaced", locks[i]);
+		assert_non_null(strstr(err.text, path));
+		store_close(store);
+		store = open_it();
+	}
 	assert_int_equal(store_lock_daemon(store, &err), RC_OK);
 	assert_int_equal(store_in_place(store, &err), RC_OK);
 	snprintf(path, sizeof(path), "%s.aside", store->path);

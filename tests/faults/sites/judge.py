@@ -125,6 +125,14 @@ class Judge:
             if "token-objects" in file.read():
                 self.found_by_label(mine["label"], f"{certificate}-tls", leaf)
         self.leftovers(keys)
+        self.untroubled(certificate)
+
+    def untroubled(self, certificate):
+        """A failure that is over is not told of."""
+        status, said = self.bench.hwacme("status", "--json")
+        (told,) = [one for one in json.loads(said)["certificates"] if one["name"] == certificate]
+        if told["attempts"] or told["last_error"]:
+            raise Failure(f"status: exit {status}, and after {told['attempts']} attempts it still says: {told['last_error']}")
 
     def found_by_label(self, shown, label, leaf):
         """The certificates in the token are the live one, under the label that its key has, and the chain of the key; no more."""
