@@ -1,5 +1,6 @@
 """judge.py -- what has to be true of a state directory whatever happened: the live pair at once, all of it after the next run."""
 import datetime
+import filecmp
 import glob
 import hashlib
 import json
@@ -128,7 +129,10 @@ class Judge:
         self.untroubled(certificate)
 
     def untroubled(self, certificate):
-        """A failure that is over is not told of."""
+        """A failure that is over is not told of.  One that was forced, and failed before it had begun, is not over."""
+        before = f"{self.bench.lab}/kept-state/live/{certificate}/cert.pem"
+        if os.path.exists(before) and filecmp.cmp(before, f"{self.bench.state}/live/{certificate}/cert.pem", shallow=False):
+            return
         status, said = self.bench.hwacme("status", "--json")
         (told,) = [one for one in json.loads(said)["certificates"] if one["name"] == certificate]
         if told["attempts"] or told["last_error"]:
