@@ -1,8 +1,37 @@
 /* desk.c -- opens configuration, processes, store, keyring and sessions, and shuts the sandbox behind them. */
 #include "desk.h"
 
+#include "clock.h"
 #include "log.h"
 #include "sandbox.h"
+
+#define LOCK_PATIENCE INT64_C(30000) /* milliseconds */
+#define LOCK_PAUSE    200            /* between two tries */
+#define LOCK_TOLD     1000           /* then it is told for whom is waited */
+
+enum rc desk_lock(struct store *store, int64_t patience_ms, struct err *err)
+{
+	int64_t began = clock_monotonic_ms(), waited = 0;
+	bool is_told = false;
+	struct err why = { 0 };
+	enum rc rc;
+
+	while ((rc = store_lock(store, &why)) == RC_RETRY && waited < patience_ms && clock_wait_until(INT64_MAX, LOCK_PAUSE)) {
+		waited = clock_monotonic_ms() - began;
+		if (!is_told && waited >= LOCK_TOLD) {
+			log_event(LOG_INFO, "waiting: %s", why.text);
+			is_told = true;
+		}
+	}
+	if (rc == RC_RETRY)
+		return err_set(err, rc,
+			       "%s, and was waited for for %lld s; `hwacme status` shows what is under way: try again later, or "
+			       "end that process meanwhile, which loses nothing of it",
+			       why.text, (long long)(waited / 1000));
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
 
 /* The only daemon here, and what others reach it by.  That there is no page is no reason not to renew. */
 static enum rc open_for_daemon(struct desk *desk, struct err *err)
@@ -32,7 +61,7 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 	if (rc == RC_OK)
 		rc = store_open(desk.config->state, &desk.store, &err);
 	if (rc == RC_OK)
-		rc = use == DESK_DAEMON ? open_for_daemon(&desk, &err) : store_lock(desk.store, &err);
+		rc = use == DESK_DAEMON ? open_for_daemon(&desk, &err) : desk_lock(desk.store, LOCK_PATIENCE, &err);
 	if (rc == RC_OK)
 		rc = keyring_new(desk.config, processes_keyd(desk.processes), &desk.keyring, &err);
 	if (rc == RC_OK)

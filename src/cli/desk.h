@@ -24,6 +24,8 @@ enum desk_use { DESK_NAMES, DESK_WORDS, DESK_DAEMON };
 /* EXIT_DONE, or the exit status after saying why.  *ret_desk is empty, or has the configuration that was loaded already. */
 enum exit_status desk_open(const struct command_line *line, enum desk_use use, struct desk *ret_desk);
 void desk_close(struct desk *desk);
+/* The store's lock, which a daemon holds while it takes steps; who holds it is told of when it takes a second. */
+enum rc desk_lock(struct store *store, int64_t patience_ms, struct err *err) HWA_CHECKED;
 /* The exit status of a failure, and the line that tells it. */
 enum exit_status desk_failed(const char *what, bool by_token, const struct err *err);
 

@@ -227,8 +227,8 @@ static enum rc lock_take(int fd, const char *does, struct err *err)
 
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
-		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is %s; try again when it has ended",
-			       len > 0 ? (int)strcspn(pid, "\n") : 1, len > 0 ? pid : "?", does);
+		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is %s", len > 0 ? (int)strcspn(pid, "\n") : 1,
+			       len > 0 ? pid : "?", does);
 	}
 	/* The number is for the message above only; the lock is the descriptor's. */
 	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
@@ -256,7 +256,9 @@ enum rc store_lock_daemon(struct store *store, struct err *err)
 
 	if (rc == RC_OK)
 		rc = lock_open(store, LOCK_NAME, &store->lock_fd, err);
-	return rc == RC_OK ? lock_take(store->daemon_fd, "the renewal daemon of this state directory", err) : rc;
+	return rc == RC_OK ? lock_take(store->daemon_fd,
+				       "the renewal daemon of this state directory; try again when it has ended", err)
+			   : rc;
 }
 
 static bool is_same(const char *path, const struct stat *opened)

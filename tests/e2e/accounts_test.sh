@@ -25,6 +25,14 @@ hwacme account show --json | jq -e '.status == "valid" and .contact == "mailto:n
 hwacme renew >/dev/null || fail "enrolment"
 clean "enrolment"
 
+# Whose turn has not come in the state directory waits for it, and says for whom.
+exec {lock}<"$LAB/state/lock"
+flock "$lock"
+hwacme account show >/dev/null {lock}<&- &
+lab_wait 20 "a command that waits" grep -q 'info: waiting: another hwacme (process [0-9]*) is renewing in this state directory$' "$LAB/hwacme.log"
+flock --unlock "$lock"
+wait $! || fail "a command that has waited: $(tail -n 1 "$LAB/hwacme.log")"
+
 # RFC 8555, 7.3.2: new contacts are sent once; RFC 8555, 7.3.3: changed terms stop everything, with the page to read.
 change 's|mailto:noc@example.org|mailto:new@example.org|'
 hwacme renew --force >/dev/null || fail "renewal with a new contact"
