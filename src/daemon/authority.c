@@ -30,8 +30,7 @@ enum rc authorities_new(const struct config *config, struct store *store, struct
 
 		pthread_mutex_init(&authorities->slots[i].lock, NULL);
 		pthread_mutex_init(&keeper->lock, NULL);
-		keeper->store = store;
-		keeper->authority = &config->authorities[i];
+		keeper->directory = (struct directory_cache){ store, &config->authorities[i] };
 		if (roots && rc == RC_OK)
 			rc = roots_new(roots, &authorities->roots[i], err);
 	}
@@ -271,7 +270,8 @@ static enum rc session_open(struct authorities *authorities, const struct config
 	if (rc != RC_OK)
 		return rc;
 	client_set_algorithm(session->client, session_algorithm(authority, session->key));
-	directory_keeper_serve(session_keeper(authorities, authority), session->client);
+	session->directory = (struct directory_cache){ authorities->store, authority };
+	directory_cache_serve(&session->directory, session->client);
 	return session_sign_in(authorities, authority, session, now, &account, err);
 }
 

@@ -7,13 +7,13 @@
 
 #define DIRECTORY_KEPT INT64_C(86400) /* seconds; terms of service and new resources are noticed this late */
 
-static enum rc keeper_load(void *ctx, const char *url, struct buf *ret_json, struct err *err)
+static enum rc cache_load(void *ctx, const char *url, struct buf *ret_json, struct err *err)
 {
-	const struct directory_keeper *keeper = ctx;
+	const struct directory_cache *cache = ctx;
 	AUTO(buf) struct buf json = BUF_MAX(CLIENT_DIRECTORY_MAX);
 	struct store_directory kept = { .json = json };
 	int64_t now = clock_now();
-	enum rc rc = store_directory_load(keeper->store, keeper->authority->name, &kept, err);
+	enum rc rc = store_directory_load(cache->store, cache->authority->name, &kept, err);
 
 	json = kept.json;
 	if (rc != RC_OK)
@@ -23,9 +23,9 @@ static enum rc keeper_load(void *ctx, const char *url, struct buf *ret_json, str
 	return buf_append(ret_json, buf_span(&json), err);
 }
 
-static void keeper_save(void *ctx, const char *url, struct span json)
+static void cache_save(void *ctx, const char *url, struct span json)
 {
-	const struct directory_keeper *keeper = ctx;
+	const struct directory_cache *cache = ctx;
 	AUTO(buf) struct buf copy = BUF_MAX(CLIENT_DIRECTORY_MAX);
 	struct store_directory kept = { .fetched_at = clock_now() };
 
@@ -34,12 +34,12 @@ static void keeper_save(void *ctx, const char *url, struct span json)
 	snprintf(kept.url, sizeof(kept.url), "%s", url);
 	kept.json = copy;
 	/* Without it the directory is fetched again: nothing is lost. */
-	(void)!store_directory_save(keeper->store, keeper->authority->name, &kept, NULL);
+	(void)!store_directory_save(cache->store, cache->authority->name, &kept, NULL);
 }
 
-void directory_keeper_serve(struct directory_keeper *keeper, struct client *client)
+void directory_cache_serve(struct directory_cache *cache, struct client *client)
 {
-	client_set_cache(client, &(struct client_cache){ .ctx = keeper, .load = keeper_load, .save = keeper_save });
+	client_set_cache(client, &(struct client_cache){ .ctx = cache, .load = cache_load, .save = cache_save });
 }
 
 void directory_keeper_close(struct directory_keeper *keeper)
@@ -52,15 +52,15 @@ void directory_keeper_close(struct directory_keeper *keeper)
 
 static enum rc reader_open(struct authorities *authorities, struct directory_keeper *keeper, struct err *err)
 {
-	enum rc rc = session_connect(authorities, keeper->authority, &keeper->http, err);
+	enum rc rc = session_connect(authorities, keeper->directory.authority, &keeper->http, err);
 
 	if (rc == RC_OK)
-		rc = client_new(keeper->http, NULL, keeper->authority->directory, &keeper->reader, err);
+		rc = client_new(keeper->http, NULL, keeper->directory.authority->directory, &keeper->reader, err);
 	if (rc != RC_OK) {
 		directory_keeper_close(keeper);
-		return err_wrap(err, rc, "authority \"%s\"", keeper->authority->name);
+		return err_wrap(err, rc, "authority \"%s\"", keeper->directory.authority->name);
 	}
-	directory_keeper_serve(keeper, keeper->reader);
+	directory_cache_serve(&keeper->directory, keeper->reader);
 	return RC_OK;
 }
 

@@ -9,9 +9,16 @@
 #include "connection.h"
 #include "roots.h"
 
-/* A session lives for as long as somebody works with it; another may have taken its place meanwhile. */
+/* Where the directory of one authority is kept. */
+struct directory_cache {
+	struct store *store;
+	const struct config_authority *authority;
+};
+
+/* A session lives for as long as somebody works with it; another may have taken its place meanwhile, and `authorities` be gone. */
 struct session {
 	atomic_uint users;
+	struct directory_cache directory;
 	struct token_key *key;
 	struct http *http;
 	struct client *client;
@@ -23,11 +30,10 @@ struct session_slot {
 	struct session *session; /* NULL: not opened */
 };
 
-/* Where the directory of one authority is kept, and who reads without an account. */
+/* Who reads from one authority without an account. */
 struct directory_keeper {
+	struct directory_cache directory;
 	pthread_mutex_t lock; /* of what follows while it is opened */
-	struct store *store;
-	const struct config_authority *authority;
 	struct http *http;
 	struct client *reader; /* NULL: not opened */
 };
@@ -47,8 +53,8 @@ void session_close(struct session_slot *slot);
 enum rc session_connect(struct authorities *authorities, const struct config_authority *authority, struct http **ret_http,
 			struct err *err) HWA_CHECKED;
 struct directory_keeper *session_keeper(struct authorities *authorities, const struct config_authority *authority);
-/* The client's directory comes from the store while it is good, and goes there when it was fetched. */
-void directory_keeper_serve(struct directory_keeper *keeper, struct client *client);
+/* The client's directory comes from the store while it is good, and goes there when it was fetched; borrows the cache. */
+void directory_cache_serve(struct directory_cache *cache, struct client *client);
 void directory_keeper_close(struct directory_keeper *keeper);
 /* The configured authority and its slot; RC_INPUT when there is none of that name. */
 enum rc session_get(struct authorities *authorities, const char *name, const struct config_authority **ret_authority,
