@@ -24,6 +24,8 @@ struct entry {
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 	int64_t patience_ms;     /* monotonic: who asked for it waits no longer */
 	int64_t drift;           /* loop->drift when the worker that has it took it */
+	bool is_resting;         /* under way, and not to be touched for a while ... */
+	unsigned changes;        /* ... that had seen these */
 };
 
 /*
@@ -36,12 +38,16 @@ struct loop {
 	unsigned count;
 	pthread_mutex_t lock;
 	struct rota *rota;
-	unsigned in_flight;    /* entries with a renewal */
+	unsigned in_flight;    /* entries with a renewal ... */
+	unsigned resting;      /* ... and of these, those that rest */
 	bool is_retire_wanted; /* a renewal ended while superseded keys were looked at */
 	unsigned active;       /* workers that need the state directory's lock */
 	bool is_locked;
-	int64_t blocked_until; /* monotonic: another command works in the state directory */
-	int64_t drift;         /* unix time less monotonic time, as last seen */
+	unsigned changes;         /* that other commands made, as often as they were noticed ... */
+	unsigned changes_planned; /* ... by which all are planned ... */
+	unsigned changes_seen;    /* ... and by the sessions and what is under way, as of when the lock was taken */
+	int64_t blocked_until;    /* monotonic: another command works in the state directory */
+	int64_t drift;            /* unix time less monotonic time, as last seen */
 	struct workers workers;
 	uint32_t instance; /* of the state directory */
 	struct loop_ear ear;
@@ -91,20 +97,40 @@ enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *
 	return RC_OK;
 }
 
-/* Fresh sessions each time: meanwhile another command may have changed an account. */
-static enum rc work_begin(struct loop *loop, struct err *err)
+/* With the lock.  The store tells of what another command did once. */
+static unsigned changes_count(struct loop *loop)
+{
+	if (store_changed_elsewhere(loop->desk->store))
+		loop->changes++;
+	return loop->changes;
+}
+
+/* With the lock.  Meanwhile another command may have changed an account: then sessions are fresh, too. */
+static enum rc sessions_open(struct loop *loop, struct err *err)
 {
 	struct renewal_desk *desk = loop->desk;
+	unsigned changes = changes_count(loop);
+
+	if (desk->authorities && changes == loop->changes_seen)
+		return RC_OK;
+	authorities_free(desk->authorities);
+	desk->authorities = NULL;
+	loop->changes_seen = changes;
+	return authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
+}
+
+static enum rc work_begin(struct loop *loop, struct err *err)
+{
 	enum rc rc = RC_OK;
 
 	pthread_mutex_lock(&loop->lock);
 	if (!loop->is_locked) {
-		rc = store_lock(desk->store, err);
+		rc = store_lock(loop->desk->store, err);
 		if (rc == RC_OK)
-			rc = authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
+			rc = sessions_open(loop, err);
 		loop->is_locked = rc == RC_OK;
 		if (rc != RC_OK)
-			store_unlock(desk->store);
+			store_unlock(loop->desk->store);
 	}
 	if (rc == RC_OK)
 		loop->active++;
@@ -114,13 +140,16 @@ static enum rc work_begin(struct loop *loop, struct err *err)
 	return rc;
 }
 
+/* What rests is in the store, and others may work there until it goes on; those that rest share the sessions. */
 static void work_end(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->active--;
-	if (loop->active == 0 && loop->in_flight == 0 && loop->is_locked) {
-		authorities_free(loop->desk->authorities);
-		loop->desk->authorities = NULL;
+	if (loop->active == 0 && loop->in_flight == loop->resting && loop->is_locked) {
+		if (loop->in_flight == 0) {
+			authorities_free(loop->desk->authorities);
+			loop->desk->authorities = NULL;
+		}
 		store_unlock(loop->desk->store);
 		loop->is_locked = false;
 	}
@@ -133,11 +162,9 @@ void loop_free(struct loop *loop)
 		return;
 	for (unsigned i = 0; i < loop->count; i++)
 		renewal_free(loop->entries[i].renewal);
-	if (loop->is_locked) {
-		authorities_free(loop->desk->authorities);
-		loop->desk->authorities = NULL;
-		store_unlock(loop->desk->store);
-	}
+	authorities_free(loop->desk->authorities);
+	loop->desk->authorities = NULL;
+	store_unlock(loop->desk->store);
 	rota_free(loop->rota);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop->entries);
@@ -150,15 +177,29 @@ static int64_t begins_at(const struct loop *loop)
 	return loop->in_flight < LOOP_IN_FLIGHT_MAX ? loop->blocked_until : INT64_MAX;
 }
 
+/* With the lock: the same of those that rest.  Where another command works, they go on after it. */
+static int64_t goes_on_at(const struct loop *loop)
+{
+	return loop->is_locked ? INT64_MIN : loop->blocked_until;
+}
+
+/* With the lock. */
+static int64_t next_turn(const struct loop *loop)
+{
+	int64_t next = rota_next(loop->rota, begins_at(loop)), least = goes_on_at(loop);
+
+	return next > least ? next : least;
+}
+
 static bool take(struct loop *loop, unsigned *ret_item)
 {
 	int64_t now = clock_monotonic_ms();
 
 	pthread_mutex_lock(&loop->lock);
-	bool found = rota_take(loop->rota, now, begins_at(loop), ret_item);
+	bool found = goes_on_at(loop) <= now && rota_take(loop->rota, now, begins_at(loop), ret_item);
 	if (found && *ret_item < loop->count)
 		loop->entries[*ret_item].drift = loop->drift;
-	int64_t next = rota_next(loop->rota, begins_at(loop));
+	int64_t next = next_turn(loop);
 	pthread_mutex_unlock(&loop->lock);
 	/* The gate that it came through may let another one go. */
 	if (found && next <= now)
@@ -197,7 +238,7 @@ int64_t loop_idle_ms(struct loop *loop)
 	int64_t now = clock_monotonic_ms(), most = now + LOOP_WAKE_MAX * INT64_C(1000);
 
 	pthread_mutex_lock(&loop->lock);
-	int64_t next = rota_next(loop->rota, begins_at(loop)), until = next < most ? next : most;
+	int64_t next = next_turn(loop), until = next < most ? next : most;
 	pthread_mutex_unlock(&loop->lock);
 	return until > now ? until - now : 0;
 }
@@ -209,7 +250,11 @@ void loop_look_around(struct loop *loop)
 	int64_t drift = drift_now(), jump = drift - loop->drift;
 	bool is_set = jump > CLOCK_DRIFT_MS || jump < -CLOCK_DRIFT_MS;
 
-	if (!store_changed_elsewhere(loop->desk->store) && !is_set)
+	pthread_mutex_lock(&loop->lock);
+	bool is_changed = changes_count(loop) != loop->changes_planned;
+	loop->changes_planned = loop->changes;
+	pthread_mutex_unlock(&loop->lock);
+	if (!is_changed && !is_set)
 		return;
 	if (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS)
 		log_event(LOG_WARN, "the clock was set %s by %lld s, or the machine slept; everything is planned anew",
@@ -291,6 +336,31 @@ static void put_down(struct loop *loop, struct entry *entry)
 	pthread_mutex_unlock(&loop->lock);
 }
 
+/* Its answers stay out.  Until it goes on others may work in the state directory, unless one that does not rest is under way, too. */
+static void rest(struct loop *loop, struct entry *entry)
+{
+	pthread_mutex_lock(&loop->lock);
+	entry->is_resting = true;
+	entry->changes = loop->changes_seen;
+	loop->resting++;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* It rests no more.  What another command did meanwhile, to the account that its answers are of or to its record, it does not know: then it
+ * begins anew, from its record. */
+static void take_up(struct loop *loop, struct entry *entry)
+{
+	pthread_mutex_lock(&loop->lock);
+	bool is_overtaken = entry->is_resting && entry->changes != loop->changes_seen;
+	loop->resting -= entry->is_resting;
+	entry->is_resting = false;
+	pthread_mutex_unlock(&loop->lock);
+	if (!is_overtaken)
+		return;
+	log_certificate(LOG_INFO, entry->certificate->name, "another command worked here meanwhile; it goes on from its record");
+	put_down(loop, entry);
+}
+
 /* When it goes on. */
 static int64_t wait_on(struct loop *loop, struct entry *entry, const struct renewal_wait *wait)
 {
@@ -307,6 +377,8 @@ static int64_t wait_on(struct loop *loop, struct entry *entry, const struct rene
 		tell_of_wait(loop, entry, wait);
 	if (wait->is_for_ca && (is_told || !is_asked) && at >= now + LOOP_REST * INT64_C(1000))
 		put_down(loop, entry);
+	else if (at >= now + LOOP_NAP * INT64_C(1000))
+		rest(loop, entry);
 	return at;
 }
 
@@ -387,9 +459,12 @@ static int64_t perform(struct loop *loop, struct entry *entry)
 			return monotonic_of(at);
 	}
 	if (work_begin(loop, &err) != RC_OK) {
-		log_certificate_failure(entry->certificate->name, &err);
+		/* One that is under way has waited already, and waits a little longer. */
+		if (!entry->renewal)
+			log_certificate_failure(entry->certificate->name, &err);
 		return clock_monotonic_ms();
 	}
+	take_up(loop, entry);
 	int64_t at = entry->renewal ? carry_on(loop, entry) : begin(loop, entry);
 	work_end(loop);
 	return at;

@@ -2,8 +2,8 @@
  * loop.h -- the renewal daemon's engine: begins what is due, carries on what waits, sleeps until the next time.
  *
  * Every renewal is carried on step by step by whichever of a few workers is free, so many can wait for their CA at once
- * without a thread each, and one that hangs holds up no other.  The state directory is locked only while something is
- * under way: other commands work beside an idle daemon, and beside one whose orders are with the CA and wait for nothing else.
+ * without a thread each, and one that hangs holds up no other.  The state directory is locked only while a step is taken or follows
+ * at once: other commands work beside an idle daemon, and beside one whose renewals all wait, for a CA, a DNS, a service.
  */
 #ifndef HWA_LOOP_H
 #define HWA_LOOP_H
@@ -14,6 +14,7 @@
 #define LOOP_IN_FLIGHT_MAX 8192 /* renewals under way at once, 2 KiB each while they wait; others that are due wait their turn */
 #define LOOP_WAKE_MAX      60   /* seconds asleep at the most: a clock that was set is noticed by then */
 #define LOOP_REST          60   /* seconds between two renewals of one certificate, whatever the plan says */
+#define LOOP_NAP           2    /* seconds; what waits for so long, or for longer, needs no lock meanwhile */
 #define LOOP_BUSY_WAIT     5    /* seconds until the state directory is tried again while another command works in it */
 #define LOOP_RETIRE        3600 /* seconds between two looks for superseded keys, when nothing else happens */
 

@@ -223,17 +223,17 @@ static enum rc lock_open(const struct store *store, const char *name, int *ret_f
 
 static enum rc lock_take(int fd, const char *does, struct err *err)
 {
-	char pid[32] = "";
+	char pid[32] = "", ours[32];
+	int flocked = flock(fd, LOCK_EX | LOCK_NB);
+	ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
 
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
+	if (flocked != 0)
 		return err_set(err, RC_RETRY, "another hwacme (process %.*s) is %s", len > 0 ? (int)strcspn(pid, "\n") : 1,
 			       len > 0 ? pid : "?", does);
-	}
-	/* The number is for the message above only; the lock is the descriptor's. */
-	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)len, 0) != len)
-		return RC_OK;
+	/* The number is for the message above only; the lock is the descriptor's.  A daemon takes it often, and writes once. */
+	int ours_len = snprintf(ours, sizeof(ours), "%ld\n", (long)getpid());
+	if (len != ours_len || memcmp(pid, ours, (size_t)len) != 0)
+		(void)!(ftruncate(fd, 0) == 0 && pwrite(fd, ours, (size_t)ours_len, 0) == ours_len);
 	return RC_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "machine.h"
@@ -79,15 +80,61 @@ static void is_issued_with_one_order(void)
 	machine_check_keys(&machine);
 }
 
+/* The state directory is not locked. */
+static struct store *other_begins(void)
+{
+	struct store *other = NULL;
+
+	assert_int_equal(store_open(machine.config->state, &other, NULL), RC_OK);
+	assert_int_equal(store_lock(other, NULL), RC_OK);
+	return other;
+}
+
 static void a_record_that_is_seen_after_twenty_minutes_is_waited_for(void **state)
 {
 	(void)state;
 	machine.records_seen_at_ms = (VIRTUAL_START + 20 * MINUTE) * 1000;
+	machine_run(&machine, VIRTUAL_START + 10 * MINUTE);
+	store_close(other_begins());
 	machine_run(&machine, VIRTUAL_START + 19 * MINUTE);
 	assert_int_equal(told("answers to the challenges placed"), 1);
 	assert_int_equal(told("challenges answered"), 0);
 	machine_run(&machine, VIRTUAL_START + 25 * MINUTE);
 	assert_int_equal(told("challenges answered"), 1);
+	is_issued_with_one_order();
+}
+
+/* It works for longer than the daemon waits: that goes on when it may. */
+static void who_only_reads_meanwhile_changes_nothing(void **state)
+{
+	(void)state;
+	machine.records_seen_at_ms = (VIRTUAL_START + 20 * MINUTE) * 1000;
+	machine_run(&machine, VIRTUAL_START + 10 * MINUTE);
+	struct store *other = other_begins();
+	unsigned turns = machine.turns;
+	machine_run(&machine, VIRTUAL_START + 40 * MINUTE);
+	/* It was tried again every five seconds. */
+	assert_in_range(machine.turns - turns, 1, 30 * MINUTE / LOOP_BUSY_WAIT + 10);
+	assert_int_equal(ca->issued, 0);
+	store_close(other);
+	machine_run(&machine, VIRTUAL_START + 45 * MINUTE);
+	assert_int_equal(told("answers to the challenges placed"), 1);
+	is_issued_with_one_order();
+}
+
+/* Its answers may be of an account key that is no more; its key may be revoked. */
+static void what_another_changes_meanwhile_is_read_before_it_goes_on(void **state)
+{
+	(void)state;
+	machine.records_seen_at_ms = (VIRTUAL_START + 20 * MINUTE) * 1000;
+	machine_run(&machine, VIRTUAL_START + 10 * MINUTE);
+	struct store *other = other_begins();
+	struct store_certificate changed = record();
+	changed.authorized_until = 1;
+	assert_int_equal(store_certificate_save(other, &changed, clock_now(), clock_now(), "changed", NULL), RC_OK);
+	store_close(other);
+	machine_run(&machine, VIRTUAL_START + 25 * MINUTE);
+	assert_int_equal(told("answers to the challenges placed"), 2);
 	is_issued_with_one_order();
 }
 
@@ -125,7 +172,6 @@ static void an_order_that_expires_before_its_answer_is_seen_was_not_authorised(v
 /* Meanwhile the state directory is not locked, and who asks is told so. */
 static void others_work_and_who_asks_is_told(void)
 {
-	AUTO(store) struct store *other = NULL;
 	unsigned failures = machine.views[0].failures;
 	int64_t now = virtual_clock_true();
 	const struct store_certificate before = record();
@@ -134,9 +180,7 @@ static void others_work_and_who_asks_is_told(void)
 	assert_int_equal(plan.what, PLAN_WAIT);
 	assert_int_equal(plan.when, before.order.not_before);
 	assert_string_equal(plan.why, "its order is with the CA, which is asked again then");
-	assert_int_equal(store_open(machine.config->state, &other, NULL), RC_OK);
-	assert_int_equal(store_lock(other, NULL), RC_OK);
-	store_unlock(other);
+	store_close(other_begins());
 	loop_ask(machine.loop, &machine.config->certificates[0], RENEWAL_ASKED);
 	machine_run(&machine, now + RENEWAL_PATIENCE + MINUTE);
 	assert_int_equal(machine.views[0].failures, failures + 1);
@@ -284,6 +328,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_A_WORLD(a_record_that_is_seen_after_twenty_minutes_is_waited_for),
+		IN_A_WORLD(who_only_reads_meanwhile_changes_nothing),
+		IN_A_WORLD(what_another_changes_meanwhile_is_read_before_it_goes_on),
 		IN_A_WORLD(a_record_that_is_not_seen_for_half_an_hour_is_a_failure_and_the_order_is_kept),
 		IN_A_WORLD(an_order_that_expires_before_its_answer_is_seen_was_not_authorised),
 		IN_A_WORLD(an_order_that_is_approved_after_two_days_is_asked_about_ever_less_often),
