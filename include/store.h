@@ -239,7 +239,10 @@ bool store_changed_elsewhere(struct store *store);
 enum rc store_sound(struct store *store, struct err *err) HWA_CHECKED;
 /* RC_RESOURCE where the state directory, its database or a lock was removed or replaced: what is written here nobody reads, or others write too. */
 enum rc store_in_place(struct store *store, struct err *err) HWA_CHECKED;
-void store_unlock(struct store *store); /* before it is closed, so that others may work meanwhile */
+/* Tells who has the lock that others wait for their turn, until store_lock() gives it to us, or the store is closed; and whether one does. */
+void store_lock_want(struct store *store);
+bool store_lock_is_wanted(struct store *store); /* of a store that store_lock_daemon() was called for */
+void store_unlock(struct store *store);         /* before it is closed, so that others may work meanwhile */
 /* One renewal daemon on a state directory, for as long as the store is open; RC_RETRY as above.  Opens what store_lock() needs,
  * which a sandbox may not allow later. */
 enum rc store_lock_daemon(struct store *store, struct err *err) HWA_CHECKED;

@@ -17,6 +17,7 @@ enum rc desk_lock(struct store *store, int64_t patience_ms, struct err *err)
 	enum rc rc;
 
 	while ((rc = store_lock(store, &why)) == RC_RETRY && waited < patience_ms && clock_wait_until(INT64_MAX, LOCK_PAUSE)) {
+		store_lock_want(store);
 		waited = clock_monotonic_ms() - began;
 		if (!is_told && waited >= LOCK_TOLD) {
 			log_event(LOG_INFO, "waiting: %s", why.text);

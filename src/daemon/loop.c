@@ -46,6 +46,7 @@ struct loop {
 	unsigned changes;         /* that other commands made, as often as they were noticed ... */
 	unsigned changes_planned; /* ... by which all are planned ... */
 	unsigned changes_seen;    /* ... and by the sessions and what is under way, as of when the lock was taken */
+	int64_t wanted_since;     /* monotonic: another command waits for its turn in the state directory; 0: none does */
 	int64_t blocked_until;    /* monotonic: another command works in the state directory */
 	int64_t drift;            /* unix time less monotonic time, as last seen */
 	struct workers workers;
@@ -444,6 +445,26 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 	return carry_on(loop, entry);
 }
 
+/* Another command waits: what is under way goes on to its next rest, and then it is that one's turn.  But not for ever. */
+static bool gives_way(struct loop *loop, const struct entry *entry, bool is_asked)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (entry->renewal && (!entry->is_resting || is_asked))
+		return false;
+	pthread_mutex_lock(&loop->lock);
+	bool is_wanted = store_lock_is_wanted(loop->desk->store);
+	if (!is_wanted)
+		loop->wanted_since = 0;
+	else if (!loop->wanted_since)
+		loop->wanted_since = now;
+	bool gives = is_wanted && now - loop->wanted_since < LOOP_GIVES_WAY * INT64_C(1000);
+	if (gives)
+		loop->blocked_until = now + LOOP_WAY_LOOK * INT64_C(1000);
+	pthread_mutex_unlock(&loop->lock);
+	return gives;
+}
+
 /* When it is to be looked at again.  What the plan of an idle one says now may differ from what it said then. */
 static int64_t perform(struct loop *loop, struct entry *entry)
 {
@@ -458,6 +479,8 @@ static int64_t perform(struct loop *loop, struct entry *entry)
 		if (at > now)
 			return monotonic_of(at);
 	}
+	if (gives_way(loop, entry, is_asked))
+		return clock_monotonic_ms() + LOOP_WAY_LOOK * INT64_C(1000);
 	if (work_begin(loop, &err) != RC_OK) {
 		/* One that is under way has waited already, and waits a little longer. */
 		if (!entry->renewal)

@@ -3,7 +3,8 @@
  *
  * Every renewal is carried on step by step by whichever of a few workers is free, so many can wait for their CA at once
  * without a thread each, and one that hangs holds up no other.  The state directory is locked only while a step is taken or follows
- * at once: other commands work beside an idle daemon, and beside one whose renewals all wait, for a CA, a DNS, a service.
+ * at once: other commands work beside an idle daemon, and beside one whose renewals all wait, for a CA, a DNS, a service.  While one
+ * waits for that, nothing more is begun.
  */
 #ifndef HWA_LOOP_H
 #define HWA_LOOP_H
@@ -16,6 +17,8 @@
 #define LOOP_REST          60   /* seconds between two renewals of one certificate, whatever the plan says */
 #define LOOP_NAP           2    /* seconds; what waits for so long, or for longer, needs no lock meanwhile */
 #define LOOP_BUSY_WAIT     5    /* seconds until the state directory is tried again while another command works in it */
+#define LOOP_GIVES_WAY     30   /* seconds for which nothing more is begun while another command waits for its turn there ... */
+#define LOOP_WAY_LOOK      1    /* ... which is looked at anew so often */
 #define LOOP_RETIRE        3600 /* seconds between two looks for superseded keys, when nothing else happens */
 
 struct loop;

@@ -36,7 +36,9 @@ struct store {
 	char state_dir[4096];
 	struct stat opened;     /* the database's file */
 	int lock_fd, daemon_fd; /* -1: not opened */
-	int64_t version;        /* of what others wrote, as last seen */
+	int wanted_fd;          /* so; shared by those who wait for the lock */
+	bool is_wanting;
+	int64_t version; /* of what others wrote, as last seen */
 };
 
 /* The store is the caller's alone until the end of the block; the same thread may take it again. */

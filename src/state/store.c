@@ -16,6 +16,7 @@
 #define JOURNAL_NAME  DATABASE_NAME "-journal"
 #define LOCK_NAME     "lock"
 #define DAEMON_NAME   "lock-daemon"
+#define WANTED_NAME   "lock-wanted"
 
 #define X(name, text) text,
 static const char *const STATE_NAMES[] = { CERTIFICATE_STATES(X) };
@@ -40,7 +41,7 @@ static enum rc store_new(const char *state_dir, struct store **ret_store, struct
 	pthread_mutexattr_destroy(&again);
 	pthread_mutex_init(&store->durable.lock, NULL);
 	pthread_cond_init(&store->durable.told, NULL);
-	store->lock_fd = store->daemon_fd = store->durable.log_fd = -1;
+	store->lock_fd = store->daemon_fd = store->wanted_fd = store->durable.log_fd = -1;
 	int len = snprintf(store->path, sizeof(store->path), "%s/" DATABASE_NAME, state_dir);
 	snprintf(store->state_dir, sizeof(store->state_dir), "%s", state_dir);
 	if (len < 0 || (size_t)len >= sizeof(store->path)) {
@@ -208,6 +209,8 @@ void store_close(struct store *store)
 		close(store->lock_fd);
 	if (store->daemon_fd >= 0)
 		close(store->daemon_fd);
+	if (store->wanted_fd >= 0)
+		close(store->wanted_fd);
 	if (store->durable.log_fd >= 0)
 		close(store->durable.log_fd);
 	pthread_mutex_destroy(&store->lock);
@@ -241,7 +244,28 @@ enum rc store_lock(struct store *store, struct err *err)
 {
 	enum rc rc = lock_open(store, LOCK_NAME, &store->lock_fd, err);
 
-	return rc == RC_OK ? lock_take(store->lock_fd, "renewing in this state directory", err) : rc;
+	if (rc == RC_OK)
+		rc = lock_take(store->lock_fd, "renewing in this state directory", err);
+	if (rc == RC_OK && store->is_wanting)
+		store->is_wanting = flock(store->wanted_fd, LOCK_UN) != 0;
+	return rc;
+}
+
+void store_lock_want(struct store *store)
+{
+	/* Without it, nobody gives way: that is all. */
+	if (!store->is_wanting && lock_open(store, WANTED_NAME, &store->wanted_fd, NULL) == RC_OK)
+		store->is_wanting = flock(store->wanted_fd, LOCK_SH | LOCK_NB) == 0;
+}
+
+bool store_lock_is_wanted(struct store *store)
+{
+	if (store->wanted_fd < 0)
+		return false;
+	if (flock(store->wanted_fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK;
+	flock(store->wanted_fd, LOCK_UN);
+	return false;
 }
 
 void store_unlock(struct store *store)
@@ -256,6 +280,8 @@ enum rc store_lock_daemon(struct store *store, struct err *err)
 
 	if (rc == RC_OK)
 		rc = lock_open(store, LOCK_NAME, &store->lock_fd, err);
+	if (rc == RC_OK)
+		rc = lock_open(store, WANTED_NAME, &store->wanted_fd, err);
 	return rc == RC_OK ? lock_take(store->daemon_fd,
 				       "the renewal daemon of this state directory; try again when it has ended", err)
 			   : rc;

@@ -132,6 +132,7 @@ static void no_lock_is_taken_on_it(void **state)
 	expect_refused(lock_store, "lock");
 	assert_int_equal(lock_for_the_daemon(NULL), RC_OK);
 	expect_refused(lock_for_the_daemon, "lock-daemon");
+	expect_refused(lock_for_the_daemon, "lock-wanted");
 }
 
 int main(void)

@@ -377,6 +377,28 @@ static void a_lock_is_given_back_and_the_daemons_is_another(void **state)
 	store_close(daemon);
 }
 
+static void who_waits_for_the_lock_is_seen_until_it_has_it(void **state)
+{
+	struct store *daemon = open_it(), *command = open_it(), *gone = open_it();
+
+	(void)state;
+	assert_false(store_lock_is_wanted(daemon));
+	assert_int_equal(store_lock_daemon(daemon, NULL), RC_OK);
+	assert_int_equal(store_lock(daemon, NULL), RC_OK);
+	assert_false(store_lock_is_wanted(daemon));
+	store_lock_want(command);
+	store_lock_want(gone);
+	assert_true(store_lock_is_wanted(daemon));
+	store_close(gone);
+	assert_true(store_lock_is_wanted(daemon));
+	assert_int_equal(store_lock(command, NULL), RC_RETRY);
+	store_unlock(daemon);
+	assert_int_equal(store_lock(command, NULL), RC_OK);
+	assert_false(store_lock_is_wanted(daemon));
+	store_close(command);
+	store_close(daemon);
+}
+
 static void what_others_wrote_is_noticed_once_and_not_what_we_did(void **state)
 {
 	struct store *daemon = open_it(), *command = open_it();
@@ -519,6 +541,7 @@ int main(void)
 		cmocka_unit_test(a_database_of_an_earlier_version_is_brought_up_to_date),
 		cmocka_unit_test(an_open_order_of_the_version_before_goes_on),
 		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
+		cmocka_unit_test(who_waits_for_the_lock_is_seen_until_it_has_it),
 		cmocka_unit_test(what_others_wrote_is_noticed_once_and_not_what_we_did),
 		cmocka_unit_test(a_database_or_lock_that_was_removed_is_noticed),
 		cmocka_unit_test(what_a_killed_process_left_half_written_can_be_read_at_once),
