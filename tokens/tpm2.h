@@ -121,6 +121,12 @@ enum rc tpm2_parent_choose(struct tpm2_token *token, uint32_t *ret_number, struc
 /* To be closed; it is in the TPM as an object until then, when it is a primary. */
 enum rc tpm2_parent_open(struct tpm2_token *token, uint32_t number, ESYS_TR *ret_parent, struct err *err);
 void tpm2_parent_close(struct tpm2_token *token, uint32_t number, ESYS_TR *parent);
+/* After TPM2_Create: the key is wrapped by the parent that the TPM tells, whatever was at the handle when it was looked up. */
+enum rc tpm2_parent_confirm(struct tpm2_token *token, uint32_t number, ESYS_TR parent, const TPM2B_CREATION_DATA *made,
+			    struct err *err);
+/* After a failure under it, `rc`: what a TPM has against a handle, a session or a parameter is said of our keys only while
+ * the parent is still the one that is known.  The handle that was opened is good no more. */
+enum rc tpm2_parent_doubt(struct tpm2_token *token, uint32_t number, enum rc rc, struct err *err);
 /* Around a command that the parent authorises: one that has an authorisation value is not asked twice. */
 enum rc tpm2_parent_begin(struct tpm2_token *token, uint32_t number, struct err *err);
 enum rc tpm2_parent_end(struct tpm2_token *token, uint32_t number, TSS2_RC code, const char *command, struct err *err);

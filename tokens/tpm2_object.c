@@ -27,6 +27,7 @@ static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, TPM2B_PUBL
 	TPML_PCR_SELECTION pcrs = { 0 };
 	TPM2B_PRIVATE *private = NULL;
 	TPM2B_PUBLIC *public = NULL;
+	TPM2B_CREATION_DATA *made = NULL;
 	ESYS_TR session = ESYS_TR_NONE;
 	int64_t since = 0;
 	TSS2_RC code;
@@ -42,16 +43,19 @@ static enum rc create_under(struct tpm2_token *token, ESYS_TR parent, TPM2B_PUBL
 		do {
 			code = Esys_Create(token->esys, parent, session == ESYS_TR_NONE ? ESYS_TR_PASSWORD : session,
 					   ESYS_TR_NONE, ESYS_TR_NONE, sensitive, template, &outside, &pcrs, &private, &public,
-					   NULL, NULL, NULL);
+					   &made, NULL, NULL);
 		} while (tpm2_again(code, &since));
 		rc = tpm2_parent_end(token, key->parent, code, "TPM2_Create", err);
 	}
+	rc = rc == RC_OK ? tpm2_parent_confirm(token, key->parent, parent, made, err)
+			 : tpm2_parent_doubt(token, key->parent, rc, err);
 	if (rc == RC_OK) {
 		key->public = *public;
 		key->private = *private;
 	}
 	Esys_Free(public);
 	Esys_Free(private);
+	Esys_Free(made);
 	tpm2_session_close(token, &session);
 	return rc;
 }
@@ -123,11 +127,19 @@ static enum rc load_under(struct tpm2_token *token, const struct tpm2_key *key, 
 		code = Esys_Load(token->esys, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &key->file.private,
 				 &key->file.public, ret_object);
 	} while (tpm2_again(code, &since));
-	rc = tpm2_parent_end(token, key->file.parent, code, "TPM2_Load", err);
-	if (tpm2_is_format_one(code, TPM2_RC_INTEGRITY) && !token->is_newly_known)
-		return err_set_raw(err, RC_DENIED, ERR_TSS, code,
-				   "TPM2_Load: the TPM is the one known here, so the key's file was damaged, or made elsewhere");
-	return rc;
+	return tpm2_parent_end(token, key->file.parent, code, "TPM2_Load", err);
+}
+
+/* The verdict on the key, unless there is one on its parent. */
+static enum rc open_refused(struct tpm2_token *token, uint32_t parent, enum rc rc, struct err *err)
+{
+	TSS2_RC code = (TSS2_RC)err->code;
+
+	rc = tpm2_parent_doubt(token, parent, rc, err);
+	if ((TSS2_RC)err->code != code || !tpm2_is_format_one(code, TPM2_RC_INTEGRITY) || token->is_newly_known)
+		return rc;
+	return err_set_raw(err, RC_DENIED, ERR_TSS, code,
+			   "TPM2_Load: the TPM is the one known here, so the key's file was damaged, or made elsewhere");
 }
 
 /* False: there is none, or the TPM was reset since and takes it no more. */
@@ -167,6 +179,8 @@ static enum rc open_by_parent(struct tpm2_token *token, struct tpm2_key *key, st
 		rc = load_under(token, key, parent, &use->object, err);
 		use->is_named = rc == RC_OK;
 	}
+	if (rc != RC_OK)
+		rc = open_refused(token, file->parent, rc, err);
 	tpm2_parent_close(token, file->parent, &parent);
 	return rc;
 }

@@ -180,6 +180,14 @@ static enum rc persistent_open(struct tpm2_token *token, uint32_t number, ESYS_T
 	return RC_OK;
 }
 
+/* Its handle first, for the reason above; whoever has been accepted there may be another now. */
+static void persistent_forget(struct tpm2_token *token)
+{
+	(void)Esys_TR_Close(token->esys, &token->persistent.handle);
+	token->persistent.number = 0;
+	token->accepted_parent = 0;
+}
+
 enum rc tpm2_parent_open(struct tpm2_token *token, uint32_t number, ESYS_TR *ret_parent, struct err *err)
 {
 	return number == TSS2_PARENT_OWNER ? primary_open(token, ret_parent, err)
@@ -191,6 +199,49 @@ void tpm2_parent_close(struct tpm2_token *token, uint32_t number, ESYS_TR *paren
 	if (number == TSS2_PARENT_OWNER)
 		tpm2_flush(token, parent);
 	*parent = ESYS_TR_NONE;
+}
+
+/* RC_OK: it is still the one that is known.  A password authorises whatever is at a handle, so nothing else would tell. */
+static enum rc persistent_review(struct tpm2_token *token, uint32_t number, struct err *err)
+{
+	ESYS_TR handle = ESYS_TR_NONE;
+
+	/* A primary is loaded or made each time; and a connection that was lost has taken the handle with it. */
+	if (number == TSS2_PARENT_OWNER || token->persistent.number != number)
+		return RC_OK;
+	persistent_forget(token);
+	return persistent_open(token, number, &handle, err);
+}
+
+enum rc tpm2_parent_confirm(struct tpm2_token *token, uint32_t number, ESYS_TR parent, const TPM2B_CREATION_DATA *made,
+			    struct err *err)
+{
+	const TPM2B_NAME *told = &made->creationData.parentName;
+	TPM2B_NAME *name = NULL;
+	TSS2_RC code = Esys_TR_GetName(token->esys, parent, &name);
+
+	if (code != TSS2_RC_SUCCESS)
+		return tpm2_fail(token, err, code, "name of the parent key");
+	bool is_same = span_equal(span_of(name->name, name->size), span_of(told->name, told->size));
+	Esys_Free(name);
+	if (is_same)
+		return RC_OK;
+	enum rc rc = persistent_review(token, number, err);
+	/* Known again: the operator has said so meanwhile. */
+	return rc == RC_OK ? err_set_raw(err, RC_RETRY, ERR_TSS, 0, "the parent key 0x%08x was another until now", number) : rc;
+}
+
+enum rc tpm2_parent_doubt(struct tpm2_token *token, uint32_t number, enum rc rc, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (err->origin != ERR_TSS || err->code > 0xfff || !(err->code & TPM2_RC_FMT1))
+		return rc;
+	enum rc known = persistent_review(token, number, &why);
+	if (known == RC_OK)
+		return rc;
+	*err = why;
+	return known;
 }
 
 enum rc tpm2_parent_choose(struct tpm2_token *token, uint32_t *ret_number, struct err *err)

@@ -3,12 +3,17 @@
 
 #define STORAGE "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt"
 
-/* A primary of the owner at `handle`, of these attributes and this authorisation value ("" for none). */
+/* A primary of the owner at `handle`, of this algorithm, these attributes and this authorisation value ("" for none). */
+static int provision_of(const char *algorithm, const char *handle, const char *attributes, const char *auth)
+{
+	return tools("tpm2_createprimary -Q -C o -G %s%s -c parent.ctx -a '%s' -p '%s' && tpm2_evictcontrol -Q -C o -c "
+		     "parent.ctx %s && tpm2_flushcontext -t",
+		     algorithm, strstr(attributes, "restricted") ? ":aes128cfb" : "", attributes, auth, handle);
+}
+
 static int provision(const char *handle, const char *attributes, const char *auth)
 {
-	return tools("tpm2_createprimary -Q -C o -G ecc256%s -c parent.ctx -a '%s' -p '%s' && tpm2_evictcontrol -Q -C o -c "
-		     "parent.ctx %s && tpm2_flushcontext -t",
-		     strstr(attributes, "restricted") ? ":aes128cfb" : "", attributes, auth, handle);
+	return provision_of("ecc256", handle, attributes, auth);
 }
 
 static int unprovision(const char *handle)
@@ -178,6 +183,110 @@ static void a_signature_is_three_commands(void **state)
 	wire_free(wire);
 }
 
+static unsigned key_files(void)
+{
+	return (unsigned)WEXITSTATUS(tools("exit $(ls keys | wc -l)"));
+}
+
+static void expect_another_tpm(enum rc rc, const struct err *err, bool is_provisioned)
+{
+	contract_expect(rc, RC_DENIED, err, "with another TPM");
+	expect_says(err, "this is another TPM, or it was cleared");
+	expect_says(err, is_provisioned ? "its is 000b" : "it has no such key");
+	expect_says(err, ".known-tpm-81000001");
+}
+
+/* An open token that was used with the TPM as it was, in all the ways that its parent is; then it is looked at as it is now. */
+static void swap_under(struct config_token which, const char *algorithm, bool is_provisioned)
+{
+	struct token_key_name next;
+	struct token_key *found = NULL;
+	struct err err = { 0 };
+	char known[128];
+
+	snprintf(known, sizeof(known), "%s/.known-tpm-81000001", keys_dir);
+	unlink(known);
+	assert_int_equal(tools("tpm2_clear -Q"), 0);
+	assert_int_equal(provision_of(algorithm, "0x81000001", STORAGE "|noda", ""), 0);
+	for (int i = 0; i < 3; i++) {
+		struct token *token = open_it(&which);
+		struct token_key *key = contract_generate(token, KEY_EC_P256);
+		struct token_key_name name = key->name;
+		unsigned files = key_files();
+
+		expect_signs(key);
+		assert_int_equal(tools("tpm2_clear -Q"), 0);
+		if (is_provisioned)
+			assert_int_equal(provision_of(algorithm, "0x81000001", STORAGE "|noda", ""), 0);
+		/* Each may be the first to see it. */
+		contract_expect(token_key_name_make("next", 0, &next, &err), RC_OK, &err, "name");
+		for (int at = i; at < i + 3; at++) {
+			err = (struct err){ 0 };
+			enum rc rc = at % 3 == 0   ? token_generate(token, &next, KEY_EC_P256, &found, &err)
+				     : at % 3 == 1 ? token_find(token, &name, &found, &err)
+						   : try_sign(key, &err);
+			expect_another_tpm(rc, &err, is_provisioned);
+		}
+		assert_int_equal(key_files(), files);
+		expect_nothing_left();
+		if (!is_provisioned)
+			assert_int_equal(provision_of(algorithm, "0x81000001", STORAGE "|noda", ""), 0);
+		/* The operator says it was on purpose; nothing has to be started anew. */
+		assert_int_equal(unlink(known), 0);
+		contract_expect(token_find(token, &name, &found, &err), RC_DENIED, &err, "find");
+		expect_says(&err, "belongs to another TPM");
+		contract_drop(key);
+		key = contract_generate(token, KEY_EC_P256);
+		expect_signs(key);
+		contract_drop(key);
+		token_close(token);
+	}
+}
+
+static void a_tpm_cleared_under_an_open_token_is_another(void **state)
+{
+	struct config_token with_auth = config, kept, named = config;
+
+	(void)state;
+	named.parent = 0x81000001;
+	with_auth.auth = secret_file("value", "correct horse");
+	kept = with_auth;
+	kept.keep_loaded = true;
+	swap_under(config, "ecc256", true);
+	swap_under(config, "ecc256", false);
+	swap_under(named, "ecc256", false);
+	swap_under(with_auth, "ecc256", true);
+	swap_under(kept, "ecc256", true);
+	/* It cannot even read the salt of the session. */
+	swap_under(with_auth, "rsa2048", true);
+	free(with_auth.auth.where);
+}
+
+/* What was said to be known, of a parent that is another now: a key is made with the next call, and no file with this one. */
+static void a_parent_made_known_anew_before_it_was_seen_is_used(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *key = contract_generate(token, KEY_EC_P256);
+	struct token_key_name next;
+	struct err err = { 0 };
+	char known[128];
+
+	contract_drop(key);
+	assert_int_equal(tools("tpm2_clear -Q"), 0);
+	assert_int_equal(provision("0x81000001", STORAGE "|noda", ""), 0);
+	snprintf(known, sizeof(known), "%s/.known-tpm-81000001", keys_dir);
+	assert_int_equal(unlink(known), 0);
+	unsigned files = key_files();
+	contract_expect(token_key_name_make("next", 0, &next, &err), RC_OK, &err, "name");
+	contract_expect(token_generate(token, &next, KEY_EC_P256, &key, &err), RC_RETRY, &err, "generate");
+	expect_says(&err, "was another until now");
+	assert_int_equal(key_files(), files);
+	key = contract_generate(token, KEY_EC_P256);
+	expect_signs(key);
+	contract_drop(key);
+	token_close(token);
+}
+
 /* The last test: what was known of this TPM is no longer true of it. */
 static void a_storage_root_key_that_is_gone_means_another_tpm(void **state)
 {
@@ -211,6 +320,8 @@ int main(void)
 		cmocka_unit_test(a_parent_with_an_authorisation_value_costs_one_failure_in_a_life),
 		cmocka_unit_test(the_failure_that_would_lock_the_tpm_is_left_to_the_operator),
 		cmocka_unit_test(a_signature_is_three_commands),
+		cmocka_unit_test(a_tpm_cleared_under_an_open_token_is_another),
+		cmocka_unit_test(a_parent_made_known_anew_before_it_was_seen_is_used),
 		cmocka_unit_test(a_storage_root_key_that_is_gone_means_another_tpm),
 	};
 
