@@ -172,8 +172,8 @@ enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, cons
 			 struct pkcs11_pair *ret_pair, struct err *err) HWA_CHECKED;
 /* What was not told cannot be used; the module's own answer says why. */
 enum rc pkcs11_untold(const struct pkcs11_facts *facts, struct err *err);
-/* Is it a key of a family whose public half stands in its public object alone? */
-bool pkcs11_is_on_curve(const struct pkcs11_facts *facts);
+/* The group of pkcs11_facts.h that its public object has to tell, because it does not tell its public half itself; 0: none. */
+unsigned pkcs11_untold_half(const struct pkcs11_facts *private_key);
 /* From what was told of the private key, and of its public one, which may be NULL. */
 enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key, struct buf *ret_spki,
 			  struct err *err) HWA_CHECKED;

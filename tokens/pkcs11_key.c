@@ -114,7 +114,7 @@ enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_
 			 CK_OBJECT_HANDLE private_key, CK_OBJECT_HANDLE public_key, struct token_key **ret_key, struct err *err)
 {
 	const unsigned kind = PKCS11_READ_KIND | PKCS11_READ_ID;
-	bool is_rsa = key_type_family(type) == FAMILY_RSA;
+	const bool is_rsa = key_type_family(type) == FAMILY_RSA;
 	struct pkcs11_key *key = pkcs11_key_new(&session->token->base);
 	struct pkcs11_pair pair = {
 		.private_keys = { private_key }, .private_count = 1, .public_keys = { public_key }, .public_count = 1
@@ -128,7 +128,8 @@ enum rc pkcs11_key_adopt(struct pkcs11_session *session, const struct token_key_
 	if (rc == RC_OK)
 		rc = has_id(&pair.private_facts, CKO_PRIVATE_KEY, name, err);
 	if (rc == RC_OK)
-		rc = pkcs11_facts_read(session, public_key, kind | (is_rsa ? 0 : PKCS11_READ_POINT), &pair.public_facts, err);
+		rc = pkcs11_facts_read(session, public_key, kind | (is_rsa ? PKCS11_READ_MODULUS : PKCS11_READ_POINT),
+				       &pair.public_facts, err);
 	if (rc == RC_OK)
 		rc = has_id(&pair.public_facts, CKO_PUBLIC_KEY, name, err);
 	if (rc == RC_OK)

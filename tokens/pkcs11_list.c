@@ -71,12 +71,12 @@ static enum rc see_public(struct pkcs11_session *session, const struct halves *h
 			  struct pkcs11_key *key, struct err *err)
 {
 	CK_OBJECT_HANDLE object = half_of(halves, pkcs11_fact(private_key, CKA_ID));
-	bool is_needed = pkcs11_is_on_curve(private_key) && object != CK_INVALID_HANDLE;
+	unsigned wanted = object == CK_INVALID_HANDLE ? 0 : pkcs11_untold_half(private_key);
 	struct pkcs11_facts facts;
-	enum rc rc = is_needed ? pkcs11_facts_read(session, object, PKCS11_READ_POINT, &facts, err) : RC_OK;
+	enum rc rc = wanted ? pkcs11_facts_read(session, object, wanted, &facts, err) : RC_OK;
 
 	if (rc == RC_OK)
-		rc = pkcs11_facts_spki(private_key, is_needed ? &facts : NULL, &key->spki, err);
+		rc = pkcs11_facts_spki(private_key, wanted ? &facts : NULL, &key->spki, err);
 	if (rc == RC_OK)
 		key->base.type = spki_key_type(buf_span(&key->spki));
 	key->public_handle = object;

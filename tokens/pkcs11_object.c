@@ -186,18 +186,37 @@ static enum rc curve_spki(CK_KEY_TYPE key_type, const struct pkcs11_facts *publi
 	return spki_from_ec(type, ec_point(point, 1 + 2 * key_type_width(type)), ret_spki, err);
 }
 
-static enum rc rsa_spki(const struct pkcs11_facts *private_key, struct buf *ret_spki, struct err *err)
+/* PKCS#11 2.40 (current mechanisms), 2.1.3: before, a token need not store the CKA_PUBLIC_EXPONENT of a private key. */
+static struct span told_by_either(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key,
+				  CK_ATTRIBUTE_TYPE type)
 {
-	struct span modulus = pkcs11_fact(private_key, CKA_MODULUS), exponent = pkcs11_fact(private_key, CKA_PUBLIC_EXPONENT);
+	struct span value = pkcs11_fact(private_key, type);
+
+	return value.at || !public_key ? value : pkcs11_fact(public_key, type);
+}
+
+static enum rc rsa_spki(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key, struct buf *ret_spki,
+			struct err *err)
+{
+	struct span modulus = told_by_either(private_key, public_key, CKA_MODULUS);
+	struct span exponent = told_by_either(private_key, public_key, CKA_PUBLIC_EXPONENT);
 
 	return modulus.at && exponent.at ? spki_from_rsa(modulus, exponent, ret_spki, err) : pkcs11_untold(private_key, err);
 }
 
-bool pkcs11_is_on_curve(const struct pkcs11_facts *facts)
+static bool is_on_curve(CK_KEY_TYPE key_type)
 {
-	CK_KEY_TYPE key_type = pkcs11_fact_number(facts, CKA_KEY_TYPE);
-
 	return key_type == CKK_EC || key_type == CKK_EC_EDWARDS;
+}
+
+unsigned pkcs11_untold_half(const struct pkcs11_facts *private_key)
+{
+	CK_KEY_TYPE key_type = pkcs11_fact_number(private_key, CKA_KEY_TYPE);
+	bool is_told = pkcs11_fact(private_key, CKA_MODULUS).at && pkcs11_fact(private_key, CKA_PUBLIC_EXPONENT).at;
+
+	if (is_on_curve(key_type))
+		return PKCS11_READ_POINT;
+	return key_type == CKK_RSA && !is_told ? PKCS11_READ_MODULUS : 0;
 }
 
 enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct pkcs11_facts *public_key, struct buf *ret_spki,
@@ -207,10 +226,10 @@ enum rc pkcs11_facts_spki(const struct pkcs11_facts *private_key, const struct p
 
 	if (key_type == CK_UNAVAILABLE_INFORMATION)
 		return pkcs11_untold(private_key, err);
-	/* An RSA private key carries its public half; one on a curve does not everywhere. */
+	/* An RSA private key carries its public half, or most of it; one on a curve does not everywhere. */
 	if (key_type == CKK_RSA)
-		return rsa_spki(private_key, ret_spki, err);
-	if (!pkcs11_is_on_curve(private_key))
+		return rsa_spki(private_key, public_key, ret_spki, err);
+	if (!is_on_curve(key_type))
 		return err_set(err, RC_INPUT, "its key type 0x%lx is none of ours", key_type);
 	if (!public_key)
 		return err_set(err, RC_ABSENT, "its public key object is missing from the token");

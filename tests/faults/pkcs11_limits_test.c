@@ -145,6 +145,44 @@ static void a_new_key_that_could_leave_is_destroyed(void **state)
 	the_kept_key_is_there();
 }
 
+static enum rc note_type(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	(void)custody, (void)err;
+	if (key->type == KEY_RSA_2048)
+		++*(unsigned *)ctx;
+	return RC_OK;
+}
+
+/* PKCS#11 2.40 (current mechanisms), 2.1.3: only since then must a token store the CKA_PUBLIC_EXPONENT of a private key. */
+static void an_rsa_key_that_tells_half_of_its_public_half_is_a_key(void **state)
+{
+	static const char *const ways[] = { "lie CKA_PUBLIC_EXPONENT unknown private",
+					    "lie CKA_PUBLIC_EXPONENT unknown private\nlie CKA_MODULUS unknown private" };
+	static const uint8_t digest[32] = { 1, 2, 3 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
+		struct token_key *key = NULL;
+		struct stage stage;
+		struct err err = { 0 };
+		unsigned listed = 0;
+
+		p11_proxy_script(ways[i]);
+		stage_begin(&stage, &world);
+		expect(stage_open(&stage, &err), RC_OK, &err);
+		expect(token_generate(stage.token, &stage.made, KEY_RSA_2048, &stage.key, &err), RC_OK, &err);
+		expect(token_find(stage.token, &stage.made, &key, &err), RC_OK, &err);
+		expect(token_sign(key, TOKEN_RSA_PSS, TOKEN_SHA256, SPAN(digest), &sig, &err), RC_OK, &err);
+		token_key_free(key);
+		expect(token_list(stage.token, note_type, &listed, &err), RC_OK, &err);
+		assert_int_equal(listed, 1);
+		expect(stage_erase(&stage, &err), RC_OK, &err);
+		stage_end(&stage);
+	}
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_full_token_says_so_and_keeps_what_it_has),
 		cmocka_unit_test(a_key_that_could_leave_is_refused_and_not_erased),
 		cmocka_unit_test(a_new_key_that_could_leave_is_destroyed),
+		cmocka_unit_test(an_rsa_key_that_tells_half_of_its_public_half_is_a_key),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);

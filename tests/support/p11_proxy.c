@@ -233,16 +233,26 @@ static CK_RV below_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *me
 					 public_key, private_key);
 }
 
-/* "lie CKA_EXTRACTABLE 1", "lie CKA_LOCAL unknown" */
-static void attribute_lie(CK_ATTRIBUTE *attribute, CK_RV *rv)
+static bool is_private(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 {
-	char line[96], name[64], value[32];
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_ATTRIBUTE asked = { CKA_CLASS, &class, sizeof(class) };
+
+	return module->C_GetAttributeValue(session, object, &asked, 1) == CKR_OK && class == CKO_PRIVATE_KEY;
+}
+
+/* "lie CKA_EXTRACTABLE 1", "lie CKA_LOCAL unknown", "lie CKA_PUBLIC_EXPONENT unknown private" */
+static void attribute_lie(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attribute, CK_RV *rv)
+{
+	char line[96], name[64], value[32], of[16] = "";
 	uint64_t type = 0;
 
 	for (size_t i = 0; fault_setting("lie", i, line, sizeof(line)); i++) {
-		if (sscanf(line, "%63s %31s", name, value) != 2 || !code_find(ATTRIBUTES, COUNT(ATTRIBUTES), name, &type))
+		int words = sscanf(line, "%63s %31s %15s", name, value, of);
+		if (words < 2 || !code_find(ATTRIBUTES, COUNT(ATTRIBUTES), name, &type) ||
+		    (words == 3 && strcmp(of, "private") != 0))
 			abort(); /* as every mistake in a script */
-		if (attribute->type != type)
+		if (attribute->type != type || (words == 3 && !is_private(session, object)))
 			continue;
 		if (strcmp(value, "unknown") == 0) {
 			attribute->ulValueLen = CK_UNAVAILABLE_INFORMATION;
@@ -262,7 +272,7 @@ static CK_RV below_C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HAND
 	CK_RV rv = module->C_GetAttributeValue(session, object, attributes, count);
 
 	for (CK_ULONG i = 0; i < count; i++)
-		attribute_lie(&attributes[i], &rv);
+		attribute_lie(session, object, &attributes[i], &rv);
 	return rv;
 }
 
