@@ -14,33 +14,47 @@
 #define BAD_SEQUENCE 0x070007u /* what ESYS answers for ever after a TCTI error */
 #define AGAIN_MS     3
 
+#define NO_SUCH_KEY "the TPM does not support this kind of key; `hwacme token list` shows what it can make"
+
 static const struct {
-	TSS2_RC code, mask;
+	TSS2_RC code;
 	enum rc rc;
 	const char *text;
 } CODES[] = {
-	/* of a parameter, handle or session: the number of it is masked out */
-	{ 0x08e, 0x0ff, RC_DENIED, "the authorisation value was refused; it is not tried again" },
-	{ 0x0a2, 0x0ff, RC_DENIED, "the authorisation value was refused; it is not tried again" },
-	{ 0x09f, 0x0ff, RC_ABSENT, "this key belongs to another TPM, or the TPM was cleared: enrol anew" },
-	{ 0x08b, 0x0ff, RC_ABSENT, "the handle does not exist" },
-	{ 0x084, 0x0ff, RC_INPUT, "the TPM does not support this kind of key" },
-	{ 0x0cc, 0x0ff, RC_INPUT, "the TPM does not support this kind of key" },
-	{ 0x921, 0xfff, RC_DENIED, "the TPM is in dictionary-attack lockout" },
-	{ 0x902, 0xfff, RC_RETRY, "the TPM has no room for another object" },
-	{ 0x903, 0xfff, RC_RETRY, "the TPM has no room for another session" },
-	{ 0x908, 0xfff, RC_RETRY, "the TPM yielded" },
-	{ 0x90a, 0xfff, RC_RETRY, "the TPM is testing itself" },
-	{ 0x922, 0xfff, RC_RETRY, "the TPM asks to retry" },
-	{ 0x09d, 0x0ff, RC_DENIED, "the key's policy is not met" },
-	{ 0x12f, 0xfff, RC_DENIED, "the key is for use by a policy that its file does not tell" },
-	{ 0x128, 0xfff, RC_RETRY, "the registers changed in the meantime" },
-	{ 0x910, 0xfff, RC_RETRY, "the key was flushed by somebody else" },
-	{ 0x918, 0xfff, RC_RETRY, "the session was flushed by somebody else" },
-	{ 0x905, 0xfff, RC_RETRY, "the TPM has no number left for another session" },
-	{ 0x100, 0xfff, RC_RETRY, "the TPM was not started" },
-	{ 0x101, 0xfff, RC_RESOURCE, "the TPM is in failure mode" },
+	/* format one (TPM2_RC_FMT1): of whichever parameter, handle or session */
+	{ TPM2_RC_AUTH_FAIL, RC_DENIED, "the authorisation value was refused; it is not tried again" },
+	{ TPM2_RC_BAD_AUTH, RC_DENIED, "the authorisation value was refused; it is not tried again" },
+	{ TPM2_RC_POLICY_FAIL, RC_DENIED, "the key's policy is not met" },
+	{ TPM2_RC_INTEGRITY, RC_ABSENT, "this key belongs to another TPM, or the TPM was cleared: enrol anew" },
+	{ TPM2_RC_HANDLE, RC_ABSENT, "the handle does not exist" },
+	{ TPM2_RC_VALUE, RC_INPUT, NO_SUCH_KEY },
+	{ TPM2_RC_KDF, RC_INPUT, NO_SUCH_KEY },
+	{ TPM2_RC_CURVE, RC_INPUT, NO_SUCH_KEY },
+	{ TPM2_RC_KEY_SIZE, RC_INPUT, NO_SUCH_KEY },
+	/* format zero */
+	{ TPM2_RC_LOCKOUT, RC_DENIED, "the TPM is in dictionary-attack lockout" },
+	{ TPM2_RC_AUTH_UNAVAILABLE, RC_DENIED, "the key is for use by a policy that its file does not tell" },
+	{ TPM2_RC_OBJECT_MEMORY, RC_RETRY, "the TPM has no room for another object" },
+	{ TPM2_RC_SESSION_MEMORY, RC_RETRY, "the TPM has no room for another session" },
+	{ TPM2_RC_SESSION_HANDLES, RC_RETRY, "the TPM has no number left for another session" },
+	{ TPM2_RC_YIELDED, RC_RETRY, "the TPM yielded" },
+	{ TPM2_RC_TESTING, RC_RETRY, "the TPM is testing itself" },
+	{ TPM2_RC_RETRY, RC_RETRY, "the TPM asks to retry" },
+	{ TPM2_RC_PCR_CHANGED, RC_RETRY, "the registers changed in the meantime" },
+	{ TPM2_RC_REFERENCE_H0, RC_RETRY, "the key was flushed by somebody else" },
+	{ TPM2_RC_REFERENCE_S0, RC_RETRY, "the session was flushed by somebody else" },
+	{ TPM2_RC_INITIALIZE, RC_RETRY, "the TPM was not started" },
+	{ TPM2_RC_FAILURE, RC_RESOURCE, "the TPM is in failure mode" },
 };
+
+/* Whichever layer says it: resource managers pass codes of the TPM on. */
+static bool is_code(TSS2_RC code, TSS2_RC listed)
+{
+	if (!(listed & TPM2_RC_FMT1))
+		return (code & 0xfffu) == listed;
+	/* Which parameter, handle or session it is of stands in the other bits. */
+	return code & TPM2_RC_FMT1 && (code & 0x3fu) == (listed & 0x3fu);
+}
 
 bool tpm2_is_lost(TSS2_RC code)
 {
@@ -53,16 +67,9 @@ enum rc tpm2_fail(struct tpm2_token *token, struct err *err, TSS2_RC code, const
 		tpm2_disconnect(token);
 		return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: no answer from the TPM at \"%s\"", command, token->tcti);
 	}
-	for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
-		/* Format-one codes have bit 7 set and say which parameter; format-zero ones are compared whole. */
-		bool format_one = code & 0x80u;
-		bool wants_one = CODES[i].mask == 0x0ff;
-		TSS2_RC number = wants_one ? (code & 0x3fu) | 0x80u : code & 0xfffu;
-		TSS2_RC wanted = wants_one ? (CODES[i].code & 0x3fu) | 0x80u : CODES[i].code;
-
-		if (format_one == wants_one && number == wanted)
+	for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++)
+		if (is_code(code, CODES[i].code))
 			return err_set_raw(err, CODES[i].rc, ERR_TSS, code, "%s: %s", command, CODES[i].text);
-	}
 	return err_set_raw(err, RC_RETRY, ERR_TSS, code, "%s: %s", command, Tss2_RC_Decode(code));
 }
 

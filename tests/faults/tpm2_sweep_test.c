@@ -50,6 +50,8 @@ static const struct code CODES[] = {
 #undef CODE
 	/* Of a parameter, a handle, a session. */
 	{ TPM2_RC_VALUE | TPM2_RC_P | TPM2_RC_1, "TPM2_RC_VALUE of parameter 1" },
+	{ TPM2_RC_CURVE | TPM2_RC_P | TPM2_RC_2, "TPM2_RC_CURVE of parameter 2" },
+	{ TPM2_RC_KEY_SIZE | TPM2_RC_P | TPM2_RC_2, "TPM2_RC_KEY_SIZE of parameter 2" },
 	{ TPM2_RC_SIZE | TPM2_RC_P | TPM2_RC_2, "TPM2_RC_SIZE of parameter 2" },
 	{ TPM2_RC_INTEGRITY | TPM2_RC_P | TPM2_RC_1, "TPM2_RC_INTEGRITY of parameter 1" },
 	{ TPM2_RC_HANDLE | TPM2_RC_1, "TPM2_RC_HANDLE of handle 1" },

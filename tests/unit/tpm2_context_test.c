@@ -30,6 +30,12 @@ static void each_answer_is_one_class_whichever_parameter_it_names(void **state)
 		{ 0x18b, RC_ABSENT, "handle" },
 		{ 0x28b, RC_ABSENT, "handle" },
 		{ 0x2c4, RC_INPUT, "kind of key" },
+		{ 0x2cc, RC_INPUT, "kind of key" },
+		{ 0x2e6, RC_INPUT, "kind of key" },
+		{ 0x2c7, RC_INPUT, "kind of key" },
+		{ 0xb0902, RC_RETRY, "object" }, /* of a resource manager */
+		{ 0xc018b, RC_ABSENT, "handle" },
+		{ 0x94e, RC_RETRY, "tpm:0x94E" }, /* none of ours: format zero, the low bits of a refusal */
 		{ 0x902, RC_RETRY, "object" },
 		{ 0x903, RC_RETRY, "session" },
 		{ 0x905, RC_RETRY, "session" },
