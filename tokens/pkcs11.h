@@ -56,7 +56,6 @@ struct pkcs11_token {
 	struct pkcs11_waiter *queue; /* who wants a session */
 	uint64_t generation;         /* of the module's load in which it is connected; 0: not connected */
 	bool was_connected;
-	bool is_login_unanswered; /* the last C_Login had neither success nor a verdict on the PIN */
 	CK_SLOT_ID slot;
 	CK_TOKEN_INFO info; /* as it was read before the login */
 	const struct pkcs11_quirks *quirks;
@@ -110,7 +109,8 @@ enum rc pkcs11_selector_new(const struct config_token *config, P11KitUri **ret_s
 enum rc pkcs11_selector_slot(const struct pkcs11_token *token, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info,
 			     struct err *err) HWA_CHECKED;
 
-/* pkcs11_login.c: one C_Login in `session`, through the governor of refused PINs; `info` of the token was read just before */
+/* pkcs11_login.c: one C_Login in `session`, through the governor of refused PINs; `info` of the token was read just before.
+ * After one without a verdict on the PIN the same is answered, without another, until its back-off is over. */
 enum rc pkcs11_login(struct pkcs11_session *session, struct err *err) HWA_CHECKED;
 
 /* pkcs11_session.c: the pool */
@@ -125,6 +125,8 @@ enum rc pkcs11_run(struct pkcs11_token *token, pkcs11_work *work, void *ctx, str
 enum rc pkcs11_run_change(struct pkcs11_token *token, pkcs11_work *work, void *ctx, struct err *err) HWA_CHECKED;
 /* The one way to report a module's answer: notes in the session whether the connection is gone. */
 enum rc pkcs11_session_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function);
+/* The same while the token is connected to, where no call has worked yet: what is not known may be a lost device as well. */
+enum rc pkcs11_connect_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function);
 void pkcs11_session_close_all(struct pkcs11_token *token);
 
 /* pkcs11_turn.c: nothing but waiting, and only with a module that needs it */
@@ -148,7 +150,9 @@ enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function);
 const char *pkcs11_rv_name(CK_RV rv);
 /* Seen when a token, its daemon or its sessions had gone: only starting the module anew helps. */
 bool pkcs11_is_gone(CK_RV rv);
-/* Answers of C_Login that speak of the PIN itself; a locked PIN may yet be the right one. */
+/* False of the codes of vendors, and of those that PKCS#11 does not have: they may mean anything. */
+bool pkcs11_is_known(CK_RV rv);
+/* Answers of C_Login that speak of the PIN itself: it is no good any more.  A locked one may yet be the right one. */
 bool pkcs11_refuses_pin(CK_RV rv);
 
 /* pkcs11_object.c: what PKCS#11 calls a family of keys; finding objects and reading their attributes */

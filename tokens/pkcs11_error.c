@@ -119,6 +119,15 @@ bool pkcs11_is_gone(CK_RV rv)
 	return false;
 }
 
+bool pkcs11_is_known(CK_RV rv)
+{
+	bool is_known = rv == CKR_OK;
+
+	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)
+		is_known = is_known || RETURN_VALUES[i].rv == rv;
+	return is_known;
+}
+
 const char *pkcs11_rv_name(CK_RV rv)
 {
 	for (size_t i = 0; i < RETURN_VALUE_COUNT; i++)
@@ -129,7 +138,7 @@ const char *pkcs11_rv_name(CK_RV rv)
 
 bool pkcs11_refuses_pin(CK_RV rv)
 {
-	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED;
 }
 
 enum rc pkcs11_fail(struct err *err, CK_RV rv, const char *function)

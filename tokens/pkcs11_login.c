@@ -1,9 +1,107 @@
-/* pkcs11_login.c -- one C_Login that never costs a second attempt with a refused PIN. */
+/*
+ * pkcs11_login.c -- one C_Login that never costs a second attempt with a refused PIN.
+ *
+ * An answer is one of three.  The PIN was taken.  Or it was refused, by a code that speaks of the PIN or by the token's
+ * count of failures: it is not sent again until it is changed (refusal.h).  Or neither: a lost connection, a policy of the
+ * token, a locked PIN, a code of a vendor, who may mean anything by it.  To take that for a refusal would end all renewals
+ * over an HSM that was starting; to repeat it at once could lock a token that counts in silence.  So it is repeated after
+ * a time that doubles, whichever caller asks: no longer than the trouble has lasted, and at most 24 times a day.
+ */
 #include <string.h>
 
+#include "clock.h"
 #include "pin.h"
 #include "pkcs11.h"
 #include "refusal.h"
+
+#define HELD_MAX         64 /* tokens; the next takes the place of the one that waits the shortest */
+#define HELD_STEP_MS     1000
+#define HELD_STEP_MAX_MS 3600000 /* what forgets failures by the hour can forget them */
+
+/* The name of a token for good: its label and serial number. */
+struct who {
+	CK_UTF8CHAR label[sizeof(((CK_TOKEN_INFO *)NULL)->label)];
+	CK_CHAR serial[sizeof(((CK_TOKEN_INFO *)NULL)->serialNumber)];
+};
+
+static struct who who_of(const struct pkcs11_token *token)
+{
+	struct who who;
+
+	memcpy(who.label, token->info.label, sizeof(who.label));
+	memcpy(who.serial, token->info.serialNumber, sizeof(who.serial));
+	return who;
+}
+
+/* Logins without a verdict: in this process, for a token that could not be opened is opened anew by the next caller. */
+static struct held {
+	struct who who;
+	int64_t again_at_ms, step_ms; /* step 0: free */
+	struct err why;
+} held_logins[HELD_MAX];
+static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* With the mutex. */
+static struct held *held_find(const struct who *who)
+{
+	for (size_t i = 0; i < HELD_MAX; i++)
+		if (held_logins[i].step_ms && memcmp(&held_logins[i].who, who, sizeof(*who)) == 0)
+			return &held_logins[i];
+	return NULL;
+}
+
+/* With the mutex: a free one, or the one that is over first. */
+static struct held *held_place(void)
+{
+	struct held *place = &held_logins[0];
+
+	for (size_t i = 1; i < HELD_MAX && place->step_ms; i++)
+		if (!held_logins[i].step_ms || held_logins[i].again_at_ms < place->again_at_ms)
+			place = &held_logins[i];
+	return place;
+}
+
+static enum rc held_check(const struct who *who, const char *where, struct err *err)
+{
+	struct err why = { 0 };
+
+	pthread_mutex_lock(&held_mutex);
+	const struct held *held = held_find(who);
+	int64_t left = held ? held->again_at_ms - clock_monotonic_ms() : 0;
+	if (left > 0)
+		why = held->why;
+	pthread_mutex_unlock(&held_mutex);
+	if (left <= 0)
+		return RC_OK;
+	if (err)
+		*err = why;
+	return err_wrap(err, why.rc, "the PIN in %s is sent again in %d s at the earliest", where, (int)((left + 999) / 1000));
+}
+
+static void held_note(const struct who *who, const struct err *why)
+{
+	pthread_mutex_lock(&held_mutex);
+	struct held *held = held_find(who);
+	if (!held) {
+		held = held_place();
+		*held = (struct held){ .who = *who };
+	}
+	held->step_ms = held->step_ms ? 2 * held->step_ms : HELD_STEP_MS;
+	if (held->step_ms > HELD_STEP_MAX_MS)
+		held->step_ms = HELD_STEP_MAX_MS;
+	held->again_at_ms = clock_monotonic_ms() + held->step_ms;
+	held->why = *why;
+	pthread_mutex_unlock(&held_mutex);
+}
+
+static void held_forget(const struct who *who)
+{
+	pthread_mutex_lock(&held_mutex);
+	struct held *held = held_find(who);
+	if (held)
+		held->step_ms = 0;
+	pthread_mutex_unlock(&held_mutex);
+}
 
 /* What the token says of its PIN: a try that may lock it is not ours to make. */
 static enum rc pin_state_check(const struct pkcs11_token *token, const char *where, struct err *err)
@@ -52,12 +150,13 @@ static bool is_logged_in(const struct pkcs11_session *session)
 static enum rc login_once(struct pkcs11_session *session, const struct pin *pin, const char *where, struct err *err)
 {
 	const struct pkcs11_token *token = session->token;
-	uint8_t who[sizeof(token->info.label) + sizeof(token->info.serialNumber)];
-	struct span secret = span_of(pin_bytes(pin), pin_len(pin));
+	const struct who who = who_of(token);
+	struct span token_name = span_of(&who, sizeof(who)), secret = span_of(pin_bytes(pin), pin_len(pin));
+	enum rc rc = held_check(&who, where, err);
 
-	memcpy(who, token->info.label, sizeof(token->info.label));
-	memcpy(who + sizeof(token->info.label), token->info.serialNumber, sizeof(token->info.serialNumber));
-	enum rc rc = refusal_begin(token->keys_dir, SPAN(who), secret, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = refusal_begin(token->keys_dir, token_name, secret, err);
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "the PIN in %s", where);
 	CK_RV rv = session->call->C_Login(session->handle, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)secret.at, secret.len);
@@ -65,12 +164,21 @@ static enum rc login_once(struct pkcs11_session *session, const struct pin *pin,
 		rv = CKR_USER_NOT_LOGGED_IN;
 	bool accepted = rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN;
 	bool refused = !accepted && pin_was_refused(token, rv);
-	rc = refusal_end(token->keys_dir, SPAN(who), secret, refused, err);
+	rc = refusal_end(token->keys_dir, token_name, secret, refused, err);
+	if (accepted || refused)
+		held_forget(&who);
 	if (refused)
 		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)rv,
 				   "the PIN in %s was refused (%s); it is not tried again: correct it there", where,
 				   pkcs11_rv_name(rv));
-	return accepted ? rc : pkcs11_session_fail(session, err, rv, "C_Login");
+	if (accepted)
+		return rc;
+	struct err why = { 0 };
+	rc = pkcs11_connect_fail(session, &why, rv, "C_Login");
+	held_note(&who, &why);
+	if (err)
+		*err = why;
+	return rc;
 }
 
 enum rc pkcs11_login(struct pkcs11_session *session, struct err *err)

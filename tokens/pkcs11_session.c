@@ -20,9 +20,31 @@
 enum rc pkcs11_session_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function)
 {
 	session->is_gone = session->is_gone || pkcs11_is_gone(rv);
-	session->is_spoiled = session->is_spoiled || rv == CKR_OPERATION_ACTIVE;
+	/* Of a code that is not known: where the session was lost, to open another leads to the way back. */
+	session->is_spoiled = session->is_spoiled || rv == CKR_OPERATION_ACTIVE || !pkcs11_is_known(rv);
 	return pkcs11_fail(err, rv, function);
 }
+
+static bool may_be_gone(CK_RV rv)
+{
+	return pkcs11_is_gone(rv) || !pkcs11_is_known(rv);
+}
+
+enum rc pkcs11_connect_fail(struct pkcs11_session *session, struct err *err, CK_RV rv, const char *function)
+{
+	session->is_gone = session->is_gone || may_be_gone(rv);
+	return pkcs11_session_fail(session, err, rv, function);
+}
+
+/* How one run of the work went. */
+struct outcome {
+	bool is_reached;    /* connected, and the work was run */
+	bool is_gone;       /* the connection is, or was, lost */
+	bool is_spoiled;    /* another session may do it */
+	bool is_start;      /* the module itself cannot be started */
+	bool is_unanswered; /* the last C_Login had neither success nor a verdict */
+	uint64_t generation;
+};
 
 static CK_RV session_open(struct pkcs11_token *token, struct pkcs11_session *session, uint64_t generation)
 {
@@ -79,7 +101,7 @@ static void limit_sessions(struct pkcs11_token *token)
 }
 
 /* With the token's mutex, inside the module: finds the token again, opens its first session, logs in. */
-static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, bool *ret_gone, struct err *err)
+static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, struct outcome *outcome, struct err *err)
 {
 	struct pkcs11_session *session = &token->sessions[0];
 
@@ -89,6 +111,7 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, bo
 	token->session_max = token->session_limit;
 	struct err why = { 0 };
 	enum rc rc = pkcs11_selector_slot(token, &token->slot, &token->info, &why);
+	session->is_gone = rc != RC_OK && why.origin == ERR_PKCS11 && may_be_gone((CK_RV)why.code);
 	if (rc == RC_OK) {
 		limit_sessions(token);
 		token->quirks = pkcs11_quirks_find(pkcs11_module_info(token->module), &token->info);
@@ -97,19 +120,18 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, bo
 	if (rc == RC_OK) {
 		CK_RV rv = session_open(token, session, generation);
 		if (rv != CKR_OK)
-			rc = pkcs11_session_fail(session, &why, rv, "C_OpenSession");
+			rc = pkcs11_connect_fail(session, &why, rv, "C_OpenSession");
 	}
-	token->is_login_unanswered = false;
 	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED) {
 		rc = pkcs11_login(session, &why);
-		token->is_login_unanswered = rc == RC_RETRY;
+		outcome->is_unanswered = rc == RC_RETRY;
 	}
 	if (rc == RC_OK) {
 		token->generation = generation;
 		token->was_connected = true;
 		return RC_OK;
 	}
-	*ret_gone = session->is_gone || (why.origin == ERR_PKCS11 && pkcs11_is_gone((CK_RV)why.code));
+	outcome->is_gone = session->is_gone;
 	session_close(session);
 	if (err)
 		*err = why;
@@ -176,15 +198,15 @@ static void queue_leave(struct pkcs11_token *token, struct pkcs11_waiter *waiter
 		queue_wake(token);
 }
 
-/* PKCS#11 2.40, 5.6: a token may also say so of a session too many. */
+/* PKCS#11 2.40, 5.6: a token may also say so of a session too many; or a vendor in its own way. */
 static bool is_crowded(CK_RV rv)
 {
-	return rv == CKR_SESSION_COUNT || rv == CKR_DEVICE_MEMORY || rv == CKR_HOST_MEMORY;
+	return rv == CKR_SESSION_COUNT || rv == CKR_DEVICE_MEMORY || rv == CKR_HOST_MEMORY || !pkcs11_is_known(rv);
 }
 
 /* Inside the module, with the token's mutex. */
 static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, struct pkcs11_waiter *waiter,
-			    struct pkcs11_session **ret_session, bool *ret_gone, struct err *err)
+			    struct pkcs11_session **ret_session, struct outcome *outcome, struct err *err)
 {
 	int64_t deadline = clock_monotonic_ms() + SESSION_WAIT_MS;
 	enum rc rc = RC_OK;
@@ -194,7 +216,7 @@ static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, str
 
 		bool may_go = queue_lets(token, waiter);
 		if (may_go && token->generation != generation) {
-			rc = token_connect(token, generation, ret_gone, err);
+			rc = token_connect(token, generation, outcome, err);
 		} else if (!may_go || !(session = session_free(token))) {
 			if (!pkcs11_wait(&waiter->turn, &token->mutex, deadline))
 				rc = err_set_raw(err, RC_RETRY, ERR_PKCS11, 0, "all its %u sessions are in use",
@@ -212,7 +234,7 @@ static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, str
 				token->session_max = open_count(token);
 				continue;
 			}
-			*ret_gone = pkcs11_is_gone(rv);
+			outcome->is_gone = may_be_gone(rv);
 			rc = pkcs11_fail(err, rv, "C_OpenSession");
 		}
 	}
@@ -220,14 +242,14 @@ static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, str
 }
 
 /* Inside the module. */
-static enum rc session_take(struct pkcs11_token *token, uint64_t generation, struct pkcs11_session **ret_session, bool *ret_gone,
-			    struct err *err)
+static enum rc session_take(struct pkcs11_token *token, uint64_t generation, struct pkcs11_session **ret_session,
+			    struct outcome *outcome, struct err *err)
 {
 	struct pkcs11_waiter waiter;
 
 	pthread_mutex_lock(&token->mutex);
 	queue_join(token, &waiter);
-	enum rc rc = session_pick(token, generation, &waiter, ret_session, ret_gone, err);
+	enum rc rc = session_pick(token, generation, &waiter, ret_session, outcome, err);
 	queue_leave(token, &waiter);
 	pthread_mutex_unlock(&token->mutex);
 	return rc;
@@ -264,15 +286,6 @@ static void session_give(struct pkcs11_session *session)
 	pthread_mutex_unlock(&token->mutex);
 }
 
-/* How one run of the work went. */
-struct outcome {
-	bool is_reached; /* connected, and the work was run */
-	bool is_gone;    /* the connection is, or was, lost */
-	bool is_spoiled; /* another session may do it */
-	bool is_start;   /* the module itself cannot be started */
-	uint64_t generation;
-};
-
 /* What is to be done, and how. */
 struct job {
 	pkcs11_work *work;
@@ -289,7 +302,7 @@ static enum rc run_once(struct pkcs11_token *token, const struct job *job, struc
 	*outcome = (struct outcome){ .is_start = rc != RC_OK, .generation = generation };
 	if (rc != RC_OK)
 		return rc;
-	rc = session_take(token, generation, &session, &outcome->is_gone, err);
+	rc = session_take(token, generation, &session, outcome, err);
 	if (rc == RC_OK) {
 		outcome->is_reached = true;
 		pkcs11_turn_begin(session, job->is_change);
@@ -325,8 +338,8 @@ static enum rc wait_check(struct pkcs11_token *token, struct err *err)
 /* Says "token unavailable" of what an operator would call so, and remembers when to ask again. */
 static enum rc run_end(struct pkcs11_token *token, enum rc rc, const struct outcome *outcome, struct err *why)
 {
-	bool is_lost =
-		!outcome->is_reached && (outcome->is_start || outcome->is_gone || (rc == RC_ABSENT && token->was_connected));
+	bool is_lost = !outcome->is_reached && (outcome->is_start || outcome->is_gone || outcome->is_unanswered ||
+						(rc == RC_ABSENT && token->was_connected));
 
 	pthread_mutex_lock(&token->mutex);
 	if (is_lost || outcome->is_gone) {
@@ -347,12 +360,9 @@ static enum rc run_end(struct pkcs11_token *token, enum rc rc, const struct outc
 }
 
 /* Some modules say CKR_GENERAL_ERROR of a wrong PIN: one C_Login a call, and the next one not before its back-off. */
-static bool may_try_again(struct pkcs11_token *token, const struct outcome *outcome)
+static bool may_try_again(const struct outcome *outcome)
 {
-	pthread_mutex_lock(&token->mutex);
-	bool may = (outcome->is_gone || outcome->is_spoiled) && (outcome->is_reached || !token->is_login_unanswered);
-	pthread_mutex_unlock(&token->mutex);
-	return may;
+	return (outcome->is_gone || outcome->is_spoiled) && !outcome->is_unanswered;
 }
 
 static enum rc run(struct pkcs11_token *token, const struct job *job, struct err *err)
@@ -371,7 +381,7 @@ static enum rc run(struct pkcs11_token *token, const struct job *job, struct err
 		pkcs11_module_stale(token->module, outcome.generation);
 		outcome.is_gone = true;
 	}
-	if (rc != RC_OK && may_try_again(token, &outcome)) {
+	if (rc != RC_OK && may_try_again(&outcome)) {
 		why = (struct err){ 0 };
 		rc = run_once(token, job, &outcome, &why);
 	}

@@ -43,7 +43,8 @@ static const CK_RV SAMPLE[] = { CKR_GENERAL_ERROR,          CKR_DEVICE_REMOVED, 
 /* Success, with a length or count that cannot be. */
 static const CK_ULONG LENGTHS[] = { 0, 1, 3, 63, 65, 300, 100000, CK_UNAVAILABLE_INFORMATION };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define NTH_MAX      8 /* calls of one function looked at, and the last */
+#define NTH_MAX      8             /* calls of one function looked at, and the last */
+#define LATER_MS     (2 * 3600000) /* when every back-off is over */
 
 static struct softhsm softhsm;
 static char label[] = "sweep", module[] = P11_PROXY;
@@ -102,7 +103,7 @@ static void begin_anew(void)
 
 	snprintf(path, sizeof(path), "%s/.refused", softhsm.dir);
 	unlink(path);
-	sweep_clock_advance(60000);
+	sweep_clock_advance(LATER_MS);
 	p11_proxy_script("");
 }
 
@@ -196,7 +197,7 @@ static void check_refusal(void)
 	struct err err = sweep_err();
 	struct stage stage;
 
-	sweep_clock_advance(60000);
+	sweep_clock_advance(LATER_MS);
 	p11_proxy_script("");
 	stage_begin(&stage, &world);
 	enum rc rc = stage_open(&stage, &err);

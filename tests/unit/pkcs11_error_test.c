@@ -29,7 +29,7 @@ static void whatever_says_that_the_token_is_gone_is_worth_a_retry(void **state)
 
 static void a_pin_is_refused_by_what_speaks_of_the_pin(void **state)
 {
-	static const CK_RV refusals[] = { CKR_PIN_INCORRECT, CKR_PIN_INVALID, CKR_PIN_LEN_RANGE };
+	static const CK_RV refusals[] = { CKR_PIN_INCORRECT, CKR_PIN_INVALID, CKR_PIN_LEN_RANGE, CKR_PIN_EXPIRED };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -41,6 +41,16 @@ static void a_pin_is_refused_by_what_speaks_of_the_pin(void **state)
 	assert_int_equal(pkcs11_fail(NULL, CKR_PIN_LOCKED, "C_Login"), RC_DENIED);
 	assert_false(pkcs11_refuses_pin(CKR_USER_PIN_NOT_INITIALIZED));
 	assert_false(pkcs11_refuses_pin(CKR_OK));
+}
+
+static void codes_of_vendors_may_mean_anything(void **state)
+{
+	(void)state;
+	assert_false(pkcs11_is_known(CKR_VENDOR_DEFINED | 0x123));
+	assert_false(pkcs11_is_known(0x3ff));
+	assert_true(pkcs11_is_known(CKR_OK));
+	assert_true(pkcs11_is_known(CKR_PIN_INCORRECT));
+	assert_true(pkcs11_is_known(CKR_FUNCTION_REJECTED));
 }
 
 static void the_text_names_function_and_code_and_keeps_the_number(void **state)
@@ -61,6 +71,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_says_that_the_token_is_gone_is_worth_a_retry),
 		cmocka_unit_test(a_pin_is_refused_by_what_speaks_of_the_pin),
+		cmocka_unit_test(codes_of_vendors_may_mean_anything),
 		cmocka_unit_test(the_text_names_function_and_code_and_keeps_the_number),
 	};
 
