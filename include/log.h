@@ -1,7 +1,7 @@
 /*
  * log.h -- diagnostics on stderr, one line an event: for people, or one JSON object.
  *
- * Only src/cli and src/daemon log above debug; a library returns an error.  Whatever a peer said in it, a line is one line.
+ * Only src/cli and the four folders below it log above debug; a library returns an error.  Whatever a peer said in it, a line is one line.
  * What journald reads gets its priorities (sd-daemon(3)); a terminal gets text, whatever the format is.
  */
 #ifndef HWA_LOG_H

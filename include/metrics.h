@@ -1,7 +1,7 @@
 /*
  * metrics.h -- what is counted while we work, for Prometheus; monitoring relies on the names and labels.
  *
- * Counted by whoever does it, in any thread; printed by src/daemon/metrics_server.c.  A series is never forgotten, and
+ * Counted by whoever does it, in any thread; printed by src/page/metrics_server.c.  A series is never forgotten, and
  * there are METRICS_SERIES_MAX at the most: what would be one more is counted as hwacme_metrics_dropped_total.
  */
 #ifndef HWA_METRICS_H

@@ -1,7 +1,7 @@
 # The alert rules are YAML, each has what Prometheus wants of one, and each metric in them is one that the program has.
 set -euo pipefail
 cd "$SOURCE"
-python3 - conf/prometheus/alerts.yaml src/base/metrics.c src/daemon/metrics_server.c <<'PY'
+python3 - conf/prometheus/alerts.yaml src/base/metrics.c src/page/metrics_server.c <<'PY'
 import re, sys
 rules, *sources = (open(name).read() for name in sys.argv[1:])
 known = set(re.findall(r"hwacme_[a-z_]+", "".join(sources)))

@@ -1,7 +1,7 @@
 # The dashboard is JSON, each panel has its place and its questions, and each metric and label in them is one that the program has.
 set -euo pipefail
 cd "$SOURCE"
-python3 - conf/grafana/dashboard.json src/base/metrics.c src/daemon/metrics_server.c <<'PY'
+python3 - conf/grafana/dashboard.json src/base/metrics.c src/page/metrics_server.c <<'PY'
 import json, re, sys
 dashboard = json.load(open(sys.argv[1]))
 source = "".join(open(name).read() for name in sys.argv[2:])

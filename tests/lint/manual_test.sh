@@ -68,8 +68,8 @@ words() {
 words "$options" include/key_type.h '^\tX\(KEY_[A-Z0-9_]*, "\K[^"]*'
 words "$options" include/jws_algorithm.h '^\tX\(JWS_[A-Z0-9]*, "\K[^"]*'
 words "$options" include/config.h '^\tX\(ASK_[A-Z_]*, "\K[^"]*'
-words "$options" src/daemon/deploy.c '"\KHWACME_[A-Z]*'
-words "$options" src/daemon/challenge_hook.c '"\KHWACME_[A-Z]*'
+words "$options" src/processes/deploy.c '"\KHWACME_[A-Z]*'
+words "$options" src/processes/challenge_hook.c '"\KHWACME_[A-Z]*'
 words "$commands" src/acme/revocation.c '^\treturn "\Kunspecified[^"]*'
 words "$options" include/set_file.h '^\tX\(SET_[A-Z_]*, "\K[^"]*'
 # The example on the page is understood.

@@ -28,9 +28,15 @@ done <<-TABLE
 	state src/state/plan.c tss2/tss2_esys.h
 	state src/state/plan.c renewal.h
 	config src/config/config.c jansson.h
-	daemon src/daemon/renewal.c libp11.h
-	daemon src/daemon/renewal.c sqlite3.h
-	daemon src/daemon/renewal.c tss2/tss2_esys.h
+	processes src/processes/spawner.c libp11.h
+	processes src/processes/spawner.c renewal.h
+	renewal src/renewal/renewal.c libp11.h
+	renewal src/renewal/renewal.c sqlite3.h
+	renewal src/renewal/renewal.c tss2/tss2_esys.h
+	renewal src/renewal/renewal.c loop.h
+	page src/page/status_page.c loop.h
+	page src/page/status_page.c sqlite3.h
+	daemon src/daemon/loop.c curl/curl.h
 	cli src/cli/main.c curl/curl.h
 	cli src/cli/main.c libp11.h
 	tokens tokens/pkcs11.c curl/curl.h

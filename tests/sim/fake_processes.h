@@ -1,4 +1,4 @@
-/* fake_processes.h -- hooks that do nothing, or fail by chance, in place of src/daemon/processes.c; and a disk that is full. */
+/* fake_processes.h -- hooks that do nothing, or fail by chance, in place of src/processes/processes.c; and a disk that is full. */
 #ifndef HWA_SIM_FAKE_PROCESSES_H
 #define HWA_SIM_FAKE_PROCESSES_H
 

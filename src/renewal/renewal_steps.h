@@ -1,4 +1,4 @@
-/* renewal_steps.h -- one renewal under way, as its steps share it; nothing outside src/daemon/renewal*.c includes it. */
+/* renewal_steps.h -- one renewal under way, as its steps share it; nothing outside src/renewal/renewal*.c includes it. */
 #ifndef HWA_RENEWAL_STEPS_H
 #define HWA_RENEWAL_STEPS_H
 

@@ -1,4 +1,4 @@
-/* renewal_record.h -- what the files of a renewal ask of a record; nothing outside src/daemon/renewal*.c includes it. */
+/* renewal_record.h -- what the files of a renewal ask of a record; nothing outside src/renewal/renewal*.c includes it. */
 #ifndef HWA_RENEWAL_RECORD_H
 #define HWA_RENEWAL_RECORD_H
 
