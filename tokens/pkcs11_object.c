@@ -252,24 +252,35 @@ static const struct custody_rule {
 };
 #define CUSTODY_RULE_COUNT (sizeof(CUSTODY_RULES) / sizeof(CUSTODY_RULES[0]))
 
+static enum rc rule_apply(const struct custody_rule *rule, struct span value, bool may_be_unsaid, struct token_custody *custody,
+			  struct buf *text, struct err *err)
+{
+	bool is_told = value.len == sizeof(CK_BBOOL);
+	bool holds = is_told && value.at[0] == rule->must_be;
+	bool is_unsaid = !holds && rule->unsaid && may_be_unsaid;
+
+	custody->held = custody->held && (holds || is_unsaid);
+	custody->is_broken = custody->is_broken || (is_told && !holds && !is_unsaid);
+	if (is_unsaid)
+		return buf_print(text, err, "%s", rule->unsaid);
+	return is_told ? buf_print(text, err, "%s", holds ? rule->held : rule->broken)
+		       : buf_print(text, err, "%s (not told)", rule->held);
+}
+
 enum rc pkcs11_facts_custody(const struct pkcs11_token *token, const struct pkcs11_facts *private_key,
 			     struct token_custody *ret_custody, struct err *err)
 {
+	const bool may_be_unsaid = token->quirks->cannot_say_local && token->accept_wrapping;
 	struct token_custody custody = { .held = true };
 	AUTO(buf) struct buf text = BUF_MAX(sizeof(custody.text) - 1);
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; i < CUSTODY_RULE_COUNT && rc == RC_OK; i++) {
 		const struct custody_rule *rule = &CUSTODY_RULES[i];
-		struct span value = pkcs11_fact(private_key, rule->type);
-		bool is_told = value.len == sizeof(CK_BBOOL);
-		bool holds = is_told && value.at[0] == rule->must_be;
-		bool is_unsaid = !holds && rule->unsaid && token->quirks->cannot_say_local && token->accept_wrapping;
 
-		custody.held = custody.held && (holds || is_unsaid);
-		custody.is_broken = custody.is_broken || (is_told && !holds && !is_unsaid);
-		const char *words = is_unsaid ? rule->unsaid : holds || !is_told ? rule->held : rule->broken;
-		rc = buf_print(&text, err, "%s%s%s", i ? ", " : "", words, is_told || is_unsaid ? "" : " (not told)");
+		rc = i ? buf_append(&text, span_text(", "), err) : RC_OK;
+		if (rc == RC_OK)
+			rc = rule_apply(rule, pkcs11_fact(private_key, rule->type), may_be_unsaid, &custody, &text, err);
 	}
 	if (rc == RC_OK && token->quirks->gives_out_unextractable)
 		rc = buf_print(&text, err, "; but this token gives out such keys");
