@@ -34,6 +34,8 @@ int64_t next_look_at(const struct renewal_desk *desk, const struct config_certif
 		log_certificate_failure(certificate->name, &err);
 		return now + LOOP_REST;
 	}
-	int64_t at = renewal_next_at(desk->config, certificate, rc == RC_OK ? &record : NULL, now);
-	return at > now ? at : turn_after_boot(desk, certificate, instance, rc == RC_OK ? record.not_after : 0, now);
+	bool is_owed;
+	int64_t at = renewal_next_at(desk->config, certificate, rc == RC_OK ? &record : NULL, now, &is_owed);
+	/* Those that were switched on together are to spare their CA, not their services. */
+	return at > now || is_owed ? at : turn_after_boot(desk, certificate, instance, rc == RC_OK ? record.not_after : 0, now);
 }

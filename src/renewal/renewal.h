@@ -89,9 +89,9 @@ struct plan renewal_plan_after(const struct config *config, const struct config_
 			       int64_t life);
 
 /* The next time (unix time) at which there is something to do for it: an order, a question to the CA, a deploy hook that has not
- * succeeded, a probe, something to clear away.  Back-offs are respected. */
+ * succeeded, a probe, something to clear away.  Back-offs are respected.  *ret_is_owed: a hook or a probe is, by now, and no order is. */
 int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
-			const struct store_certificate *record, int64_t now);
+			const struct store_certificate *record, int64_t now, bool *ret_is_owed);
 
 /* Erases superseded keys whose time has come and whose successor is in service; one that cannot be erased now is tried again next
  * time.  Returns how many were erased; *err has the last failure, if there was one. */

@@ -158,15 +158,17 @@ struct plan renewal_plan_after(const struct config *config, const struct config_
 }
 
 int64_t renewal_next_at(const struct config *config, const struct config_certificate *certificate,
-			const struct store_certificate *record, int64_t now)
+			const struct store_certificate *record, int64_t now, bool *ret_is_owed)
 {
 	const struct config_policy *policy = config_policy_get(config, certificate->policy);
 	struct plan plan = renewal_plan(config, certificate, record, false, now);
 	int64_t at = plan.what == PLAN_WAIT ? plan.when : now;
 
+	*ret_is_owed = false;
 	if (!record)
 		return at;
 	struct service_plan service = service_next(certificate, record, now);
+	*ret_is_owed = at > now && service.when <= now && !service_is_proven(certificate, record);
 	if (service.when < at)
 		at = service.when;
 	int64_t asks_at = renewal_ari_asks_at(&record->renewal_info, now);

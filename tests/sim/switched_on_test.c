@@ -27,7 +27,7 @@ static void configure(FILE *file, void *ctx)
 {
 	(void)ctx;
 	fputs("certificates:\n  - name: amf\n    authority: ca0\n    key: { token: t0, type: ec-p256 }\n"
-	      "    names: [\"dns:amf.example\"]\n",
+	      "    names: [\"dns:amf.example\"]\n    deploy: { run: [/hook] }\n",
 	      file);
 }
 
@@ -110,6 +110,35 @@ static void the_daemon_waits_for_its_turn_after_boot(void **state)
 	fake_tokens_stop();
 }
 
+/* Nor does a person who asks for it before, with what comes of that: no CA is spared by a hook that is tried again later. */
+static void an_owed_hook_has_no_turn(void **state)
+{
+	(void)state;
+	chance_start(4);
+	fake_tokens_start();
+	fake_ca_start();
+	fake_ca_get(0)->preauthorized = -1;
+	virtual_clock_start(0);
+	chance_instance = (uint32_t)chance_draw();
+	machine_new(&machine, 0, configure, NULL);
+	const struct config_policy *policy = config_policy_get(machine.config, NULL);
+	while (plan_turn_after_boot(policy, "amf", chance_instance, 0, 0) < 300)
+		chance_instance++;
+	machine_start(&machine);
+	machine.hook_fails_one_in = 1;
+	loop_ask(machine.loop, &machine.config->certificates[0], RENEWAL_ASKED);
+	machine_run(&machine, VIRTUAL_START + 30);
+	assert_int_equal(fake_ca_get(0)->issued, 1);
+	assert_int_equal(machine.failed_hooks, 1);
+	machine.hook_fails_one_in = 0;
+	machine_run(&machine, VIRTUAL_START + 120);
+	assert_int_equal(machine.hooks, 2);
+	assert_int_equal(machine.failed_hooks, 1);
+	machine_free(&machine);
+	fake_ca_stop();
+	fake_tokens_stop();
+}
+
 /* A person who starts it on a machine that has been running does not wait. */
 static void a_machine_that_runs_for_long_orders_at_once(void **state)
 {
@@ -134,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_second_sees_more_than_half_a_percent_of_the_orders),
 		cmocka_unit_test(the_daemon_waits_for_its_turn_after_boot),
+		cmocka_unit_test(an_owed_hook_has_no_turn),
 		cmocka_unit_test(a_machine_that_runs_for_long_orders_at_once),
 	};
 

@@ -58,7 +58,17 @@ static struct store_certificate live(void)
 
 static int64_t next(const struct store_certificate *record)
 {
-	return renewal_next_at(&CONFIG, &certificates[0], record, NOW);
+	bool is_owed;
+
+	return renewal_next_at(&CONFIG, &certificates[0], record, NOW, &is_owed);
+}
+
+static bool is_owed(const struct store_certificate *record)
+{
+	bool is_owed;
+
+	(void)renewal_next_at(&CONFIG, &certificates[0], record, NOW, &is_owed);
+	return is_owed;
 }
 
 static void what_is_not_there_is_due_now(void **state)
@@ -121,6 +131,30 @@ static void a_back_off_is_waited_for_and_an_owed_hook_not_forgotten(void **state
 	assert_int_equal(next(&record), NOW);
 	record.retry_at = NOW + 120;
 	assert_int_equal(next(&record), NOW + 120);
+}
+
+/* Many that are switched on together take turns at their CA; a service that waits for its certificate takes none. */
+static void what_a_service_is_owed_is_told_from_an_order(void **state)
+{
+	struct store_certificate record = live();
+
+	(void)state;
+	assert_false(is_owed(NULL));
+	assert_false(is_owed(&record));
+	record.renewal_info.is_replaced = false;
+	record.service.prune_at = NOW;
+	record.service.revoke_at = NOW;
+	assert_false(is_owed(&record));
+	record.service.deployed_at = 0;
+	assert_true(is_owed(&record));
+	record.service.attempts = 1;
+	record.service.retry_at = NOW + 1;
+	assert_false(is_owed(&record));
+	record.service.retry_at = NOW;
+	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
+	assert_false(is_owed(&record));
+	record.retry_at = NOW + 60;
+	assert_true(is_owed(&record));
 }
 
 static void an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten(void **state)
@@ -260,6 +294,7 @@ int main(void)
 		cmocka_unit_test(the_plan_says_when_a_live_one_is_due),
 		cmocka_unit_test(the_ca_is_asked_when_it_said),
 		cmocka_unit_test(a_back_off_is_waited_for_and_an_owed_hook_not_forgotten),
+		cmocka_unit_test(what_a_service_is_owed_is_told_from_an_order),
 		cmocka_unit_test(an_order_is_left_with_the_ca_and_an_owed_hook_not_forgotten),
 		cmocka_unit_test(an_order_that_is_with_the_ca_waits_for_no_window),
 		cmocka_unit_test(what_a_clock_noted_that_was_ahead_holds_nothing_up),
