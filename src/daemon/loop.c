@@ -10,6 +10,7 @@
 #include "next_look.h"
 #include "rota.h"
 #include "service_plan.h"
+#include "state_turn.h"
 #include "workers.h"
 
 #define CLOCK_DRIFT_MS INT64_C(2000)  /* between the clocks; more, and the time was set or the machine slept */
@@ -38,17 +39,12 @@ struct loop {
 	unsigned count;
 	pthread_mutex_t lock;
 	struct rota *rota;
-	unsigned in_flight;    /* entries with a renewal ... */
-	unsigned resting;      /* ... and of these, those that rest */
-	bool is_retire_wanted; /* a renewal ended while superseded keys were looked at */
-	unsigned active;       /* workers that need the state directory's lock */
-	bool is_locked;
-	unsigned changes;         /* that other commands made, as often as they were noticed ... */
-	unsigned changes_planned; /* ... by which all are planned ... */
-	unsigned changes_seen;    /* ... and by the sessions and what is under way, as of when the lock was taken */
-	int64_t wanted_since;     /* monotonic: another command waits for its turn in the state directory; 0: none does */
-	int64_t blocked_until;    /* monotonic: another command works in the state directory */
-	int64_t drift;            /* unix time less monotonic time, as last seen */
+	unsigned in_flight;       /* entries with a renewal ... */
+	unsigned resting;         /* ... and of these, those that rest */
+	bool is_retire_wanted;    /* a renewal ended while superseded keys were looked at */
+	unsigned changes_planned; /* of turn.changes, those by which all are planned */
+	struct state_turn turn;
+	int64_t drift; /* unix time less monotonic time, as last seen */
 	struct workers workers;
 	uint32_t instance; /* of the state directory */
 	struct loop_ear ear;
@@ -80,6 +76,7 @@ enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *
 		return err_set(err, RC_RESOURCE, "out of memory");
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->desk = desk;
+	loop->turn.desk = desk;
 	loop->drift = drift_now();
 	loop->entries = calloc(count ? count : 1, sizeof(*loop->entries));
 	if (!loop->entries)
@@ -98,62 +95,18 @@ enum rc loop_new(struct renewal_desk *desk, struct loop **ret_loop, struct err *
 	return RC_OK;
 }
 
-/* With the lock.  The store tells of what another command did once. */
-static unsigned changes_count(struct loop *loop)
-{
-	if (store_changed_elsewhere(loop->desk->store))
-		loop->changes++;
-	return loop->changes;
-}
-
-/* With the lock.  Meanwhile another command may have changed an account: then sessions are fresh, too. */
-static enum rc sessions_open(struct loop *loop, struct err *err)
-{
-	struct renewal_desk *desk = loop->desk;
-	unsigned changes = changes_count(loop);
-
-	if (desk->authorities && changes == loop->changes_seen)
-		return RC_OK;
-	authorities_free(desk->authorities);
-	desk->authorities = NULL;
-	loop->changes_seen = changes;
-	return authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
-}
-
 static enum rc work_begin(struct loop *loop, struct err *err)
 {
-	enum rc rc = RC_OK;
-
 	pthread_mutex_lock(&loop->lock);
-	if (!loop->is_locked) {
-		rc = store_lock(loop->desk->store, err);
-		if (rc == RC_OK)
-			rc = sessions_open(loop, err);
-		loop->is_locked = rc == RC_OK;
-		if (rc != RC_OK)
-			store_unlock(loop->desk->store);
-	}
-	if (rc == RC_OK)
-		loop->active++;
-	else
-		loop->blocked_until = clock_monotonic_ms() + LOOP_BUSY_WAIT * INT64_C(1000);
+	enum rc rc = state_turn_begin(&loop->turn, err);
 	pthread_mutex_unlock(&loop->lock);
 	return rc;
 }
 
-/* What rests is in the store, and others may work there until it goes on; those that rest share the sessions. */
 static void work_end(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
-	loop->active--;
-	if (loop->active == 0 && loop->in_flight == loop->resting && loop->is_locked) {
-		if (loop->in_flight == 0) {
-			authorities_free(loop->desk->authorities);
-			loop->desk->authorities = NULL;
-		}
-		store_unlock(loop->desk->store);
-		loop->is_locked = false;
-	}
+	state_turn_end(&loop->turn, loop->in_flight, loop->resting);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -163,9 +116,7 @@ void loop_free(struct loop *loop)
 		return;
 	for (unsigned i = 0; i < loop->count; i++)
 		renewal_free(loop->entries[i].renewal);
-	authorities_free(loop->desk->authorities);
-	loop->desk->authorities = NULL;
-	store_unlock(loop->desk->store);
+	state_turn_close(&loop->turn);
 	rota_free(loop->rota);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop->entries);
@@ -175,13 +126,13 @@ void loop_free(struct loop *loop)
 /* With the lock: not before then is anything begun, on the clock that is never set. */
 static int64_t begins_at(const struct loop *loop)
 {
-	return loop->in_flight < LOOP_IN_FLIGHT_MAX ? loop->blocked_until : INT64_MAX;
+	return loop->in_flight < LOOP_IN_FLIGHT_MAX ? loop->turn.blocked_until : INT64_MAX;
 }
 
 /* With the lock: the same of those that rest.  Where another command works, they go on after it. */
 static int64_t goes_on_at(const struct loop *loop)
 {
-	return loop->is_locked ? INT64_MIN : loop->blocked_until;
+	return loop->turn.is_ours ? INT64_MIN : loop->turn.blocked_until;
 }
 
 /* With the lock. */
@@ -252,8 +203,9 @@ void loop_look_around(struct loop *loop)
 	bool is_set = jump > CLOCK_DRIFT_MS || jump < -CLOCK_DRIFT_MS;
 
 	pthread_mutex_lock(&loop->lock);
-	bool is_changed = changes_count(loop) != loop->changes_planned;
-	loop->changes_planned = loop->changes;
+	unsigned changes = state_turn_changes(&loop->turn);
+	bool is_changed = changes != loop->changes_planned;
+	loop->changes_planned = changes;
 	pthread_mutex_unlock(&loop->lock);
 	if (!is_changed && !is_set)
 		return;
@@ -342,7 +294,7 @@ static void rest(struct loop *loop, struct entry *entry)
 {
 	pthread_mutex_lock(&loop->lock);
 	entry->is_resting = true;
-	entry->changes = loop->changes_seen;
+	entry->changes = loop->turn.changes_seen;
 	loop->resting++;
 	pthread_mutex_unlock(&loop->lock);
 }
@@ -352,7 +304,7 @@ static void rest(struct loop *loop, struct entry *entry)
 static void take_up(struct loop *loop, struct entry *entry)
 {
 	pthread_mutex_lock(&loop->lock);
-	bool is_overtaken = entry->is_resting && entry->changes != loop->changes_seen;
+	bool is_overtaken = entry->is_resting && entry->changes != loop->turn.changes_seen;
 	loop->resting -= entry->is_resting;
 	entry->is_resting = false;
 	pthread_mutex_unlock(&loop->lock);
@@ -445,22 +397,13 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 	return carry_on(loop, entry);
 }
 
-/* Another command waits: what is under way goes on to its next rest, and then it is that one's turn.  But not for ever. */
+/* What is under way goes on to its next rest, whoever waits. */
 static bool gives_way(struct loop *loop, const struct entry *entry, bool is_asked)
 {
-	int64_t now = clock_monotonic_ms();
-
 	if (entry->renewal && (!entry->is_resting || is_asked))
 		return false;
 	pthread_mutex_lock(&loop->lock);
-	bool is_wanted = store_lock_is_wanted(loop->desk->store);
-	if (!is_wanted)
-		loop->wanted_since = 0;
-	else if (!loop->wanted_since)
-		loop->wanted_since = now;
-	bool gives = is_wanted && now - loop->wanted_since < LOOP_GIVES_WAY * INT64_C(1000);
-	if (gives)
-		loop->blocked_until = now + LOOP_WAY_LOOK * INT64_C(1000);
+	bool gives = state_turn_yields(&loop->turn);
 	pthread_mutex_unlock(&loop->lock);
 	return gives;
 }
@@ -480,7 +423,7 @@ static int64_t perform(struct loop *loop, struct entry *entry)
 			return monotonic_of(at);
 	}
 	if (gives_way(loop, entry, is_asked))
-		return clock_monotonic_ms() + LOOP_WAY_LOOK * INT64_C(1000);
+		return clock_monotonic_ms() + STATE_TURN_LOOK * INT64_C(1000);
 	if (work_begin(loop, &err) != RC_OK) {
 		/* One that is under way has waited already, and waits a little longer. */
 		if (!entry->renewal)

@@ -16,9 +16,6 @@
 #define LOOP_WAKE_MAX      60   /* seconds asleep at the most: a clock that was set is noticed by then */
 #define LOOP_REST          60   /* seconds between two renewals of one certificate, whatever the plan says */
 #define LOOP_NAP           2    /* seconds; what waits for so long, or for longer, needs no lock meanwhile */
-#define LOOP_BUSY_WAIT     5    /* seconds until the state directory is tried again while another command works in it */
-#define LOOP_GIVES_WAY     30   /* seconds for which nothing more is begun while another command waits for its turn there ... */
-#define LOOP_WAY_LOOK      1    /* ... which is looked at anew so often */
 #define LOOP_RETIRE        3600 /* seconds between two looks for superseded keys, when nothing else happens */
 
 struct loop;

@@ -12,6 +12,7 @@
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "machine.h"
+#include "state_turn.h"
 #include "virtual_clock.h"
 
 #define MINUTE       INT64_C(60)
@@ -114,7 +115,7 @@ static void who_only_reads_meanwhile_changes_nothing(void **state)
 	unsigned turns = machine.turns;
 	machine_run(&machine, VIRTUAL_START + 40 * MINUTE);
 	/* It was tried again every five seconds. */
-	assert_in_range(machine.turns - turns, 1, 30 * MINUTE / LOOP_BUSY_WAIT + 10);
+	assert_in_range(machine.turns - turns, 1, 30 * MINUTE / STATE_TURN_BUSY + 10);
 	assert_int_equal(ca->issued, 0);
 	store_close(other);
 	machine_run(&machine, VIRTUAL_START + 45 * MINUTE);

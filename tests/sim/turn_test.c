@@ -10,6 +10,7 @@
 #include "fake_ca.h"
 #include "fake_token.h"
 #include "machine.h"
+#include "state_turn.h"
 #include "virtual_clock.h"
 
 #define CERTIFICATES 200
@@ -82,7 +83,7 @@ static void it_has_its_turn_before_more_is_begun(void **state)
 	print_message("after %lld ms, %zu of %zu orders were done\n", (long long)(had_at_ms - wanted_at_ms), issued_then,
 		      orders_then);
 	assert_true(had_at_ms != 0);
-	assert_true(had_at_ms - wanted_at_ms < LOOP_GIVES_WAY * 1000);
+	assert_true(had_at_ms - wanted_at_ms < STATE_TURN_YIELD * 1000);
 	assert_int_equal(ca->issued, CERTIFICATES);
 }
 

@@ -1,0 +1,83 @@
+/* state_turn.c -- the lock of the state directory, sessions that know what others changed, and the way that is given to who waits. */
+#include "state_turn.h"
+
+#include "clock.h"
+
+unsigned state_turn_changes(struct state_turn *turn)
+{
+	if (store_changed_elsewhere(turn->desk->store))
+		turn->changes++;
+	return turn->changes;
+}
+
+/* Another command may have changed an account: then sessions are fresh, too. */
+static enum rc sessions_open(struct state_turn *turn, struct err *err)
+{
+	struct renewal_desk *desk = turn->desk;
+	unsigned changes = state_turn_changes(turn);
+
+	if (desk->authorities && changes == turn->changes_seen)
+		return RC_OK;
+	authorities_free(desk->authorities);
+	desk->authorities = NULL;
+	turn->changes_seen = changes;
+	return authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
+}
+
+enum rc state_turn_begin(struct state_turn *turn, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	if (!turn->is_ours) {
+		rc = store_lock(turn->desk->store, err);
+		if (rc == RC_OK)
+			rc = sessions_open(turn, err);
+		turn->is_ours = rc == RC_OK;
+		if (rc != RC_OK)
+			store_unlock(turn->desk->store);
+	}
+	if (rc == RC_OK)
+		turn->active++;
+	else
+		turn->blocked_until = clock_monotonic_ms() + STATE_TURN_BUSY * INT64_C(1000);
+	return rc;
+}
+
+static void sessions_close(struct state_turn *turn)
+{
+	authorities_free(turn->desk->authorities);
+	turn->desk->authorities = NULL;
+}
+
+void state_turn_end(struct state_turn *turn, unsigned under_way, unsigned resting)
+{
+	turn->active--;
+	if (turn->active || under_way != resting || !turn->is_ours)
+		return;
+	if (under_way == 0)
+		sessions_close(turn);
+	store_unlock(turn->desk->store);
+	turn->is_ours = false;
+}
+
+bool state_turn_yields(struct state_turn *turn)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!store_lock_is_wanted(turn->desk->store)) {
+		turn->wanted_since = 0;
+		return false;
+	}
+	if (!turn->wanted_since)
+		turn->wanted_since = now;
+	if (now - turn->wanted_since >= STATE_TURN_YIELD * INT64_C(1000))
+		return false;
+	turn->blocked_until = now + STATE_TURN_LOOK * INT64_C(1000);
+	return true;
+}
+
+void state_turn_close(struct state_turn *turn)
+{
+	sessions_close(turn);
+	store_unlock(turn->desk->store);
+}
