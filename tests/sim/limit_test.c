@@ -11,7 +11,7 @@
 #include "machine.h"
 #include "virtual_clock.h"
 
-#define CERTIFICATES 60
+#define CERTIFICATES 40
 #define PER_HOUR     20
 #define HOUR         INT64_C(3600)
 
@@ -57,12 +57,12 @@ static void an_order_that_follows_one_that_failed_is_counted(void **state)
 {
 	(void)state;
 	ca->mishaps.invalid = 1;
-	machine_run(&machine, VIRTUAL_START + FAKE_DAY);
+	machine_run(&machine, VIRTUAL_START + 8 * HOUR);
 	/* Each was tried again. */
 	assert_true(ca->orders.count > 2 * CERTIFICATES);
 	expect_no_hour_with_more();
 	ca->mishaps.invalid = 0;
-	machine_run(&machine, VIRTUAL_START + 2 * FAKE_DAY);
+	machine_run(&machine, VIRTUAL_START + 20 * HOUR);
 	assert_int_equal(ca->issued, CERTIFICATES);
 	expect_no_hour_with_more();
 }
