@@ -19,14 +19,19 @@
 struct entry {
 	const struct config_certificate *certificate;
 	struct renewal *renewal; /* under way; else NULL */
-	bool is_held;            /* due, and waiting for its authority ... */
-	struct rota_gate gate;   /* ... at this gate */
 	enum renewal_call begun; /* how `renewal` was called */
 	enum renewal_call call;  /* by whom it is wanted; under the lock, as what stands below it there */
 	int64_t patience_ms;     /* monotonic: who asked for it waits no longer */
-	int64_t drift;           /* loop->drift when the worker that has it took it */
 	bool is_resting;         /* under way, and not to be touched for a while ... */
 	unsigned changes;        /* ... that had seen these */
+};
+
+/* An item in the hands of a worker: there is one of these a worker, not one a certificate. */
+struct taken {
+	unsigned item;
+	int64_t drift;         /* loop->drift when it was taken */
+	bool is_held;          /* it turned out to be due, and to wait for its authority ... */
+	struct rota_gate gate; /* ... at this gate */
 };
 
 /*
@@ -143,14 +148,13 @@ static int64_t next_turn(const struct loop *loop)
 	return next > least ? next : least;
 }
 
-static bool take(struct loop *loop, unsigned *ret_item)
+static bool take(struct loop *loop, struct taken *ret)
 {
 	int64_t now = clock_monotonic_ms();
 
 	pthread_mutex_lock(&loop->lock);
-	bool found = goes_on_at(loop) <= now && rota_take(loop->rota, now, begins_at(loop), ret_item);
-	if (found && *ret_item < loop->count)
-		loop->entries[*ret_item].drift = loop->drift;
+	bool found = goes_on_at(loop) <= now && rota_take(loop->rota, now, begins_at(loop), &ret->item);
+	ret->drift = loop->drift;
 	int64_t next = next_turn(loop);
 	pthread_mutex_unlock(&loop->lock);
 	/* The gate that it came through may let another one go. */
@@ -159,28 +163,27 @@ static bool take(struct loop *loop, unsigned *ret_item)
 	return found;
 }
 
-static void put_back(struct loop *loop, unsigned item, int64_t at)
+static void put_back(struct loop *loop, struct taken *taken, int64_t at)
 {
+	unsigned item = taken->item;
 	struct entry *entry = item < loop->count ? &loop->entries[item] : NULL;
 
 	pthread_mutex_lock(&loop->lock);
 	/* Asked for while it was looked at, or put off for so long that who asked is to be told. */
 	bool is_wanted = entry && entry->call != RENEWAL_PLANNED && (!entry->renewal || at > entry->patience_ms);
 	/* Or it waits by the clock of before, which was set meanwhile. */
-	if (is_wanted || (entry && entry->drift != loop->drift)) {
-		entry->is_held = false;
+	if (is_wanted || (entry && taken->drift != loop->drift)) {
+		taken->is_held = false;
 		at = clock_monotonic_ms();
 	}
 	if (!entry && loop->is_retire_wanted) {
 		loop->is_retire_wanted = false;
 		at = clock_monotonic_ms();
 	}
-	if (entry && entry->is_held) {
-		at = rota_hold(loop->rota, item, &entry->gate);
-		entry->is_held = false;
-	} else {
+	if (taken->is_held)
+		at = rota_hold(loop->rota, item, &taken->gate);
+	else
 		at = entry && entry->renewal ? rota_go_on(loop->rota, item, at) : rota_wait(loop->rota, item, at);
-	}
 	workers_tell(&loop->workers, at);
 	pthread_mutex_unlock(&loop->lock);
 }
@@ -351,14 +354,14 @@ static int64_t carry_on(struct loop *loop, struct entry *entry)
 }
 
 /* It waits at its authority's gate, and by itself for what its service is owed: whichever is first. */
-static void hold(struct entry *entry, unsigned authority, int64_t until)
+static void hold(struct entry *entry, unsigned authority, int64_t until, struct taken *taken)
 {
 	struct renewal_outcome outcome;
 
 	renewal_outcome(entry->renewal, &outcome);
 	int64_t service_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
-	entry->is_held = true;
-	entry->gate = (struct rota_gate){ .number = authority,
+	taken->is_held = true;
+	taken->gate = (struct rota_gate){ .number = authority,
 					  .opens_at = monotonic_of(until),
 					  .rank = outcome.record.not_after,
 					  .passes_at = service_at == INT64_MAX ? INT64_MAX : monotonic_of(service_at) };
@@ -366,7 +369,7 @@ static void hold(struct entry *entry, unsigned authority, int64_t until)
 	entry->renewal = NULL;
 }
 
-static int64_t begin(struct loop *loop, struct entry *entry)
+static int64_t begin(struct loop *loop, struct entry *entry, struct taken *taken)
 {
 	struct err err = { 0 };
 	int64_t until;
@@ -388,8 +391,8 @@ static int64_t begin(struct loop *loop, struct entry *entry)
 		return monotonic_of(clock_now() + LOOP_REST);
 	}
 	if (renewal_is_held(entry->renewal, &until, &authority)) {
-		hold(entry, authority, until);
-		return entry->gate.opens_at;
+		hold(entry, authority, until, taken);
+		return taken->gate.opens_at;
 	}
 	pthread_mutex_lock(&loop->lock);
 	loop->in_flight++;
@@ -409,8 +412,9 @@ static bool gives_way(struct loop *loop, const struct entry *entry, bool is_aske
 }
 
 /* When it is to be looked at again.  What the plan of an idle one says now may differ from what it said then. */
-static int64_t perform(struct loop *loop, struct entry *entry)
+static int64_t perform(struct loop *loop, struct taken *taken)
 {
+	struct entry *entry = &loop->entries[taken->item];
 	struct err err = { 0 };
 
 	pthread_mutex_lock(&loop->lock);
@@ -431,7 +435,7 @@ static int64_t perform(struct loop *loop, struct entry *entry)
 		return clock_monotonic_ms();
 	}
 	take_up(loop, entry);
-	int64_t at = entry->renewal ? carry_on(loop, entry) : begin(loop, entry);
+	int64_t at = entry->renewal ? carry_on(loop, entry) : begin(loop, entry, taken);
 	work_end(loop);
 	return at;
 }
@@ -463,11 +467,11 @@ static int64_t retire(struct loop *loop)
 
 bool loop_turn(struct loop *loop)
 {
-	unsigned item;
+	struct taken taken = { 0 };
 
-	if (!take(loop, &item))
+	if (!take(loop, &taken))
 		return false;
-	put_back(loop, item, item == loop->count ? retire(loop) : perform(loop, &loop->entries[item]));
+	put_back(loop, &taken, taken.item == loop->count ? retire(loop) : perform(loop, &taken));
 	return true;
 }
 
