@@ -18,6 +18,8 @@
 #define DAEMON_NAME   "lock-daemon"
 #define WANTED_NAME   "lock-wanted"
 
+#define CACHE_SIZE "-512" /* KiB of pages (a negative number): records are read in the order of their names, or one by one */
+
 #define X(name, text) text,
 static const char *const STATE_NAMES[] = { CERTIFICATE_STATES(X) };
 #undef X
@@ -162,7 +164,9 @@ enum rc store_open(const char *state_dir, struct store **ret_store, struct err *
 	sqlite3_busy_timeout(store->db, BUSY_MS);
 	rc = journal_choose(store, &is_ahead, err);
 	if (rc == RC_OK)
-		rc = database_run(store, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
+		rc = database_run(store,
+				  "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA "
+				  "cache_size = " CACHE_SIZE ";",
 				  err);
 	if (rc == RC_OK)
 		rc = database_schema(store, true, err);
