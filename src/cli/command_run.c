@@ -1,4 +1,5 @@
 /* command_run.c -- `hwacme run`: the renewal daemon, in the foreground, until SIGTERM. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -10,6 +11,9 @@
 
 /* Between two looks at the files that others write: so often at the most is an engine relieved for their sake. */
 #define FILES_LOOK_MS INT64_C(60000)
+
+/* Heaps of the engine: with one for each worker every one of them grows to what the largest step of all has needed. */
+#define ENGINE_ARENAS 2
 
 /* The configuration that is in force.  Each engine gets it as it was read, whatever became of the file since. */
 struct kept {
@@ -82,6 +86,8 @@ static int engine(void *ctx, int fd)
 	};
 	struct heart heart = { .fd = fd, .desk = &desk, .looked_at = clock_monotonic_ms() };
 	AUTO(loop) struct loop *loop = NULL;
+
+	(void)mallopt(M_ARENA_MAX, ENGINE_ARENAS);
 	enum rc rc = loop_new(&work, &loop, &err);
 	if (rc == RC_OK)
 		rc = control_start(desk.control, loop, &err);
