@@ -16,6 +16,13 @@ database.execute("UPDATE service SET prune_at = 1 WHERE prune_at > 0")
 database.commit()' "$LAB/state/hwacme.db"
 	hwacme renew smf >/dev/null
 }
+# As if retire-after were over: a machine may need longer for a renewal than any that a test could wait for.
+age_superseded() {
+	python3 -c 'import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("UPDATE service SET revoke_at = 1 WHERE revoke_at > 0")
+database.commit()' "$LAB/state/hwacme.db"
+}
 generations() { ls "$LAB/state/archive/smf" | sort -n | paste -sd' '; }
 
 lab_up
@@ -110,21 +117,21 @@ expect "the live one" "$(revoked "$(lab_live_serial smf)")" Valid
 grep -q "superseded serial $old is revoked" <<<"$(hwacme status smf)" || fail "the journal: $(hwacme status smf)"
 # Turned off meanwhile: what was superseded before stays as it is.
 old=$(lab_live_serial smf)
-policy 1s
+policy 1h
 hwacme renew --force smf >/dev/null
 sed -i 's/revoke-superseded: true/revoke-superseded: false/' "$LAB/hwacme.yaml"
-settled() { hwacme renew smf >/dev/null; hwacme status smf | grep -q "superseded serial $old is not revoked: the policy"; }
-lab_wait 20 "a word about serial $old" settled
+age_superseded
+hwacme renew smf >/dev/null
+grep -q "superseded serial $old is not revoked: the policy" <<<"$(hwacme status smf)" || fail "no word about serial $old: $(hwacme status smf)"
 expect "the superseded one of a policy that revokes no more" "$(revoked "$old")" Valid
 sed -i 's/revoke-superseded: false/revoke-superseded: true/' "$LAB/hwacme.yaml"
 policy 0s
 # One that the operator revoked is not revoked again, and a CA that is away is asked again later: no failure of the service.
 old=$(lab_live_serial smf)
-policy 1s
+policy 1h
 hwacme renew --force smf >/dev/null
 lab_stop pebble
-sleep_until() { [ "$(date +%s)" -gt "$1" ]; }
-lab_wait 10 "the end of retire-after" sleep_until $(($(date +%s) + 1))
+age_superseded
 got=0
 hwacme renew smf >/dev/null || got=$?
 expect "status without a CA" "$got" 4
