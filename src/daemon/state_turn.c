@@ -10,6 +10,12 @@ unsigned state_turn_changes(struct state_turn *turn)
 	return turn->changes;
 }
 
+static void sessions_close(struct state_turn *turn)
+{
+	authorities_free(turn->desk->authorities);
+	turn->desk->authorities = NULL;
+}
+
 /* Another command may have changed an account: then sessions are fresh, too. */
 static enum rc sessions_open(struct state_turn *turn, struct err *err)
 {
@@ -18,8 +24,7 @@ static enum rc sessions_open(struct state_turn *turn, struct err *err)
 
 	if (desk->authorities && changes == turn->changes_seen)
 		return RC_OK;
-	authorities_free(desk->authorities);
-	desk->authorities = NULL;
+	sessions_close(turn);
 	turn->changes_seen = changes;
 	return authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
 }
@@ -41,12 +46,6 @@ enum rc state_turn_begin(struct state_turn *turn, struct err *err)
 	else
 		turn->blocked_until = clock_monotonic_ms() + STATE_TURN_BUSY * INT64_C(1000);
 	return rc;
-}
-
-static void sessions_close(struct state_turn *turn)
-{
-	authorities_free(turn->desk->authorities);
-	turn->desk->authorities = NULL;
 }
 
 void state_turn_end(struct state_turn *turn, unsigned under_way, unsigned resting)

@@ -199,9 +199,8 @@ static enum rc contact_offer(struct authorities *authorities, const struct confi
 
 	if (rc != RC_OK && is_of_contact(&why)) {
 		log_event(LOG_WARN,
-			  "authority \"%s\" keeps the contact of before, which stops no renewal; `hwacme account register %s` "
-			  "sends "
-			  "contact: again: %s",
+			  "authority \"%s\" keeps the contact of before, which stops no renewal; "
+			  "`hwacme account register %s` sends contact: again: %s",
 			  authority->name, authority->name, why.text);
 		return RC_OK;
 	}
