@@ -17,16 +17,9 @@
 
 static struct machine machine;
 
-static void configure(FILE *file, void *ctx)
-{
-	(void)ctx;
-	fprintf(file, "policies:\n  - { name: p, ari: false }\ncertificates:\n");
-	for (unsigned i = 0; i < CERTIFICATES; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n    deploy: { run: [/hook] }\n",
-			i, i);
-}
+static struct machine_alike alike = { .policy = "ari: false",
+				      .certificates = CERTIFICATES,
+				      .each = "    deploy: { run: [/hook] }\n" };
 
 static void a_hook_does_not_wait_for_the_authority(void **state)
 {
@@ -35,7 +28,7 @@ static void a_hook_does_not_wait_for_the_authority(void **state)
 	(void)state;
 	struct fake_ca *ca = machine_world_start(1);
 	ca->preauthorized = -1;
-	machine_new(&machine, 0, configure, NULL);
+	machine_new(&machine, 0, machine_alike, &alike);
 	machine_start(&machine);
 	machine.hook_fails_one_in = 1;
 	machine_run(&machine, away);

@@ -18,22 +18,15 @@
 static struct machine machine;
 static struct fake_ca *ca;
 
-static void configure(FILE *file, void *ctx)
-{
-	(void)ctx;
-	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
-	for (unsigned i = 0; i < CERTIFICATES; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
-			i, i);
-}
+static struct machine_alike alike = { .policy = "ari: false, boot-spread: 0s",
+				      .certificates = CERTIFICATES,
+				      .each = MACHINE_CHALLENGED };
 
 static int world_start(void **state)
 {
 	(void)state;
 	ca = machine_world_start(1);
-	machine_new(&machine, PER_HOUR, configure, NULL);
+	machine_new(&machine, PER_HOUR, machine_alike, &alike);
 	machine_start(&machine);
 	return 0;
 }

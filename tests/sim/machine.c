@@ -73,6 +73,18 @@ static void config_write(struct machine *machine, unsigned orders_per_hour, void
 	assert_int_equal(fclose(file), 0);
 }
 
+void machine_alike(FILE *file, void *alike)
+{
+	const struct machine_alike *all = alike;
+
+	fprintf(file, "policies:\n  - { name: p, %s }\ncertificates:\n", all->policy);
+	for (unsigned i = 0; i < all->certificates; i++)
+		fprintf(file,
+			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
+			"    names: [\"dns:c%u.example\"]\n%s",
+			i, i, all->each ? all->each : "");
+}
+
 void machine_new(struct machine *machine, unsigned orders_per_hour, void (*configure)(FILE *file, void *ctx), void *ctx)
 {
 	struct err err = { 0 };

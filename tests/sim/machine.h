@@ -65,6 +65,15 @@ void machine_world_stop(struct machine *machine); /* and the machine */
 void machine_new(struct machine *machine, unsigned orders_per_hour, void (*configure)(FILE *file, void *ctx), void *ctx);
 void machine_free(struct machine *machine); /* and its directory */
 
+/* For machine_new(): c0, c1 ... of the first authority, with keys in the first token. */
+struct machine_alike {
+	const char *policy; /* its options */
+	unsigned certificates;
+	const char *each; /* lines of every certificate; NULL: none */
+};
+#define MACHINE_CHALLENGED "    challenge: { dns-01: { hook: [/bin/true] } }\n"
+void machine_alike(FILE *file, void *alike);
+
 /* The daemon: it is started; it ends between two turns and leaves things as they are. */
 void machine_start(struct machine *machine);
 void machine_stop(struct machine *machine);

@@ -14,23 +14,6 @@
 
 static struct machine machine;
 
-struct setting {
-	unsigned certificates;
-	const char *policy;
-};
-
-static void configure(FILE *file, void *ctx)
-{
-	const struct setting *setting = ctx;
-
-	fprintf(file, "policies:\n  - { name: p, ari: false, boot-spread: 0s, %s }\ncertificates:\n", setting->policy);
-	for (unsigned i = 0; i < setting->certificates; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
-			i, i);
-}
-
 /* TR 33.776, 6.9.1.1: of what is renewed in time nothing is proven again. */
 static void the_interval_without_challenges_is_kept(void **state)
 {
@@ -39,19 +22,20 @@ static void the_interval_without_challenges_is_kept(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
 		char policy[128];
-		struct setting setting = { .certificates = 20, .policy = policy };
+		struct machine_alike alike = { .certificates = 20, .policy = policy, .each = MACHINE_CHALLENGED };
 		struct fake_ca *ca = machine_world_start(1);
 
-		snprintf(policy, sizeof(policy), "preauthorized: 336h, windows: [\"%s\"]", windows[i]);
+		snprintf(policy, sizeof(policy), "ari: false, boot-spread: 0s, preauthorized: 336h, windows: [\"%s\"]",
+			 windows[i]);
 		ca->preauthorized = 336 * HOUR;
 		ca->order_life = 60 * FAKE_DAY;
-		machine_new(&machine, 0, configure, &setting);
+		machine_new(&machine, 0, machine_alike, &alike);
 		machine_start(&machine);
 		machine_run(&machine, VIRTUAL_START + 180 * FAKE_DAY);
 		print_message("%s: %u issued, %u challenges\n", windows[i], ca->issued, ca->challenged);
-		assert_int_equal(ca->challenged, setting.certificates);
+		assert_int_equal(ca->challenged, alike.certificates);
 		/* Each window is used at most, and the interval nearly. */
-		assert_in_range(ca->issued, setting.certificates * 180 / 14, setting.certificates * (1 + 180 / 7));
+		assert_in_range(ca->issued, alike.certificates * 180 / 14, alike.certificates * (1 + 180 / 7));
 		machine_check_all(&machine);
 		machine_world_stop(&machine);
 	}
@@ -68,12 +52,14 @@ static struct store_certificate record(void)
 /* Ordered on a Saturday, approved on Wednesday; on Monday the CA is away for ten minutes.  The next Saturday is too late for the order. */
 static void an_order_that_waits_for_approval_outlasts_an_outage(void **state)
 {
-	struct setting setting = { .certificates = 1, .policy = "windows: [\"Sat 01:00-05:00\"]" };
+	struct machine_alike alike = { .certificates = 1,
+				       .policy = "ari: false, boot-spread: 0s, windows: [\"Sat 01:00-05:00\"]",
+				       .each = MACHINE_CHALLENGED };
 	struct fake_ca *ca = machine_world_start(1);
 	int64_t now = VIRTUAL_START + FAKE_DAY;
 
 	(void)state;
-	machine_new(&machine, 0, configure, &setting);
+	machine_new(&machine, 0, machine_alike, &alike);
 	machine_start(&machine);
 	machine_run(&machine, now);
 	assert_int_equal(ca->issued, 1);

@@ -27,18 +27,6 @@
 
 static struct machine machine;
 
-static void configure(FILE *file, void *ctx)
-{
-	const char *policy = ctx;
-
-	fprintf(file, "policies:\n  - { name: p, %s }\ncertificates:\n", policy);
-	for (unsigned i = 0; i < CERTIFICATES; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n",
-			i, i);
-}
-
 static void world_start(void)
 {
 	const char *seed = getenv("SIM_SEED");
@@ -75,7 +63,7 @@ static void three_days_without_a_ca_lose_nothing_and_are_made_up_for_in_turn(voi
 
 	(void)state;
 	world_start();
-	machine_new(&machine, PER_HOUR, configure, policy);
+	machine_new(&machine, PER_HOUR, machine_alike, &(struct machine_alike){ .policy = policy, .certificates = CERTIFICATES });
 	machine_start(&machine);
 	struct fake_ca *ca = fake_ca_get(0);
 	machine_run(&machine, from);
@@ -115,7 +103,7 @@ static void a_ca_that_wants_all_of_them_back_has_them_renewed_within_a_day(void 
 	world_start();
 	struct fake_ca *ca = fake_ca_get(0);
 	ca->has_renewal_info = true;
-	machine_new(&machine, PER_HOUR, configure, policy);
+	machine_new(&machine, PER_HOUR, machine_alike, &(struct machine_alike){ .policy = policy, .certificates = CERTIFICATES });
 	machine_start(&machine);
 	machine_run(&machine, at);
 	assert_int_equal(with_generation(1), CERTIFICATES);

@@ -15,29 +15,18 @@
 
 static struct machine machine;
 static struct fake_ca *ca;
-static unsigned certificates;
+static struct machine_alike alike = { .policy = "ari: false, boot-spread: 0s", .each = MACHINE_CHALLENGED };
 /* A real-time clock that runs in local time, and others. */
 static const int64_t AHEAD[] = { 2 * HOUR, 12 * HOUR, 23 * HOUR, 30 * HOUR };
 #define AHEAD_COUNT (sizeof(AHEAD) / sizeof(AHEAD[0]))
 
-static void configure(FILE *file, void *ctx)
-{
-	(void)ctx;
-	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
-	for (unsigned i = 0; i < certificates; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
-			i, i);
-}
-
 static void world_start(unsigned count, int64_t ahead)
 {
-	certificates = count;
+	alike.certificates = count;
 	ca = machine_world_start(1);
 	ca->order_life = 7 * FAKE_DAY;
 	virtual_clock_set_wrong(ahead);
-	machine_new(&machine, 0, configure, NULL);
+	machine_new(&machine, 0, machine_alike, &alike);
 	machine_start(&machine);
 }
 
@@ -53,10 +42,10 @@ static void expect_issued_at_once(void)
 {
 	machine_run(&machine, virtual_clock_true() + AT_ONCE);
 	machine_check_all(&machine);
-	for (unsigned i = 0; i < certificates; i++)
+	for (unsigned i = 0; i < alike.certificates; i++)
 		assert_int_equal(machine.views[i].generation, 1);
 	/* By the orders that were open. */
-	assert_int_equal(ca->orders.count, certificates);
+	assert_int_equal(ca->orders.count, alike.certificates);
 }
 
 static void an_order_whose_answer_is_looked_for_goes_on(bool is_restarted)

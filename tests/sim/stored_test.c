@@ -17,16 +17,7 @@
 
 static struct machine machine;
 
-static void configure(FILE *file, void *ctx)
-{
-	(void)ctx;
-	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
-	for (unsigned i = 0; i < CERTIFICATES; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n",
-			i, i);
-}
+static struct machine_alike alike = { .policy = "ari: false, boot-spread: 0s", .certificates = CERTIFICATES };
 
 static void a_renewal_is_stored_once_before_each_effect_and_each_wait(void **state)
 {
@@ -34,7 +25,7 @@ static void a_renewal_is_stored_once_before_each_effect_and_each_wait(void **sta
 
 	(void)state;
 	machine_world_start(1)->preauthorized = -1;
-	machine_new(&machine, 0, configure, NULL);
+	machine_new(&machine, 0, machine_alike, &alike);
 	machine_start(&machine);
 	machine_run(&machine, VIRTUAL_START + 3600);
 	machine_check_all(&machine);

@@ -22,22 +22,15 @@ static struct store *other;
 static int64_t wanted_at_ms, had_at_ms;
 static size_t orders_then, issued_then;
 
-static void configure(FILE *file, void *ctx)
-{
-	(void)ctx;
-	fputs("policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n", file);
-	for (unsigned i = 0; i < CERTIFICATES; i++)
-		fprintf(file,
-			"  - name: c%u\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256 }\n"
-			"    names: [\"dns:c%u.example\"]\n    challenge: { dns-01: { hook: [/bin/true] } }\n",
-			i, i);
-}
+static struct machine_alike alike = { .policy = "ari: false, boot-spread: 0s",
+				      .certificates = CERTIFICATES,
+				      .each = MACHINE_CHALLENGED };
 
 static int world_start(void **state)
 {
 	(void)state;
 	ca = machine_world_start(1);
-	machine_new(&machine, 0, configure, NULL);
+	machine_new(&machine, 0, machine_alike, &alike);
 	machine_start(&machine);
 	assert_int_equal(store_lock_daemon(machine.store, NULL), RC_OK);
 	assert_int_equal(store_open(machine.config->state, &other, NULL), RC_OK);
