@@ -220,6 +220,16 @@ enum rc pkcs11_erase_name(struct token *token, const struct token_key_name *name
 /* pkcs11_list.c */
 enum rc pkcs11_list(struct token *token, token_list_fn *each, void *ctx, struct err *err) HWA_CHECKED;
 
+/* pkcs11_make.c */
+struct pkcs11_made {
+	CK_OBJECT_HANDLE private_key, public_key; /* of the token */
+	const char *function;                     /* that answered */
+	bool is_alone;                            /* nothing was tried before it, that might have left a key as well */
+};
+/* A pair under this name, by the first template that the token takes. */
+CK_RV pkcs11_make(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
+		  struct pkcs11_made *ret_made);
+
 /* pkcs11_generate.c */
 enum rc pkcs11_generate(struct token *token, const struct token_key_name *name, enum key_type type, struct token_key **ret_key,
 			struct err *err) HWA_CHECKED;

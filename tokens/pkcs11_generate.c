@@ -5,83 +5,6 @@
 #include "pkcs11.h"
 #include "pkcs11_quirks.h"
 
-#define PRIVATE_ATTRIBUTES 11
-
-static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-
-/* What modules differ in: each step asks for less beyond what I2 needs; the first the module takes is used. */
-static const struct {
-	bool not_copyable; /* pkcs11-provider then cannot keep a copy of a destroyed key */
-	bool sign_only;
-} TEMPLATE_STEPS[] = { { true, true }, { false, true }, { false, false } };
-
-static CK_ULONG private_template(CK_ATTRIBUTE *attribute, size_t step, const struct token_key_name *name)
-{
-	CK_ULONG count = 0;
-
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_TOKEN, &yes, sizeof(yes) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_PRIVATE, &yes, sizeof(yes) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_SENSITIVE, &yes, sizeof(yes) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_EXTRACTABLE, &no, sizeof(no) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_SIGN, &yes, sizeof(yes) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)name->label, strlen(name->label) };
-	attribute[count++] = (CK_ATTRIBUTE){ CKA_ID, (void *)(uintptr_t)name->id, TOKEN_ID_LEN };
-	if (TEMPLATE_STEPS[step].not_copyable)
-		attribute[count++] = (CK_ATTRIBUTE){ CKA_COPYABLE, &no, sizeof(no) };
-	if (TEMPLATE_STEPS[step].sign_only) {
-		attribute[count++] = (CK_ATTRIBUTE){ CKA_DECRYPT, &no, sizeof(no) };
-		attribute[count++] = (CK_ATTRIBUTE){ CKA_UNWRAP, &no, sizeof(no) };
-		attribute[count++] = (CK_ATTRIBUTE){ CKA_DERIVE, &no, sizeof(no) };
-	}
-	return count;
-}
-
-struct made {
-	CK_OBJECT_HANDLE private_key, public_key;
-	bool is_alone; /* nothing was tried before it, that might have left a key as well */
-};
-
-static CK_RV generate_pair(struct pkcs11_session *session, const struct token_key_name *name, enum key_type type,
-			   struct made *ret_made)
-{
-	static const uint8_t exponent[] = { 0x01, 0x00, 0x01 };
-	CK_ULONG bits = key_type_bits(type);
-	struct span curve = key_type_oid(type);
-	CK_MECHANISM mechanism = { pkcs11_family(type)->generate, NULL, 0 };
-	CK_ATTRIBUTE public_key[6] = {
-		{ CKA_TOKEN, &yes, sizeof(yes) },
-		{ CKA_VERIFY, &yes, sizeof(yes) },
-		{ CKA_LABEL, (void *)(uintptr_t)name->label, strlen(name->label) },
-		{ CKA_ID, (void *)(uintptr_t)name->id, TOKEN_ID_LEN },
-	};
-	CK_ULONG public_count = 4;
-	CK_RV rv = CKR_FUNCTION_FAILED;
-
-	if (curve.len) {
-		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len };
-	} else {
-		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_MODULUS_BITS, &bits, sizeof(bits) };
-		public_key[public_count++] = (CK_ATTRIBUTE){ CKA_PUBLIC_EXPONENT, (void *)(uintptr_t)exponent, sizeof(exponent) };
-	}
-	const size_t first = session->token->quirks->template_step;
-
-	for (size_t step = first; step < sizeof(TEMPLATE_STEPS) / sizeof(TEMPLATE_STEPS[0]); step++) {
-		CK_ATTRIBUTE private_key[PRIVATE_ATTRIBUTES];
-		CK_ULONG private_count = private_template(private_key, step, name);
-
-		pkcs11_making_begin(session);
-		rv = session->call->C_GenerateKeyPair(session->handle, &mechanism, public_key, public_count, private_key,
-						      private_count, &ret_made->public_key, &ret_made->private_key);
-		pkcs11_objects_release(session);
-		ret_made->is_alone = step == first;
-		/* Only a refused template is worth a plainer one. */
-		if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_VALUE_INVALID && rv != CKR_TEMPLATE_INCONSISTENT &&
-		    rv != CKR_GENERAL_ERROR && rv != CKR_ATTRIBUTE_READ_ONLY)
-			break;
-	}
-	return rv;
-}
-
 /*
  * Id and label must both be free: some modules put a second key silently in the place of the first (NSS).  A label of
  * ours ends with the id, which then tells of both.  Cut off in the middle: what was made meanwhile is ours alone, and
@@ -108,7 +31,7 @@ static enum rc name_clear(struct pkcs11_session *session, const struct token_key
 }
 
 /* What was given as its handles, and whatever else has its id. */
-static enum rc new_destroy(struct pkcs11_session *session, const struct token_key_name *name, const struct made *made)
+static enum rc new_destroy(struct pkcs11_session *session, const struct token_key_name *name, const struct pkcs11_made *made)
 {
 	struct pkcs11_pair pair = {
 		.private_keys = { made->private_key }, .private_count = 1, .public_keys = { made->public_key }, .public_count = 1
@@ -130,7 +53,7 @@ struct wanted {
 };
 
 /* Custody is read back; a key that could leave, or is not what was asked for, does not stay. */
-static enum rc keep_or_destroy(struct pkcs11_session *session, const struct wanted *wanted, const struct made *made,
+static enum rc keep_or_destroy(struct pkcs11_session *session, const struct wanted *wanted, const struct pkcs11_made *made,
 			       struct err *err)
 {
 	AUTO(token_key) struct token_key *key = NULL;
@@ -158,7 +81,7 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 {
 	struct pkcs11_token *token = session->token;
 	struct wanted *wanted = ctx;
-	struct made made;
+	struct pkcs11_made made;
 
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
@@ -172,13 +95,13 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 	if (wanted->is_spent)
 		return RC_OK;
 	wanted->is_begun = true;
-	CK_RV rv = generate_pair(session, wanted->name, wanted->type, &made);
+	CK_RV rv = pkcs11_make(session, wanted->name, wanted->type, &made);
 	if (rv == CKR_MECHANISM_INVALID)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, (int64_t)rv,
 				   "the token cannot make %s keys; `hwacme token list` shows what it can",
 				   key_type_name(wanted->type));
 	if (rv != CKR_OK)
-		return pkcs11_session_fail(session, err, rv, "C_GenerateKeyPair");
+		return pkcs11_session_fail(session, err, rv, made.function);
 	return keep_or_destroy(session, wanted, &made, err);
 }
 

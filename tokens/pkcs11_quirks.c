@@ -37,7 +37,9 @@ static const struct pkcs11_quirks QUIRKS[] = {
 	  .model = "IBM SoftTok",
 	  .template_step = 1,
 	  .is_software = true },
-	{ .name = "SoftHSM", .model = "SoftHSM", .is_software = true, .turns = PKCS11_TURNS_OBJECTS },
+	/* It writes an object of the token anew, to the disk, for each attribute that it gives it: thirty times for each half of a pair that
+	 * C_GenerateKeyPair makes in the token, and twice for one that C_CopyObject puts there. */
+	{ .name = "SoftHSM", .model = "SoftHSM", .is_software = true, .makes_in_session = true, .turns = PKCS11_TURNS_OBJECTS },
 	/* Whatever is not known: the fullest template first, and what it says of itself is believed. */
 	{ .name = "PKCS#11" },
 };

@@ -17,13 +17,14 @@ struct pkcs11_quirks {
 	/* Beginnings of what C_GetInfo and C_GetTokenInfo say; NULL: anything. */
 	const char *library_maker, *library, *token_maker, *model;
 
-	unsigned template_step;       /* the first key template worth trying (pkcs11_generate.c) */
+	unsigned template_step;       /* the first key template worth trying (pkcs11_make.c) */
 	unsigned generations;         /* in one start of the module; 0: without end */
 	unsigned unusable_types;      /* 1 << KEY_...: it makes such keys, and cannot use them */
 	bool is_software;             /* whatever its flags say */
 	bool gives_out_unextractable; /* C_WrapKey hands out keys that read back as never extractable */
 	bool keeps_certificate_once;  /* one object for each, whatever its label: no copy of an issuer's beside each key */
 	bool cannot_say_local;        /* CKA_LOCAL is false for keys it has made itself */
+	bool makes_in_session;        /* a pair is made in the session and copied into the token */
 	enum pkcs11_turn_rule turns;
 };
 

@@ -50,7 +50,7 @@ static void each_operation_costs_what_the_documents_say(void **state)
 
 	(void)state;
 	expect(stage_generate(&stage, &err), RC_OK, &err);
-	expect_calls("generate under a fresh name", 0, 2, 0, 3);
+	expect_calls("generate under a fresh name, SoftHSM", 0, 2, 0, 7);
 	expect(stage_sign(&stage, &err), RC_OK, &err);
 	expect_calls("sign", 0, 0, 0, 2);
 	expect(stage_custody(&stage, &err), RC_OK, &err);
@@ -65,7 +65,7 @@ static void each_operation_costs_what_the_documents_say(void **state)
 	expect_calls("erase a name that nothing has", 1, 0, 1, 4);
 	token_key_free(TAKE(stage.key));
 	expect(stage_generate(&stage, &err), RC_OK, &err);
-	expect_calls("generate under a name that was tried", 1, 2, 0, 6);
+	expect_calls("generate under a name that was tried", 1, 2, 0, 10);
 	expect(token_erase_name(stage.token, &stage.made, &err), RC_OK, &err);
 	expect_calls("erase by name", 1, 4, 1, 11);
 	token_key_free(TAKE(stage.key));
@@ -159,14 +159,58 @@ static void handles_that_are_void_are_no_proof_that_a_key_is_gone(void **state)
 /* A template that is refused after it has made a key: two of one name are not kept. */
 static void a_key_made_by_a_refused_template_is_not_left_beside_the_next(void **state)
 {
+	setenv("HWA_P11_PROXY_MODEL", "unknown", 1);
 	struct stage stage = begin();
 	struct err err = { 0 };
 
 	(void)state;
+	unsetenv("HWA_P11_PROXY_MODEL");
 	p11_proxy_script("C_GenerateKeyPair 1 lose CKR_TEMPLATE_INCONSISTENT");
 	expect(stage_generate(&stage, &err), RC_DENIED, &err);
 	p11_proxy_script("");
 	expect(token_find(stage.token, &stage.made, &stage.key, &err), RC_ABSENT, &err);
+	stage_end(&stage);
+}
+
+/* Of any name, in the token and in its sessions. */
+static CK_ULONG private_keys(const struct stage *stage)
+{
+	CK_FUNCTION_LIST *call = PKCS11(stage->token)->call;
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_ATTRIBUTE wanted = { CKA_CLASS, &class, sizeof(class) };
+	CK_OBJECT_HANDLE objects[64];
+	CK_SESSION_HANDLE session;
+	CK_ULONG count = 0;
+
+	assert_int_equal(call->C_OpenSession(PKCS11(stage->token)->slot, CKF_SERIAL_SESSION, NULL, NULL, &session), CKR_OK);
+	assert_int_equal(call->C_FindObjectsInit(session, &wanted, 1), CKR_OK);
+	assert_int_equal(call->C_FindObjects(session, objects, 64, &count), CKR_OK);
+	assert_int_equal(call->C_FindObjectsFinal(session), CKR_OK);
+	assert_int_equal(call->C_CloseSession(session), CKR_OK);
+	return count;
+}
+
+/* A pair of SoftHSM is made in the session first: what is left there goes with it. */
+static void a_pair_that_is_cut_off_leaves_nothing_in_its_session(void **state)
+{
+	static const char *const scripts[] = { "C_GenerateKeyPair 1 lose CKR_DEVICE_MEMORY",
+					       "C_CopyObject 1 return CKR_DEVICE_MEMORY",
+					       "C_CopyObject 2 return CKR_DEVICE_MEMORY",
+					       "C_DestroyObject 1 return CKR_DEVICE_MEMORY" };
+	struct stage stage = begin();
+	struct err err = { 0 };
+	CK_ULONG before = private_keys(&stage);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		p11_proxy_script(scripts[i]);
+		bool is_made = stage_generate(&stage, &err) == RC_OK;
+		p11_proxy_script("");
+		assert_int_equal(is_made, strncmp(scripts[i], "C_DestroyObject", 15) == 0);
+		if (is_made)
+			expect(stage_erase(&stage, &err), RC_OK, &err);
+		assert_int_equal(private_keys(&stage), before);
+	}
 	stage_end(&stage);
 }
 
@@ -178,6 +222,7 @@ int main(void)
 		cmocka_unit_test(a_handle_that_means_another_object_by_now_harms_nobody),
 		cmocka_unit_test(handles_that_are_void_are_no_proof_that_a_key_is_gone),
 		cmocka_unit_test(a_key_made_by_a_refused_template_is_not_left_beside_the_next),
+		cmocka_unit_test(a_pair_that_is_cut_off_leaves_nothing_in_its_session),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);

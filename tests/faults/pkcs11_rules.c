@@ -26,6 +26,8 @@ static const struct {
 	{ "info", "C_GetMechanismInfo", ANY, BIT(RC_OK), "what cannot be asked for is not offered" },
 	{ "list", "*", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "a half-made key is listed with what it has" },
 	{ "custody", "C_GetAttributeValue", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "it is told what is not known" },
+	{ "generate", "C_DestroyObject", ANY, BIT(RC_OK) | THE_CLASS, "what is left in the session goes with it" },
+	{ "generate_tried", "C_DestroyObject", ANY, BIT(RC_OK) | THE_CLASS, "what is left in the session goes with it" },
 	{ "erase_own", "C_GetAttributeValue", ANY, BIT(RC_OK) | THE_CLASS, "a search tells what the handles do not" },
 	{ "*", "C_GetAttributeValue", ANY, UNLESS_RETRY(RC_DENIED) | THE_CLASS,
 	  "what the token does not tell counts against the key" },
@@ -41,9 +43,10 @@ static const struct {
 
 bool pkcs11_rule_has_effect(const char *function)
 {
-	static const char *const effects[] = { "C_Initialize", "C_Finalize",        "C_OpenSession",   "C_CloseSession",
-					       "C_Login",      "C_GenerateKeyPair", "C_DestroyObject", "C_SignInit",
-					       "C_Sign",       "C_FindObjectsInit" };
+	static const char *const effects[] = { "C_Initialize",   "C_Finalize",       "C_OpenSession",
+					       "C_CloseSession", "C_Login",          "C_GenerateKeyPair",
+					       "C_CopyObject",   "C_DestroyObject",  "C_SignInit",
+					       "C_Sign",         "C_FindObjectsInit" };
 
 	for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++)
 		if (strcmp(effects[i], function) == 0)
@@ -75,7 +78,8 @@ bool pkcs11_rule_allows(const char *phase, const struct pkcs11_fault *fault, enu
 	if (class != RC_RETRY)
 		allowed |= allowed >> 16;
 	/* A plainer template makes a second key of the id: then both are destroyed. */
-	if (fault->mode == FAULT_LOST && strcmp(fault->function, "C_GenerateKeyPair") == 0)
+	if (fault->mode == FAULT_LOST &&
+	    (strcmp(fault->function, "C_GenerateKeyPair") == 0 || strcmp(fault->function, "C_CopyObject") == 0))
 		allowed |= BIT(RC_DENIED);
 	/* It may have been tried again, or done without. */
 	if (fault->mode != FAULT_ONWARDS)

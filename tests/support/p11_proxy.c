@@ -147,6 +147,19 @@ static unsigned sessions_now(void)
 	return now;
 }
 
+/* Of a token that nobody knows, which is used as PKCS#11 says: $HWA_P11_PROXY_MODEL. */
+static CK_RV below_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+	const char *model = getenv("HWA_P11_PROXY_MODEL");
+	CK_RV rv = module->C_GetTokenInfo(slot, info);
+
+	if (rv == CKR_OK && model) {
+		memset(info->model, ' ', sizeof(info->model));
+		memcpy(info->model, model, strnlen(model, sizeof(info->model)));
+	}
+	return rv;
+}
+
 static CK_RV below_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *ctx, CK_NOTIFY notify, CK_SESSION_HANDLE *session)
 {
 	long most = setting_number("max-sessions");
@@ -338,6 +351,7 @@ static CK_RV module_load(void)
 		return CKR_GENERAL_ERROR;
 	}
 	below = above = *module;
+	below.C_GetTokenInfo = below_C_GetTokenInfo;
 	below.C_OpenSession = below_C_OpenSession;
 	below.C_CloseSession = below_C_CloseSession;
 	below.C_CloseAllSessions = below_C_CloseAllSessions;
