@@ -58,11 +58,22 @@ static unsigned generations_list(DIR *directory, unsigned live, struct generatio
 	return count;
 }
 
-/* Files only: what else an administrator may have put there stays, and its directory with it. */
+/* Why a file could not be removed, an errno; what else an administrator may have put there stays, and is no reason. */
+static int files_remove(DIR *directory)
+{
+	const struct dirent *entry;
+	int why = 0;
+
+	while ((entry = readdir(directory)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    unlinkat(dirfd(directory), entry->d_name, 0) != 0 && errno != EISDIR && !why)
+			why = errno;
+	return why;
+}
+
 static enum rc generation_remove(int archive, unsigned number, struct err *err)
 {
 	char name[16];
-	const struct dirent *entry;
 
 	snprintf(name, sizeof(name), "%u", number);
 	int fd = openat(archive, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -72,11 +83,12 @@ static enum rc generation_remove(int archive, unsigned number, struct err *err)
 			close(fd);
 		return fail(err, "cannot list the superseded generation", name);
 	}
-	while ((entry = readdir(directory)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(fd, entry->d_name, 0);
+	int why = files_remove(directory);
 	closedir(directory);
-	return unlinkat(archive, name, AT_REMOVEDIR) == 0 ? RC_OK : fail(err, "cannot remove the superseded generation", name);
+	if (unlinkat(archive, name, AT_REMOVEDIR) == 0)
+		return RC_OK;
+	errno = why ? why : errno;
+	return fail(err, "cannot remove the superseded generation", name);
 }
 
 /* One was superseded when the next was made: the age of the next is how long it is superseded. */
