@@ -4,15 +4,15 @@
 
 #include "database.h"
 
+/* Its row in each of three tables, as they are at one moment. */
 static const char SELECT[] =
 	"SELECT state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, serial,"
-	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation, "
-	"phase, "
-	"polls,"
-	" expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url, certificate_url, attempts, "
-	"retry_at,"
-	" peer_retry_at, failed_at, last_error, revoked_at FROM "
-	"certificate WHERE name = ?";
+	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation,"
+	" phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url, certificate_url,"
+	" certificate.attempts, certificate.retry_at, peer_retry_at, certificate.failed_at, certificate.last_error, "
+	"revoked_at, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
+	" FROM certificate LEFT JOIN issued ON issued.certificate = name LEFT JOIN service ON service.certificate = name"
+	" WHERE name = ?";
 static const char REPLACE[] =
 	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
 	"live_type, live_at, not_before,"
@@ -60,6 +60,8 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->failed_at = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->last_error, sizeof(record->last_error));
 	record->revoked_at = sqlite3_column_int64(row, at++);
+	at = issued_column(row, at, record);
+	service_column(row, at, record);
 }
 
 enum rc store_certificate_load(struct store *store, const char *name, struct store_certificate *ret, struct err *err)
@@ -81,12 +83,8 @@ enum rc store_certificate_load(struct store *store, const char *name, struct sto
 	record_column(row, &record);
 	if (record.state >= CERTIFICATE_STATE_COUNT || record.order.phase == ORDER_PHASE_COUNT)
 		return err_set(err, RC_RESOURCE, "%s: the record of \"%s\" is damaged", store->path, name);
-	rc = issued_load(store, &record, err);
-	if (rc == RC_OK)
-		rc = service_load(store, &record, err);
-	if (rc == RC_OK)
-		*ret = record;
-	return rc;
+	*ret = record;
+	return RC_OK;
 }
 
 static void record_bind(sqlite3_stmt *row, const struct store_certificate *record)

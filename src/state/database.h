@@ -80,13 +80,21 @@ void text_column(sqlite3_stmt *statement, int at, char *text, size_t room);
 /* Inside a transaction: the key waits to be erased; retired->certificate is "" for an account's. */
 enum rc retired_add(struct store *store, const struct store_retired *retired, struct err *err);
 
-/* Inside a transaction: account, profile and renewal_info of the record.  Nothing stored leaves them empty. */
-enum rc issued_load(struct store *store, struct store_certificate *record, struct err *err);
+/* Account, profile and renewal_info of the record, from the columns of a row at `at`; the column after them.  Without one, they are empty. */
+#define ISSUED_COLUMNS                                                                                           \
+	"issued.account, issued.profile, issued.id, issued.start_at, issued.end_at, issued.at, issued.check_at," \
+	" issued.failures, issued.early, issued.is_replaced, issued.explanation, issued.authorized_until"
+int issued_column(sqlite3_stmt *row, int at, struct store_certificate *record);
+/* Inside a transaction. */
 enum rc issued_save(struct store *store, const struct store_certificate *record, struct err *err);
 bool issued_equal(const struct store_certificate *left, const struct store_certificate *right);
 
-/* Inside a transaction: service of the record.  Nothing stored leaves it empty. */
-enum rc service_load(struct store *store, struct store_certificate *record, struct err *err);
+/* The same for its service. */
+#define SERVICE_COLUMNS                                                                                         \
+	"service.deployed_at, service.probed_at, service.grace_from, service.attempts, service.retry_at,"       \
+	" service.failed_at, service.last_error, service.prune_at, service.revoke_at, service.revoke_failures," \
+	" service.published"
+int service_column(sqlite3_stmt *row, int at, struct store_certificate *record);
 enum rc service_save(struct store *store, const struct store_certificate *record, struct err *err);
 bool service_equal(const struct store_service *left, const struct store_service *right);
 

@@ -4,36 +4,23 @@
 
 #include "database.h"
 
-enum rc issued_load(struct store *store, struct store_certificate *record, struct err *err)
+int issued_column(sqlite3_stmt *row, int at, struct store_certificate *record)
 {
-	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct renewal_info *info = &record->renewal_info;
-	enum rc rc = database_prepare(store,
-				      "SELECT account, profile, id, start_at, end_at, at, check_at, failures, early, is_replaced,"
-				      " explanation, authorized_until FROM issued WHERE certificate = ?",
-				      &row, err);
 
-	if (rc != RC_OK)
-		return rc;
-	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
-	int stepped = sqlite3_step(row);
-	if (stepped == SQLITE_DONE)
-		return RC_OK;
-	if (stepped != SQLITE_ROW)
-		return database_fail(store, err, "cannot read");
-	text_column(row, 0, record->account, sizeof(record->account));
-	text_column(row, 1, record->profile, sizeof(record->profile));
-	text_column(row, 2, info->id, sizeof(info->id));
-	info->start = sqlite3_column_int64(row, 3);
-	info->end = sqlite3_column_int64(row, 4);
-	info->at = sqlite3_column_int64(row, 5);
-	info->check_at = sqlite3_column_int64(row, 6);
-	info->failures = (unsigned)sqlite3_column_int64(row, 7);
-	info->early = (unsigned)sqlite3_column_int64(row, 8);
-	info->is_replaced = sqlite3_column_int(row, 9) != 0;
-	text_column(row, 10, info->explanation, sizeof(info->explanation));
-	record->authorized_until = sqlite3_column_int64(row, 11);
-	return RC_OK;
+	text_column(row, at++, record->account, sizeof(record->account));
+	text_column(row, at++, record->profile, sizeof(record->profile));
+	text_column(row, at++, info->id, sizeof(info->id));
+	info->start = sqlite3_column_int64(row, at++);
+	info->end = sqlite3_column_int64(row, at++);
+	info->at = sqlite3_column_int64(row, at++);
+	info->check_at = sqlite3_column_int64(row, at++);
+	info->failures = (unsigned)sqlite3_column_int64(row, at++);
+	info->early = (unsigned)sqlite3_column_int64(row, at++);
+	info->is_replaced = sqlite3_column_int(row, at++) != 0;
+	text_column(row, at++, info->explanation, sizeof(info->explanation));
+	record->authorized_until = sqlite3_column_int64(row, at++);
+	return at;
 }
 
 enum rc issued_save(struct store *store, const struct store_certificate *record, struct err *err)

@@ -3,36 +3,22 @@
 
 #include "database.h"
 
-enum rc service_load(struct store *store, struct store_certificate *record, struct err *err)
+int service_column(sqlite3_stmt *row, int at, struct store_certificate *record)
 {
-	AUTO(statement) sqlite3_stmt *row = NULL;
 	struct store_service *service = &record->service;
-	enum rc rc =
-		database_prepare(store,
-				 "SELECT deployed_at, probed_at, grace_from, attempts, retry_at, failed_at, last_error, prune_at,"
-				 " revoke_at, revoke_failures, published FROM service WHERE certificate = ?",
-				 &row, err);
 
-	if (rc != RC_OK)
-		return rc;
-	sqlite3_bind_text(row, 1, record->name, -1, SQLITE_STATIC);
-	int stepped = sqlite3_step(row);
-	if (stepped == SQLITE_DONE)
-		return RC_OK;
-	if (stepped != SQLITE_ROW)
-		return database_fail(store, err, "cannot read");
-	service->deployed_at = sqlite3_column_int64(row, 0);
-	service->probed_at = sqlite3_column_int64(row, 1);
-	service->grace_from = sqlite3_column_int64(row, 2);
-	service->attempts = (unsigned)sqlite3_column_int64(row, 3);
-	service->retry_at = sqlite3_column_int64(row, 4);
-	service->failed_at = sqlite3_column_int64(row, 5);
-	text_column(row, 6, service->last_error, sizeof(service->last_error));
-	service->prune_at = sqlite3_column_int64(row, 7);
-	service->revoke_at = sqlite3_column_int64(row, 8);
-	service->revoke_failures = (unsigned)sqlite3_column_int64(row, 9);
-	text_column(row, 10, service->published, sizeof(service->published));
-	return RC_OK;
+	service->deployed_at = sqlite3_column_int64(row, at++);
+	service->probed_at = sqlite3_column_int64(row, at++);
+	service->grace_from = sqlite3_column_int64(row, at++);
+	service->attempts = (unsigned)sqlite3_column_int64(row, at++);
+	service->retry_at = sqlite3_column_int64(row, at++);
+	service->failed_at = sqlite3_column_int64(row, at++);
+	text_column(row, at++, service->last_error, sizeof(service->last_error));
+	service->prune_at = sqlite3_column_int64(row, at++);
+	service->revoke_at = sqlite3_column_int64(row, at++);
+	service->revoke_failures = (unsigned)sqlite3_column_int64(row, at++);
+	text_column(row, at++, service->published, sizeof(service->published));
+	return at;
 }
 
 enum rc service_save(struct store *store, const struct store_certificate *record, struct err *err)
