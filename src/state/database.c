@@ -1,7 +1,6 @@
 /* database.c -- statements and columns as all record files use them. */
 #include "database.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum rc database_fail(struct store *store, struct err *err, const char *what)
@@ -9,8 +8,11 @@ enum rc database_fail(struct store *store, struct err *err, const char *what)
 	int code = sqlite3_errcode(store->db);
 	enum rc rc = code == SQLITE_BUSY || code == SQLITE_LOCKED ? RC_RETRY : code == SQLITE_MISUSE ? RC_BUG : RC_RESOURCE;
 
-	return err_set(err, rc, "%s: %s: %s%s", store->path, what, sqlite3_errmsg(store->db),
-		       code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? DATABASE_DAMAGED : "");
+	/* Of other failures it is an earlier one's. */
+	int number = code == SQLITE_IOERR || code == SQLITE_CANTOPEN ? sqlite3_system_errno(store->db) : 0;
+
+	return err_set(err, rc, "%s: %s: %s%s%s%s", store->path, what, sqlite3_errmsg(store->db), number ? ": " : "",
+		       number ? strerror(number) : "", code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? DATABASE_DAMAGED : "");
 }
 
 enum rc database_run(struct store *store, const char *sql, struct err *err)
@@ -58,8 +60,13 @@ int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key)
 void text_column(sqlite3_stmt *statement, int at, char *text, size_t room)
 {
 	const unsigned char *value = sqlite3_column_text(statement, at);
+	size_t len = value ? (size_t)sqlite3_column_bytes(statement, at) : 0;
 
-	snprintf(text, room, "%s", value ? (const char *)value : "");
+	if (len >= room)
+		len = room - 1;
+	if (len)
+		memcpy(text, value, len);
+	text[len] = '\0';
 }
 
 void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key)

@@ -116,12 +116,15 @@ static enum rc files_look(const char *state_dir, struct err *err)
 	return rc;
 }
 
-static bool is_write_ahead(struct store *store)
+static enum rc write_ahead(struct store *store, bool *ret_is_write_ahead, struct err *err)
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, "PRAGMA journal_mode = WAL", &row, err);
 
-	return database_prepare(store, "PRAGMA journal_mode = WAL", &row, NULL) == RC_OK && sqlite3_step(row) == SQLITE_ROW &&
-	       strcmp((const char *)sqlite3_column_text(row, 0), "wal") == 0;
+	if (rc == RC_OK && sqlite3_step(row) != SQLITE_ROW)
+		rc = database_fail(store, err, "cannot open");
+	*ret_is_write_ahead = rc == RC_OK && strcmp((const char *)sqlite3_column_text(row, 0), "wal") == 0;
+	return rc;
 }
 
 /*
@@ -131,15 +134,21 @@ static bool is_write_ahead(struct store *store)
  */
 static enum rc journal_choose(struct store *store, bool *ret_is_write_ahead, struct err *err)
 {
+	struct err why = { 0 };
 	int stays = 1;
+	enum rc rc_ahead = write_ahead(store, ret_is_write_ahead, &why);
 
-	*ret_is_write_ahead = is_write_ahead(store);
 	if (*ret_is_write_ahead) {
 		sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &stays);
 		return database_run(store, "PRAGMA journal_size_limit = 0", err);
 	}
 	enum rc rc = file_make(store->state_dir, JOURNAL_NAME, err);
-	return rc == RC_OK ? database_run(store, "PRAGMA journal_mode = TRUNCATE", err) : rc;
+	if (rc == RC_OK)
+		rc = database_run(store, "PRAGMA journal_mode = TRUNCATE", err);
+	/* One that has a log already cannot do without it: why that cannot be opened is the reason. */
+	if (rc != RC_OK && rc_ahead != RC_OK && err)
+		*err = why;
+	return rc != RC_OK && rc_ahead != RC_OK ? rc_ahead : rc;
 }
 
 enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)

@@ -5,12 +5,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -155,6 +158,73 @@ static void what_became_of_it_in_service_comes_back(void **state)
 	assert_int_equal(back.service.prune_at, 7);
 	assert_int_equal(back.service.revoke_at, 8);
 	assert_int_equal(back.service.revoke_failures, 9);
+}
+
+/* A daemon's, as it were. */
+static void *save_over_and_over(void *ctx)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate record = { .name = "ausf", .state = CERT_IN_SERVICE };
+	atomic_bool *is_over = ctx;
+
+	for (unsigned i = 1; i <= 100; i++) {
+		record.generation = i;
+		record.renewal_info.at = record.service.deployed_at = i;
+		if (store_certificate_save(store, &record, 1, 1, NULL, NULL) != RC_OK)
+			break;
+	}
+	*is_over = true;
+	return NULL;
+}
+
+static void a_record_is_read_as_it_is_at_one_moment(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	struct store_certificate back = { .generation = 0 };
+	atomic_bool is_over = false;
+	pthread_t writer;
+
+	(void)state;
+	assert_int_equal(pthread_create(&writer, NULL, save_over_and_over, &is_over), 0);
+	while (!is_over) {
+		enum rc rc = store_certificate_load(store, "ausf", &back, NULL);
+
+		assert_true(rc == RC_OK || rc == RC_ABSENT);
+		if (rc == RC_OK)
+			assert_true(back.renewal_info.at == back.generation && back.service.deployed_at == back.generation);
+	}
+	pthread_join(writer, NULL);
+	assert_int_equal(store_certificate_load(store, "ausf", &back, NULL), RC_OK);
+	assert_int_equal(back.generation, 100);
+}
+
+/* At each file that is opened, the log beside the database too. */
+static void a_file_that_cannot_be_opened_is_told_with_the_reason(void **state)
+{
+	struct rlimit before, limit;
+	unsigned failed = 0;
+	bool is_open = false;
+
+	(void)state;
+	store_close(open_it());
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int next = dup(STDERR_FILENO);
+	assert_true(next >= 0);
+	close(next);
+	limit = before;
+	for (rlim_t room = 0; room < 16 && !is_open; room++) {
+		AUTO(store) struct store *store = NULL;
+		struct err err = { 0 };
+
+		limit.rlim_cur = (rlim_t)next + room;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		is_open = store_open(dir, &store, &err) == RC_OK;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		failed += !is_open;
+		if (!is_open && !strstr(err.text, "Too many open files"))
+			fail_msg("with %u more: %s", (unsigned)room, err.text);
+	}
+	assert_true(is_open && failed >= 3);
 }
 
 static void the_superseded_key_is_retired_in_the_same_step(void **state)
@@ -533,6 +603,8 @@ int main(void)
 		cmocka_unit_test(a_record_comes_back_as_it_was),
 		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
 		cmocka_unit_test(what_became_of_it_in_service_comes_back),
+		cmocka_unit_test(a_record_is_read_as_it_is_at_one_moment),
+		cmocka_unit_test(a_file_that_cannot_be_opened_is_told_with_the_reason),
 		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
 		cmocka_unit_test(an_account_is_kept_with_its_key),
 		cmocka_unit_test(the_directory_of_an_authority_is_kept_as_it_came),
