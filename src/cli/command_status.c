@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive.h"
 #include "clock.h"
 #include "command.h"
 #include "deploy.h"
@@ -16,8 +15,6 @@
 #include "probe.h"
 #include "renewal_tell.h"
 #include "service_plan.h"
-
-#define OVERDUE_MAX 32 /* of all certificates; more are seen when these are gone */
 
 struct row {
 	const struct config_certificate *certificate;
@@ -29,17 +26,6 @@ struct row {
 	bool is_probed, has_passed;          /* now */
 	char probe_words[512];
 };
-
-/* live/NAME, as a service finds it; one that was just switched is not in the record yet. */
-static void row_look(struct row *row, const struct config *config)
-{
-	const struct store_certificate *record = &row->record;
-
-	snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, record->name);
-	if (archive_check(config->state, record->name, record->generation, &row->live_error) != RC_OK &&
-	    record->next_generation && archive_check(config->state, record->name, record->next_generation, NULL) == RC_OK)
-		row->live_error.text[0] = '\0';
-}
 
 static enum rc row_fill(struct row *row, const struct config *config, struct store *store,
 			const struct config_certificate *certificate, int64_t now, struct err *err)
@@ -56,8 +42,10 @@ static enum rc row_fill(struct row *row, const struct config *config, struct sto
 	row->certificate = certificate;
 	row->is_probed = row->has_passed = false;
 	row->live[0] = row->live_error.text[0] = '\0';
-	if (row->record.generation)
-		row_look(row, config);
+	if (row->record.generation) {
+		snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, row->record.name);
+		(void)!renewal_live_check(config->state, &row->record, &row->live_error);
+	}
 	row->plan = renewal_plan(config, certificate, rc == RC_OK ? &row->record : NULL, false, now);
 	return RC_OK;
 }
@@ -249,14 +237,6 @@ static json_t *journal_json(struct store *store, const char *name)
 	return array;
 }
 
-static const struct store_retired *overdue_of(const struct store_retired *overdue, unsigned count, const char *name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(overdue[i].certificate, name) == 0)
-			return &overdue[i];
-	return NULL;
-}
-
 static bool row_needs_attention(const struct row *row, int64_t now)
 {
 	return renewal_needs_attention(&row->record, now) || row->live_error.text[0] || row->overdue ||
@@ -268,8 +248,8 @@ static enum exit_status status_each(const struct command_line *line, const struc
 	AUTO(json) json_t *rows = json_array();
 	enum exit_status status = EXIT_DONE;
 	int64_t now = clock_now();
-	struct store_retired overdue[OVERDUE_MAX];
-	unsigned overdue_count = store ? renewal_overdue(config, store, now, overdue, OVERDUE_MAX) : 0;
+	struct store_retired overdue[RENEWAL_OVERDUE_MAX];
+	unsigned overdue_count = store ? renewal_overdue(config, store, now, overdue, RENEWAL_OVERDUE_MAX) : 0;
 
 	for (unsigned i = 0; i < config->certificate_count; i++) {
 		struct row row;
@@ -283,7 +263,7 @@ static enum exit_status status_each(const struct command_line *line, const struc
 		}
 		if (line->probe)
 			row_probe(&row);
-		row.overdue = overdue_of(overdue, overdue_count, config->certificates[i].name);
+		row.overdue = renewal_overdue_of(overdue, overdue_count, config->certificates[i].name);
 		if (row_needs_attention(&row, now))
 			status = EXIT_ATTENTION;
 		if (line->json) {

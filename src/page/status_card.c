@@ -96,8 +96,22 @@ static void put_failure(struct html *html, unsigned attempts, int64_t age, const
 	html_put(html, "</bdi></p></div>\n");
 }
 
-static void put_fault(struct html *html, const struct store_certificate *record, int64_t now)
+static void put_overdue(struct html *html, const struct store_retired *overdue)
 {
+	html_put(html, "<div class=\"fault\"><b>Not erased</b><p>key <bdi>");
+	html_text(html, overdue->key.name.label);
+	html_put(html, "</bdi> in <bdi>");
+	html_text(html, overdue->key.token);
+	html_put(html, "</bdi>, superseded, should be gone since ");
+	html_time(html, overdue->erase_at);
+	html_put(html, "; <code>hwacme renew ");
+	html_text(html, overdue->certificate);
+	html_put(html, "</code> tries again and tells why it fails</p></div>\n");
+}
+
+static void put_fault(struct html *html, const struct status_page_certificate *certificate, int64_t now)
+{
+	const struct store_certificate *record = certificate->record;
 	const struct store_service *service = &record->service;
 
 	put_failure(html, record->attempts, now - record->failed_at, record->last_error);
@@ -108,6 +122,13 @@ static void put_fault(struct html *html, const struct store_certificate *record,
 		html_time(html, record->revoked_at);
 		html_put(html, "</div>\n");
 	}
+	if (certificate->live_error && certificate->live_error[0]) {
+		html_put(html, "<div class=\"fault\"><b>What is live</b><p><bdi>");
+		html_text(html, certificate->live_error);
+		html_put(html, "</bdi></p></div>\n");
+	}
+	if (certificate->overdue)
+		put_overdue(html, certificate->overdue);
 }
 
 /* A row of the list of facts; nothing where there is nothing to say.  `kind` is "id" for what is compared letter by letter. */
@@ -192,7 +213,7 @@ void status_card(struct html *html, const struct status_page_certificate *certif
 		put_life(html, certificate, now);
 	put_next(html, certificate, now);
 	if (record)
-		put_fault(html, record, now);
+		put_fault(html, certificate, now);
 	html_put(html, "<p class=\"fine\">%s key in <b><bdi>", key_type_name(type));
 	html_text(html, is_live ? record->live_key.token : wanted->key.token);
 	html_put(html, "</bdi></b>, %s <b><bdi>", is_live ? "issued by" : "from");

@@ -28,6 +28,14 @@ struct status_list {
 	bool is_made, is_stale;
 	int64_t made_at, took_ms; /* monotonic milliseconds */
 	struct status_page page;  /* counts that are of all */
+	struct store_retired overdue[RENEWAL_OVERDUE_MAX];
+	unsigned overdue_count;
+};
+
+/* What a row points to. */
+struct facts {
+	struct store_certificate record;
+	struct err live;
 };
 
 enum rc status_list_new(const struct config *config, struct store *store, const char *host, struct status_list **ret_list,
@@ -54,18 +62,24 @@ void status_list_free(struct status_list *list)
 	free(list);
 }
 
-/* `row->record` points to *record, or is NULL. */
-static enum rc row_load(const struct status_list *list, uint32_t index, int64_t now, struct store_certificate *record,
+/* `row->record` points into *facts, or is NULL. */
+static enum rc row_load(const struct status_list *list, uint32_t index, int64_t now, struct facts *facts,
 			struct status_page_certificate *row, struct err *err)
 {
 	const struct config_certificate *certificate = &list->config->certificates[index];
-	enum rc rc = store_certificate_load(list->store, certificate->name, record, err);
+	enum rc rc = store_certificate_load(list->store, certificate->name, &facts->record, err);
 
 	if (rc != RC_OK && rc != RC_ABSENT)
 		return rc;
-	*row = (struct status_page_certificate){ .certificate = certificate, .record = rc == RC_OK ? record : NULL };
+	*row = (struct status_page_certificate){ .certificate = certificate,
+						 .record = rc == RC_OK ? &facts->record : NULL,
+						 .live_error = facts->live.text };
+	facts->live.text[0] = '\0';
+	if (row->record)
+		(void)!renewal_live_check(list->config->state, row->record, &facts->live);
+	row->overdue = renewal_overdue_of(list->overdue, list->overdue_count, certificate->name);
 	row->plan = renewal_plan(list->config, certificate, row->record, false, now);
-	row->needs_attention = renewal_needs_attention(row->record, now);
+	row->needs_attention = renewal_needs_attention(row->record, now) || facts->live.text[0] || row->overdue;
 	return RC_OK;
 }
 
@@ -99,13 +113,14 @@ static enum rc make(struct status_list *list, int64_t now, struct err *err)
 	const unsigned all = list->config->certificate_count;
 	int64_t began = clock_monotonic_ms();
 	struct status_page_certificate row;
-	struct store_certificate record;
+	struct facts facts;
 	enum rc rc = RC_OK;
 
 	list->is_made = false;
+	list->overdue_count = renewal_overdue(list->config, list->store, now, list->overdue, RENEWAL_OVERDUE_MAX);
 	list->page = (struct status_page){ .host = list->host, .version = HWACME_VERSION, .certificates = all };
 	for (unsigned i = 0; i < all && rc == RC_OK; i++) {
-		rc = row_load(list, i, now, &record, &row, err);
+		rc = row_load(list, i, now, &facts, &row, err);
 		if (rc != RC_OK)
 			break;
 		list->items[i] = (struct item){ .index = i, .needs_attention = row.needs_attention, .at = row.plan.when };
@@ -180,13 +195,13 @@ static enum rc rows_print(const struct status_list *list, const struct status_pa
 	struct store_journal_line journal[STATUS_PAGE_JOURNAL];
 	unsigned first = (page->number - 1) * STATUS_PAGE_ROWS, seen = 0;
 	struct status_page_certificate row;
-	struct store_certificate record;
+	struct facts facts;
 	enum rc rc = RC_OK;
 
 	for (unsigned i = 0; i < page->certificates && seen < first + STATUS_PAGE_ROWS && rc == RC_OK; i++) {
 		if (!is_wanted(&list->config->certificates[list->items[i].index], page->find) || seen++ < first)
 			continue;
-		rc = row_load(list, list->items[i].index, page->now, &record, &row, err);
+		rc = row_load(list, list->items[i].index, page->now, &facts, &row, err);
 		if (rc == RC_OK)
 			rc = store_journal(list->store, row.certificate->name, journal, STATUS_PAGE_JOURNAL, &row.journal_count,
 					   err);

@@ -56,6 +56,8 @@ struct status_page_certificate {
 	const struct store_certificate *record; /* NULL: the store has none */
 	struct plan plan;
 	bool needs_attention;
+	const char *live_error;                   /* what is wrong with live/NAME, and what to do; "" or NULL: nothing */
+	const struct store_retired *overdue;      /* a key of it that should be gone; NULL: none */
 	const struct store_journal_line *journal; /* newest first */
 	unsigned journal_count;
 };

@@ -109,5 +109,8 @@ void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now);
 
 /* Keys that should be gone and are not: their token refuses to erase them, or nobody has tried.  The number written to `ret`. */
 unsigned renewal_overdue(const struct config *config, struct store *store, int64_t now, struct store_retired *ret, unsigned max);
+#define RENEWAL_OVERDUE_MAX 32 /* that are looked at, of all certificates; more are seen when these are gone */
+/* The first of this certificate among them; NULL: there is none. */
+const struct store_retired *renewal_overdue_of(const struct store_retired *overdue, unsigned count, const char *name);
 
 #endif /* HWA_RENEWAL_H */

@@ -1,11 +1,29 @@
 /* renewal_tell.c -- puts a record into words. */
 #include "renewal_tell.h"
 
+#include "archive.h"
+
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now)
 {
 	return !record || record->generation == 0 || record->not_after <= now || record->not_before - PLAN_CLOCK_BEHIND > now ||
-	       record->attempts > 0 || record->service.attempts > 0 || record->state == CERT_INSTALLED ||
+	       record->revoked_at || record->attempts > 0 || record->service.attempts > 0 || record->state == CERT_INSTALLED ||
 	       record->state == CERT_NOT_IN_SERVICE;
+}
+
+enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (!record->generation)
+		return RC_OK;
+	enum rc rc = archive_check(state_dir, record->name, record->generation, &why);
+	/* One that was just switched is not in the record yet. */
+	if (rc != RC_OK && record->next_generation &&
+	    archive_check(state_dir, record->name, record->next_generation, NULL) == RC_OK)
+		return RC_OK;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
 }
 
 /* What order_resume() comes to, for each phase it may be found in. */

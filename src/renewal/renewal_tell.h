@@ -4,9 +4,12 @@
 
 #include "renewal.h"
 
-/* Something an operator should look at: nothing live, expired, failing, a hook that is owed, a service that presents something else.  `record` is NULL when the store
- * has none. */
+/* Something an operator should look at: nothing live, expired, revoked, failing, a hook that is owed, a service that presents something
+ * else.  `record` is NULL when the store has none. */
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now);
+
+/* live/NAME, as a service finds it; RC_OK: it is as it is to be, and else *err says what to do. */
+enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err) HWA_CHECKED;
 
 /* The step that comes next of what is under way, as a sentence without its end: "the CSR is sent"; "" when nothing is. */
 const char *renewal_next_step(const struct store_certificate *record);

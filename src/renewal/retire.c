@@ -116,3 +116,11 @@ unsigned renewal_overdue(const struct config *config, struct store *store, int64
 	}
 	return found;
 }
+
+const struct store_retired *renewal_overdue_of(const struct store_retired *overdue, unsigned count, const char *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(overdue[i].certificate, name) == 0)
+			return &overdue[i];
+	return NULL;
+}

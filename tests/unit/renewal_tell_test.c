@@ -36,6 +36,9 @@ static void only_what_lives_and_fails_in_nothing_needs_nobody(void **state)
 	record.attempts = 1;
 	assert_true(renewal_needs_attention(&record, NOW));
 	record = good;
+	record.revoked_at = NOW - 1;
+	assert_true(renewal_needs_attention(&record, NOW));
+	record = good;
 	record.state = CERT_INSTALLED;
 	assert_true(renewal_needs_attention(&record, NOW));
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "certificate_profile.h"
 #include "clock.h"
@@ -59,6 +61,26 @@ static void save(struct store *store, unsigned which, unsigned days, unsigned at
 	assert_int_equal(store_certificate_save(store, &record, NOW, NOW, "a line of the journal", NULL), RC_OK);
 }
 
+/* What a service finds of it. */
+static bool publish(const char *name)
+{
+	char path[128], target[64];
+
+	snprintf(path, sizeof(path), "%s/archive/%s", state_dir, name);
+	if (mkdir(path, 0755) != 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/archive/%s/1", state_dir, name);
+	if (mkdir(path, 0755) != 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/archive/%s/1/cert.pem", state_dir, name);
+	FILE *file = fopen(path, "w");
+	if (!file || fclose(file) != 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/live/%s", state_dir, name);
+	snprintf(target, sizeof(target), "../archive/%s/1", name);
+	return symlink(target, path) == 0;
+}
+
 /* cert-7 was never issued and cert-9 fails; of the others the higher the number, the sooner. */
 static int start(void **state)
 {
@@ -78,8 +100,11 @@ static int start(void **state)
 							       .key = { TOKEN, KEY_EC_P256 },
 							       .names = NAMES,
 							       .name_count = 1 };
-		if (i != 7)
-			save(store, i, i / 4, i == 9);
+		if (i == 7)
+			continue;
+		save(store, i, i / 4, i == 9);
+		if (!publish(names[i]))
+			return -1;
 	}
 	return 0;
 }
@@ -213,6 +238,31 @@ static void a_change_is_seen(void **state)
 		assert_true(clock_monotonic_ms() < deadline);
 }
 
+/* `hwacme status` says so, and a page that calls it in good order would be believed. */
+static void what_a_service_does_not_find_and_a_key_that_stays_need_attention(void **state)
+{
+	AUTO(store) struct store *store = NULL;
+	AUTO(store) struct store *other = NULL;
+	struct store_certificate record;
+	char path[128];
+
+	(void)state;
+	assert_int_equal(store_open(state_dir, &other, NULL), RC_OK);
+	assert_int_equal(store_open_readonly(state_dir, &store, NULL), RC_OK);
+	snprintf(path, sizeof(path), "%s/live/cert-60", state_dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_certificate_load(other, "cert-50", &record, NULL), RC_OK);
+	record.live_key = (struct store_key){ .token = "hsm", .name = { .id = { 2, 50 }, .label = "new" }, .type = KEY_EC_P256 };
+	assert_int_equal(store_certificate_save(other, &record, NOW, NOW - 3 * DAY, NULL, NULL), RC_OK);
+	AUTO(status_list) struct status_list *list = list_new(store);
+	AUTO(buf) struct buf html = printed(list, "cert-60", 1);
+	assert_non_null(strstr(buf_text(&html), "/live/cert-60 is gone; `hwacme renew cert-60` makes it anew"));
+	assert_non_null(strstr(buf_text(&html), "<article class=\"bad\">"));
+	AUTO(buf) struct buf keys = printed(list, "cert-50", 1);
+	assert_non_null(strstr(buf_text(&keys), "<article class=\"bad\">"));
+	assert_non_null(strstr(buf_text(&keys), "should be gone since"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +270,7 @@ int main(void)
 		cmocka_unit_test(pages_hold_all_of_them_once),
 		cmocka_unit_test(what_is_searched_for_is_found_by_its_name_or_names),
 		cmocka_unit_test(a_change_is_seen),
+		cmocka_unit_test(what_a_service_does_not_find_and_a_key_that_stays_need_attention),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -203,6 +203,7 @@ static void no_word_of_anybody_becomes_markup(void **state)
 {
 	AUTO(buf) struct buf html = BUF_MAX(STATUS_PAGE_MAX);
 	char hostile[] = HOSTILE, *names[] = { hostile };
+	struct store_retired overdue = { 0 };
 
 	(void)state;
 	certificate = (struct config_certificate){
@@ -213,13 +214,17 @@ static void no_word_of_anybody_becomes_markup(void **state)
 	page.number = 2;
 	row.journal_count = 1;
 	row.needs_attention = true;
+	row.live_error = hostile;
+	row.overdue = &overdue;
 	snprintf(row.plan.why, sizeof(row.plan.why), "%s", hostile);
 	char *const fields[] = { record.last_error,     record.custody,
 				 record.serial,         record.fingerprint,
 				 record.profile,        record.authority,
 				 record.order.url,      record.renewal_info.explanation,
 				 record.live_key.token, record.live_key.name.label,
-				 journal[0].text,       record.service.published };
+				 journal[0].text,       record.service.published,
+				 overdue.certificate,   overdue.key.name.label,
+				 overdue.key.token };
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		snprintf(fields[i], sizeof(HOSTILE), "%s", hostile);
 	print(&html, 1);
@@ -227,13 +232,13 @@ static void no_word_of_anybody_becomes_markup(void **state)
 	assert_null(strstr(buf_text(&html), "\x1b"));
 	assert_null(strstr(buf_text(&html), "\xff"));
 	assert_null(strstr(buf_text(&html), "\"'>"));
-	/* Each of them is there all the same: 12 fields, the plan, its name twice and in the list, host twice, version, next, and what
-	 * is searched for twice. */
+	/* Each of them is there all the same: 15 fields, what is live, the plan, its name twice and in the list, host twice, version,
+	 * next, and what is searched for twice. */
 	unsigned shown = 0;
 	for (const char *at = buf_text(&html); (at = strstr(at, "&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;lt;"));
 	     at++)
 		shown++;
-	assert_int_equal(shown, 22);
+	assert_int_equal(shown, 26);
 	/* An address keeps to its place too. */
 	expect("<a href=\"?page=3&amp;find=%22%27%3E%3C%73%63");
 }
