@@ -34,6 +34,7 @@ enum plan_what { PLAN_ENROL, PLAN_RENEW, PLAN_RESUME, PLAN_WAIT };
 
 struct plan {
 	enum plan_what what; /* PLAN_WAIT: nothing is to be done before `when` */
+	bool is_begun;       /* what is to go on then was begun already, or has failed */
 	int64_t when;        /* unix time at which the next renewal is (or was) due */
 	char why[240];       /* "66% of its lifetime", "336h pre-authorisation less 24h margin" ... */
 };

@@ -158,6 +158,8 @@ static void service_text(const struct row *row, int64_t now)
 		       clock_print(service->failed_at, last), clock_print(again, next), service->last_error);
 	else if (service->probed_at)
 		printf("    service   probe passed %s\n", clock_print(service->probed_at, last));
+	if (renewal_is_owed(&row->record))
+		printf("    then      %s\n", renewal_next_step(&row->record));
 	if (service->revoke_failures)
 		printf("    revoke    of what it replaced failed %u in a row, again %s; the journal tells why\n",
 		       service->revoke_failures, clock_print(service->revoke_at, next));
@@ -190,7 +192,7 @@ static void row_text(const struct row *row, int64_t now)
 		       row->overdue->key.name.label, row->overdue->key.token, clock_print(row->overdue->erase_at, until),
 		       record->name);
 	printf("    plan      %s\n", next);
-	if (*renewal_next_step(record))
+	if (*renewal_next_step(record) && !renewal_is_owed(record))
 		printf("    then      %s\n", renewal_next_step(record));
 	suggestion_text(&record->renewal_info);
 	if (record->order.url[0])

@@ -84,8 +84,9 @@ void output_plan(const struct plan *plan, int64_t now, char *text, size_t room)
 	if (plan->what != PLAN_WAIT)
 		snprintf(text, room, "due now: %s", plan->why);
 	else
-		snprintf(text, room, "next renewal %s (in %s): %s", clock_print(plan->when, when),
-			 clock_print_duration(plan->when > now ? plan->when - now : 0, away), plan->why);
+		snprintf(text, room, "%s %s (in %s): %s", plan->is_begun ? "goes on" : "next renewal",
+			 clock_print(plan->when, when), clock_print_duration(plan->when > now ? plan->when - now : 0, away),
+			 plan->why);
 }
 
 enum exit_status command_config(const struct command_line *line, struct config **ret_config)

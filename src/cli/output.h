@@ -21,7 +21,7 @@ json_t *output_string(const char *text);
 json_t *output_text(const char *text);
 /* Puts a row behind the others, and owns it.  One that could not be made (NULL) is told, and the document is not whole. */
 void output_row(json_t *rows, json_t *row);
-/* "next renewal 2026-... : 66% of its lifetime" */
+/* "next renewal 2026-... (in 3d): 66% of its lifetime", "goes on 2026-... ", "due now: ..." */
 void output_plan(const struct plan *plan, int64_t now, char *text, size_t room);
 
 AUTO_DEFINE(json, json_t *, json_decref);

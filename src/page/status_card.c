@@ -3,6 +3,7 @@
 
 #include "key_type.h"
 #include "renewal_tell.h"
+#include "service_plan.h"
 
 /* A moment as tenths of a percent of a life. */
 static unsigned share(int64_t at, const struct store_certificate *record)
@@ -54,13 +55,35 @@ static const char *verb_of(const struct status_page_certificate *certificate)
 	case PLAN_RESUME: return "Renewal is under way";
 	case PLAN_WAIT: break;
 	}
-	return certificate->record && certificate->record->attempts ? "Next try in " : "Renews in ";
+	if (certificate->record && certificate->record->attempts)
+		return "Next try in ";
+	return certificate->plan.is_begun ? "Goes on in " : "Renews in ";
+}
+
+/* What the service is owed is done by a clock of its own, and not with the next renewal. */
+static void put_owed(struct html *html, const struct status_page_certificate *certificate, int64_t now)
+{
+	struct service_plan owed = service_next(certificate->certificate, certificate->record, now);
+
+	html_put(html, "<p class=\"next\"><b>");
+	if (owed.when > now) {
+		html_put(html, "In ");
+		html_span(html, owed.when - now);
+	} else {
+		html_put(html, "Now");
+	}
+	html_put(html, "</b> ");
+	html_text(html, renewal_next_step(certificate->record));
+	html_put(html, "</p>\n");
 }
 
 static void put_next(struct html *html, const struct status_page_certificate *certificate, int64_t now)
 {
-	const char *step = certificate->record ? renewal_next_step(certificate->record) : "";
+	bool is_owed = certificate->record && renewal_is_owed(certificate->record);
+	const char *step = certificate->record && !is_owed ? renewal_next_step(certificate->record) : "";
 
+	if (is_owed)
+		put_owed(html, certificate, now);
 	html_put(html, "<p class=\"next\"><b>%s", verb_of(certificate));
 	if (certificate->plan.what == PLAN_WAIT)
 		html_span(html, certificate->plan.when - now);

@@ -102,7 +102,9 @@ static void count(struct status_list *list, const struct status_page_certificate
 	page->attention += row->needs_attention;
 	if (at / DAY - now / DAY < STATUS_PAGE_DAYS)
 		page->load[at / DAY - now / DAY]++;
-	if (row->plan.what == PLAN_WAIT && (!page->next_name || at < page->next_at)) {
+	/* What waits with its CA is no renewal to come. */
+	bool is_to_come = row->plan.what == PLAN_WAIT && (!row->plan.is_begun || row->record->attempts);
+	if (is_to_come && (!page->next_name || at < page->next_at)) {
 		page->next_name = row->certificate->name;
 		page->next_at = at;
 	}

@@ -6,8 +6,7 @@
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now)
 {
 	return !record || record->generation == 0 || record->not_after <= now || record->not_before - PLAN_CLOCK_BEHIND > now ||
-	       record->revoked_at || record->attempts > 0 || record->service.attempts > 0 || record->state == CERT_INSTALLED ||
-	       record->state == CERT_NOT_IN_SERVICE;
+	       record->revoked_at || record->attempts > 0 || record->service.attempts > 0 || renewal_is_owed(record);
 }
 
 enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err)
@@ -57,4 +56,9 @@ const char *renewal_next_step(const struct store_certificate *record)
 	case CERTIFICATE_STATE_COUNT: break;
 	}
 	return "";
+}
+
+bool renewal_is_owed(const struct store_certificate *record)
+{
+	return record->state == CERT_INSTALLED || record->state == CERT_NOT_IN_SERVICE;
 }

@@ -13,5 +13,7 @@ enum rc renewal_live_check(const char *state_dir, const struct store_certificate
 
 /* The step that comes next of what is under way, as a sentence without its end: "the CSR is sent"; "" when nothing is. */
 const char *renewal_next_step(const struct store_certificate *record);
+/* That step is for the service of what is live, when service_next() says, and no part of a renewal. */
+bool renewal_is_owed(const struct store_certificate *record);
 
 #endif /* HWA_RENEWAL_TELL_H */

@@ -237,7 +237,7 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
  */
 static struct plan go_on(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
-	struct plan plan = { .when = now };
+	struct plan plan = { .when = now, .is_begun = true };
 
 	if (facts->retry_at > now) {
 		plan.when = facts->retry_at;

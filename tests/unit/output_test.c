@@ -152,6 +152,19 @@ static void a_result_that_cannot_be_written_is_no_success(void **state)
 	}
 }
 
+static void what_goes_on_is_not_called_a_renewal_to_come(void **state)
+{
+	struct plan plan = { .what = PLAN_WAIT, .when = 1795000060, .why = "two thirds" };
+	char text[256];
+
+	(void)state;
+	output_plan(&plan, 1795000000, text, sizeof(text));
+	assert_string_equal(text, "next renewal 2026-11-18T11:07:40Z (in 1m 0s): two thirds");
+	plan.is_begun = true;
+	output_plan(&plan, 1795000000, text, sizeof(text));
+	assert_string_equal(text, "goes on 2026-11-18T11:07:40Z (in 1m 0s): two thirds");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +175,7 @@ int main(void)
 		cmocka_unit_test(the_first_failure_decides_the_exit_status),
 		cmocka_unit_test(a_result_that_cannot_be_written_is_no_success),
 		cmocka_unit_test(a_wrong_name_is_answered_by_a_line_and_not_by_all_names),
+		cmocka_unit_test(what_goes_on_is_not_called_a_renewal_to_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

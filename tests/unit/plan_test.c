@@ -288,6 +288,7 @@ static void an_order_that_is_with_the_ca_is_left_there(void **state)
 	assert_int_equal(plan.what, PLAN_WAIT);
 	assert_int_equal(plan.when, BORN + 300);
 	assert_string_equal(plan.why, "its order is with the CA, which is asked again then");
+	assert_true(plan.is_begun);
 	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 300).what, PLAN_RESUME);
 	facts.retry_at = BORN + 200;
 	facts.attempts = 1;

@@ -143,6 +143,31 @@ static void a_failure_is_told_with_its_words_and_the_next_try(void **state)
 	expect("<em class=\"bad\">2</em> of 1,200 certificates need attention.");
 }
 
+/* What is owed to the service, or waited for with the CA, is no renewal to come. */
+static void what_comes_next_is_not_taken_for_a_renewal(void **state)
+{
+	char hook[] = "/reload", *run[] = { hook };
+
+	(void)state;
+	certificate.deploy_run = run;
+	certificate.deploy_run_count = 1;
+	record.state = CERT_INSTALLED;
+	record.service.attempts = 1;
+	record.service.failed_at = NOW - 1;
+	record.service.retry_at = NOW + 50;
+	expect("<b>In 50&nbsp;seconds</b> the deploy hook is run");
+	expect("two thirds</span></p>");
+	expect("<b>Renews in 30&nbsp;days</b>");
+	record.service.retry_at = 0;
+	expect("<b>Now</b> the deploy hook is run");
+	record.state = CERT_ORDERED;
+	record.order.phase = ORDER_AWAIT;
+	record.service = (struct store_service){ .deployed_at = NOW - DAY };
+	row.plan = (struct plan){ .what = PLAN_WAIT, .is_begun = true, .when = NOW + 20, .why = "its order is with the CA" };
+	expect("<b>Goes on in 20&nbsp;seconds</b>");
+	expect_not("Renews in");
+}
+
 static void what_is_late_expired_or_new_looks_so(void **state)
 {
 	(void)state;
@@ -379,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_certificate_in_good_order_is_told_in_full, begin),
 		cmocka_unit_test_setup(a_failure_is_told_with_its_words_and_the_next_try, begin),
+		cmocka_unit_test_setup(what_comes_next_is_not_taken_for_a_renewal, begin),
 		cmocka_unit_test_setup(what_is_late_expired_or_new_looks_so, begin),
 		cmocka_unit_test_setup(no_time_puts_a_bar_beyond_its_ends, begin),
 		cmocka_unit_test_setup(no_word_of_anybody_becomes_markup, begin),
