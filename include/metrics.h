@@ -20,13 +20,15 @@ void metrics_deploy(bool ended_well);
 void metrics_probe(bool passed);
 /* `endpoint`: "newOrder", "finalize" ..., NULL: none of ours; code 0: no answer came. */
 void metrics_acme_request(const char *endpoint, long code);
-/* RC_RETRY tells that the token is away, RC_OK that it is there; anything else says nothing of that. */
+/* RC_RETRY, and RC_ABSENT of "open", tell that the token is away, RC_OK that it is there, RC_DENIED that it refuses; anything else says
+ * nothing of that. */
 void metrics_token_operation(const char *token, const char *operation, enum rc result, int64_t milliseconds);
 
 /* A token's health, as its operations told it. */
 struct metrics_token {
-	bool is_known; /* one of them told whether it is there */
-	bool is_up;    /* the last that told */
+	bool is_known;   /* one of them told whether it is there */
+	bool is_up;      /* the last that told */
+	bool is_refused; /* the last one was refused: a PIN, an authorisation or a key */
 	uint64_t operations, denied;
 	int64_t milliseconds; /* that all of them took together */
 };

@@ -7,7 +7,7 @@
 
 #define LABELS_MAX 192
 
-enum family { RENEWALS, DEPLOYS, PROBES, ACME_REQUESTS, TOKEN_OPERATIONS, TOKEN_SECONDS, TOKEN_UP, FAMILY_COUNT };
+enum family { RENEWALS, DEPLOYS, PROBES, ACME_REQUESTS, TOKEN_OPERATIONS, TOKEN_SECONDS, TOKEN_UP, TOKEN_REFUSED, FAMILY_COUNT };
 
 static const struct {
 	const char *name, *type, *help;
@@ -19,6 +19,8 @@ static const struct {
 	[TOKEN_OPERATIONS] = { "hwacme_token_operations_total", "counter", "Operations of a token, by how they ended." },
 	[TOKEN_SECONDS] = { "hwacme_token_operation_seconds", "histogram", "How long operations of a token took." },
 	[TOKEN_UP] = { "hwacme_token_up", "gauge", "1 if the last operation found the token there." },
+	[TOKEN_REFUSED] = { "hwacme_token_refused", "gauge",
+			    "1 if the last operation was refused: a PIN, an authorisation or a key." },
 };
 
 /* Upper bounds in milliseconds: from a fast HSM to a TPM that makes an RSA key. */
@@ -154,8 +156,12 @@ void metrics_token_operation(const char *token, const char *operation, enum rc r
 	snprintf(labels, sizeof(labels), "token=\"%s\",op=\"%s\"", name, operation);
 	observe(labels, milliseconds);
 	snprintf(labels, sizeof(labels), "token=\"%s\"", name);
-	if (result == RC_OK || result == RC_RETRY)
+	/* Of any other operation RC_ABSENT is a key's. */
+	bool is_away = result == RC_RETRY || (result == RC_ABSENT && strcmp(operation, "open") == 0);
+	if (result == RC_OK || is_away)
 		set(TOKEN_UP, labels, result == RC_OK);
+	if (result == RC_OK || is_away || result == RC_DENIED)
+		set(TOKEN_REFUSED, labels, result == RC_DENIED);
 }
 
 void metrics_token(const char *token, struct metrics_token *ret_token)
@@ -174,6 +180,8 @@ void metrics_token(const char *token, struct metrics_token *ret_token)
 		if (one->family == TOKEN_UP) {
 			health.is_known = true;
 			health.is_up = one->value != 0;
+		} else if (one->family == TOKEN_REFUSED) {
+			health.is_refused = one->value != 0;
 		} else if (one->family == TOKEN_SECONDS) {
 			health.operations += one->value;
 			health.milliseconds += one->sum;

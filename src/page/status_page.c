@@ -131,18 +131,28 @@ static const char *token_kind(const struct config_token *token)
 	return token->tcti ? "TPM 2.0" : "PKCS #11";
 }
 
+static const char *token_word(const struct metrics_token *health)
+{
+	if (!health->operations)
+		return "not asked yet";
+	if (health->is_refused)
+		return "refuses";
+	return !health->is_known ? "asked in vain" : health->is_up ? "answers" : "away";
+}
+
 enum rc status_page_token(const struct status_page_token *token, struct buf *to, struct err *err)
 {
 	struct html html = html_to(to, err);
 	const struct metrics_token *health = &token->health;
-	const char *word = !health->is_known ? "not asked yet" : health->is_up ? "answers" : "away";
+	bool is_well = health->is_known && health->is_up && !health->is_refused;
 
 	html_put(&html, "<li class=\"token %s\"><p class=\"head\"><b><bdi>",
-		 !health->is_known ? "idle"
-		 : health->is_up   ? "well"
-				   : "bad");
+		 !health->operations ? "idle"
+		 : is_well           ? "well"
+				     : "bad");
 	html_text(&html, token->token->name);
-	html_put(&html, "</bdi></b> <span class=\"state\">%s</span></p>\n<p class=\"fine\">%s", word, token_kind(token->token));
+	html_put(&html, "</bdi></b> <span class=\"state\">%s</span></p>\n<p class=\"fine\">%s", token_word(health),
+		 token_kind(token->token));
 	if (health->operations) {
 		html_put(&html, ", ");
 		html_count(&html, health->operations);
@@ -151,9 +161,9 @@ enum rc status_page_token(const struct status_page_token *token, struct buf *to,
 		html_put(&html, "&nbsp;ms on average");
 	}
 	if (health->denied) {
-		html_put(&html, ", <b class=\"bad\">");
+		html_put(&html, health->is_refused ? ", <b class=\"bad\">" : ", ");
 		html_count(&html, health->denied);
-		html_put(&html, " refused</b>");
+		html_put(&html, health->is_refused ? " refused</b>" : " refused");
 	}
 	html_put(&html, "</p></li>\n");
 	return html.rc;

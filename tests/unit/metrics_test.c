@@ -86,6 +86,31 @@ static void a_tokens_health_is_told_apart_from_its_neighbours(void **state)
 	assert_true(health.is_known && !health.is_up);
 }
 
+/* A token that was never there, and a PIN that was never right: nobody has asked these successfully before. */
+static void a_token_that_is_not_there_or_refuses_at_the_first_time_is_known(void **state)
+{
+	struct metrics_token health;
+
+	(void)state;
+	metrics_token_operation("gone", "open", RC_ABSENT, 1);
+	has("hwacme_token_up{token=\"gone\"} 0\n");
+	metrics_token("gone", &health);
+	assert_true(health.is_known && !health.is_up && !health.is_refused);
+	/* It is there, and has no such key. */
+	metrics_token_operation("gone", "open", RC_OK, 1);
+	metrics_token_operation("gone", "find", RC_ABSENT, 1);
+	has("hwacme_token_up{token=\"gone\"} 1\n");
+	metrics_token_operation("pin", "open", RC_DENIED, 1);
+	has("hwacme_token_refused{token=\"pin\"} 1\n");
+	metrics_token("pin", &health);
+	assert_true(health.is_refused && !health.is_known);
+	metrics_token_operation("pin", "open", RC_RETRY, 1);
+	has("hwacme_token_refused{token=\"pin\"} 0\n");
+	metrics_token_operation("pin", "open", RC_DENIED, 1);
+	metrics_token_operation("pin", "open", RC_OK, 1);
+	has("hwacme_token_refused{token=\"pin\"} 0\n");
+}
+
 static void a_name_cannot_break_out_of_its_quotes(void **state)
 {
 	char escaped[32];
@@ -119,6 +144,7 @@ int main(void)
 		cmocka_unit_test(each_kind_is_counted_by_its_labels),
 		cmocka_unit_test(a_tokens_operations_are_timed_and_its_presence_known),
 		cmocka_unit_test(a_tokens_health_is_told_apart_from_its_neighbours),
+		cmocka_unit_test(a_token_that_is_not_there_or_refuses_at_the_first_time_is_known),
 		cmocka_unit_test(a_name_cannot_break_out_of_its_quotes),
 		cmocka_unit_test(series_are_bounded_and_what_is_too_much_is_counted),
 	};

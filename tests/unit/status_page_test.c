@@ -64,7 +64,8 @@ static int begin(void **state)
 static void print(struct buf *html, unsigned count)
 {
 	struct config_token token = { .name = TPM, .tcti = TCTI };
-	struct status_page_token health = { &token, { true, true, 1204, 0, 36120 } };
+	struct status_page_token health = { &token,
+					    { .is_known = true, .is_up = true, .operations = 1204, .milliseconds = 36120 } };
 
 	assert_int_equal(status_page_begin(&page, html, NULL), RC_OK);
 	assert_int_equal(status_page_token(&health, html, NULL), RC_OK);
@@ -378,7 +379,18 @@ static void a_token_is_up_away_or_not_known(void **state)
 	assert_int_equal(status_page_token(&token, &html, NULL), RC_OK);
 	expect_in(buf_text(&html), "class=\"token bad\"");
 	expect_in(buf_text(&html), "away");
-	expect_in(buf_text(&html), "PKCS #11, 1 operation, 0&nbsp;ms on average, <b class=\"bad\">1 refused</b>");
+	expect_in(buf_text(&html), "PKCS #11, 1 operation, 0&nbsp;ms on average, 1 refused</p>");
+	buf_clear(&html);
+	token.health = (struct metrics_token){ .is_refused = true, .operations = 1, .denied = 1 };
+	assert_int_equal(status_page_token(&token, &html, NULL), RC_OK);
+	expect_in(buf_text(&html), "class=\"token bad\"");
+	expect_in(buf_text(&html), "<span class=\"state\">refuses</span>");
+	expect_in(buf_text(&html), "<b class=\"bad\">1 refused</b>");
+	buf_clear(&html);
+	token.health = (struct metrics_token){ .operations = 1 };
+	assert_int_equal(status_page_token(&token, &html, NULL), RC_OK);
+	expect_in(buf_text(&html), "class=\"token bad\"");
+	expect_in(buf_text(&html), "asked in vain");
 }
 
 /* The policy allows no style in a tag and no script; so there is none, and the style sheet fetches nothing. */
