@@ -231,6 +231,28 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 	}
 }
 
+/* By the policy and its CA, whatever the hour. */
+static struct plan by_all(const struct config_policy *policy, const char *name, const struct plan_facts *facts)
+{
+	struct plan plan = { .what = PLAN_RENEW, .when = INT64_MAX };
+
+	by_lifetime(policy, facts, &plan);
+	by_policy(policy, facts, &plan);
+	apply_jitter(policy, name, facts, &plan);
+	apply_least(facts, &plan);
+	/* Drawn at random already, and held back by itself. */
+	by_suggestion(policy, facts, &plan);
+	return plan;
+}
+
+/* Of what is due now for another reason: since when it would have been without that. */
+static int64_t due_since(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
+{
+	int64_t when = facts->issued ? by_all(policy, name, facts).when : now;
+
+	return when < now ? when : now;
+}
+
 /*
  * What was begun goes on when its back-off is over: in a window, for what went wrong in one is not made good in working hours.  What is not
  * there, or worth nothing, waits for none; nor does an order that is with the CA, which may have expired until then.
@@ -253,6 +275,28 @@ static struct plan go_on(const struct config_policy *policy, const char *name, c
 	if (!facts->is_with_ca && facts->issued && !facts->revoked && facts->not_after > now)
 		apply_windows(policy, name, facts, plan.when, now, &plan);
 	plan.what = plan.when <= now ? PLAN_RESUME : PLAN_WAIT;
+	if (plan.what == PLAN_RESUME)
+		plan.when = due_since(policy, name, facts, now);
+	return plan;
+}
+
+/* It is no more what is wanted; or it is worth nothing, and waits for no window. */
+static struct plan replace(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
+{
+	struct plan plan = { .when = now };
+	char text[CLOCK_TEXT_MAX];
+
+	if (facts->revoked) {
+		snprintf(plan.why, sizeof(plan.why), "it was revoked");
+	} else if (facts->not_after <= now) {
+		snprintf(plan.why, sizeof(plan.why), "it expired %s", clock_print(facts->not_after, text));
+	} else {
+		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
+		apply_windows(policy, name, facts, now, now, &plan);
+	}
+	plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
+	if (plan.what == PLAN_RENEW)
+		plan.when = due_since(policy, name, facts, now);
 	return plan;
 }
 
@@ -273,27 +317,9 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 		snprintf(plan.why, sizeof(plan.why), "never issued");
 		return plan;
 	}
-	if (facts->revoked) {
-		snprintf(plan.why, sizeof(plan.why), "it was revoked");
-		return plan;
-	}
-	if (facts->not_after <= now) {
-		snprintf(plan.why, sizeof(plan.why), "it expired %s", clock_print(facts->not_after, text));
-		return plan;
-	}
-	if (facts->config_changed) {
-		snprintf(plan.why, sizeof(plan.why), "its names, profile, key or authority were changed in the configuration");
-		apply_windows(policy, name, facts, now, now, &plan);
-		plan.what = plan.when <= now ? PLAN_RENEW : PLAN_WAIT;
-		return plan;
-	}
-	plan.when = INT64_MAX;
-	by_lifetime(policy, facts, &plan);
-	by_policy(policy, facts, &plan);
-	apply_jitter(policy, name, facts, &plan);
-	apply_least(facts, &plan);
-	/* Drawn at random already, and held back by itself. */
-	by_suggestion(policy, facts, &plan);
+	if (facts->revoked || facts->not_after <= now || facts->config_changed)
+		return replace(policy, name, facts, now);
+	plan = by_all(policy, name, facts);
 	apply_windows(policy, name, facts, facts->issued_at + least_kept(facts), now, &plan);
 	if (facts->not_before - PLAN_CLOCK_BEHIND > now)
 		also(&plan, "; it is valid only from %s: the clock of this machine is behind",

@@ -345,6 +345,26 @@ static void back_off_holds_for_every_number(void **state)
 	}
 }
 
+/* Monitoring counts from there: what was begun, or is wanted for another reason too, has been due for as long. */
+static void what_is_due_is_due_since_it_first_was(void **state)
+{
+	struct plan_facts facts = facts_of(90);
+	int64_t due = BORN + 60 * DAY, now = due + 3 * DAY;
+
+	(void)state;
+	assert_int_equal(plan_of(&PLAIN, &facts, now).when, due);
+	facts.under_way = true;
+	assert_int_equal(plan_of(&PLAIN, &facts, now).when, due);
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN + DAY).when, BORN + DAY);
+	facts.under_way = false;
+	facts.config_changed = true;
+	assert_int_equal(plan_of(&PLAIN, &facts, now).when, due);
+	facts.revoked = true;
+	assert_int_equal(plan_of(&PLAIN, &facts, now).when, due);
+	facts.revoked = false;
+	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 91 * DAY).when, due);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +385,7 @@ int main(void)
 		cmocka_unit_test(an_order_that_is_with_the_ca_is_left_there),
 		cmocka_unit_test(back_off_grows_is_bounded_and_obeys_the_peer),
 		cmocka_unit_test(back_off_holds_for_every_number),
+		cmocka_unit_test(what_is_due_is_due_since_it_first_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
