@@ -1,5 +1,6 @@
 /* command_check.c -- `hwacme check`: tries everything a renewal will need, and changes nothing. */
 #include <errno.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -285,6 +286,18 @@ static void check_users(struct check *check)
 	}
 }
 
+/* The first command that stores something makes STATE, and no directory above it. */
+static enum rc check_parent(const char *state, struct err *err)
+{
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s", state);
+	dirname(parent);
+	if (access(parent, W_OK | X_OK) == 0)
+		return RC_OK;
+	return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "it cannot be made in %s: %s", parent, strerror(errno));
+}
+
 static void check_disk(struct check *check)
 {
 	struct statvfs disk;
@@ -292,8 +305,8 @@ static void check_disk(struct check *check)
 	enum rc rc = RC_OK;
 
 	if (statvfs(check->config->state, &disk) != 0) {
-		if (errno != ENOENT)
-			rc = err_set_raw(&err, RC_RESOURCE, ERR_ERRNO, errno, "%s", strerror(errno));
+		rc = errno == ENOENT ? check_parent(check->config->state, &err)
+				     : err_set_raw(&err, RC_RESOURCE, ERR_ERRNO, errno, "%s", strerror(errno));
 	} else if (disk.f_bavail * disk.f_frsize < DISK_LOW) {
 		rc = err_set(&err, RC_RESOURCE, "less than %u MiB free", DISK_LOW >> 20);
 	} else if (access(check->config->state, W_OK) != 0) {

@@ -5,6 +5,10 @@ requests() { grep -c 'calling handler' "$LAB/pebble.log" || true; }
 
 lab_up
 LAB_RETIRE_AFTER=0s lab_config
+# Not what `renew` would fail with.
+sed "s|^state: .*|state: $LAB/none/state|" "$LAB/hwacme.yaml" >"$LAB/none.yaml"
+said=$("$HWACME" -c "$LAB/none.yaml" check 2>&1 || true)
+grep -q "^BAD *disk .*it cannot be made in $LAB/none: No such file or directory" <<<"$said" || fail "a state directory that cannot be made: $said"
 hwacme check || fail "check"
 hwacme renew || fail "enrol"
 for name in amf smf; do
