@@ -41,7 +41,7 @@ struct config_token {
 	char *token_label, *token_serial;
 	char *token_uri;      /* RFC 7512; alone */
 	char *init_args;      /* PKCS#11: pReserved of C_Initialize, for modules that want it (NSS) */
-	unsigned sessions;    /* PKCS#11: open at once; 0: the default, 2 */
+	unsigned sessions;    /* PKCS#11: open at once; 0: the default, 4 */
 	bool accept_wrapping; /* PKCS#11: although the token gives out keys it calls unextractable */
 	struct config_secret pin;
 	bool network;                          /* PKCS#11: the module reaches its HSM over the network */

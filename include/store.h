@@ -140,7 +140,7 @@ struct store_superseded {
 
 struct store;
 
-/* Creates `state_dir` (0700) and the database when missing; refuses a newer schema. */
+/* Creates `state_dir` (0755, for servers read in it) and the database when missing; refuses a newer schema. */
 enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err) HWA_CHECKED;
 /* For commands that change nothing; RC_ABSENT when there is no database yet. */
 enum rc store_open_readonly(const char *state_dir, struct store **ret_store, struct err *err) HWA_CHECKED;

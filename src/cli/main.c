@@ -66,7 +66,7 @@ static void help(FILE *out)
 	      "      --days N              plan: so many days ahead, 1 to 366 (30)\n"
 	      "      --try                 token audit: tries to get each key out by wrapping it, which must be refused\n"
 	      "      --new-key             account register: another account and key, where the key of the old one is lost\n"
-	      "      --yes                 token gc, account deactivate: does it without asking\n"
+	      "      --yes                 token gc: does not ask; account deactivate: has to be there\n"
 	      "      --reason R            revoke: unspecified, keyCompromise, affiliationChanged, superseded,\n"
 	      "                            cessationOfOperation or privilegeWithdrawn\n"
 	      "      --with-certificate-key\n"
