@@ -23,6 +23,7 @@ struct row {
 	char live[4096];                     /* "" when nothing is live */
 	struct err live_error;               /* "": it is as it is to be */
 	const struct store_retired *overdue; /* a key of it that should be gone; NULL: none */
+	struct renewal_waits waits;          /* its authority NULL: for none */
 	bool is_probed, has_passed;          /* now */
 	char probe_words[512];
 };
@@ -47,6 +48,8 @@ static enum rc row_fill(struct row *row, const struct config *config, struct sto
 		(void)!renewal_live_check(config->state, &row->record, &row->live_error);
 	}
 	row->plan = renewal_plan(config, certificate, rc == RC_OK ? &row->record : NULL, false, now);
+	if (!store || !renewal_waits(store, config, certificate, &row->record, &row->plan, now, &row->waits))
+		row->waits.authority = NULL;
 	return RC_OK;
 }
 
@@ -104,6 +107,16 @@ static json_t *service_json(const struct row *row)
 	return object;
 }
 
+/* Of what is due: who cannot be asked for it before when. */
+static json_t *waits_json(const struct renewal_waits *waits)
+{
+	if (!waits->authority)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:i}", "authority", output_string(waits->authority->name), "until",
+			 output_time(waits->until), "down_since", output_time(waits->view.down_since), "failures",
+			 (int)waits->view.failures);
+}
+
 /* Scripts rely on these keys: they are added to and not changed. */
 static json_t *row_json(const struct row *row)
 {
@@ -120,6 +133,7 @@ static json_t *row_json(const struct row *row)
 
 	json_object_set_new(row_object, "next_at", output_time(row->plan.when));
 	json_object_set_new(row_object, "next_why", output_string(row->plan.why));
+	json_object_set_new(row_object, "waits", waits_json(&row->waits));
 	json_object_set_new(row_object, "last_error", output_text(record->last_error));
 	json_object_set_new(row_object, "failed_at", output_time(record->last_error[0] ? record->failed_at : 0));
 	json_object_set_new(row_object, "attempts", json_integer(record->attempts));
@@ -168,6 +182,22 @@ static void service_text(const struct row *row, int64_t now)
 		       row->probe_words);
 }
 
+static void waits_text(const struct renewal_waits *waits)
+{
+	const struct availability_view *view = &waits->view;
+	char until[CLOCK_TEXT_MAX], since[CLOCK_TEXT_MAX];
+
+	if (!waits->authority)
+		return;
+	printf("    waits     for \"%s\" until %s", waits->authority->name, clock_print(waits->until, until));
+	if (view->down_since)
+		printf(", which has not answered since %s, %u failure%s in a row", clock_print(view->down_since, since),
+		       view->failures, view->failures == 1 ? "" : "s");
+	else if (waits->until != view->asked_at)
+		printf(", which takes %u orders an hour", waits->authority->orders_per_hour);
+	putchar('\n');
+}
+
 static void row_text(const struct row *row, int64_t now)
 {
 	const struct store_certificate *record = &row->record;
@@ -192,6 +222,7 @@ static void row_text(const struct row *row, int64_t now)
 		       row->overdue->key.name.label, row->overdue->key.token, clock_print(row->overdue->erase_at, until),
 		       record->name);
 	printf("    plan      %s\n", next);
+	waits_text(&row->waits);
 	if (*renewal_next_step(record) && !renewal_is_owed(record))
 		printf("    then      %s\n", renewal_next_step(record));
 	suggestion_text(&record->renewal_info);

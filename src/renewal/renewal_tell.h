@@ -2,6 +2,7 @@
 #ifndef HWA_RENEWAL_TELL_H
 #define HWA_RENEWAL_TELL_H
 
+#include "availability.h"
 #include "renewal.h"
 
 /* Something an operator should look at: nothing live, expired, revoked, failing, a hook that is owed, a service that presents something
@@ -15,5 +16,15 @@ enum rc renewal_live_check(const char *state_dir, const struct store_certificate
 const char *renewal_next_step(const struct store_certificate *record);
 /* That step is for the service of what is live, when service_next() says, and no part of a renewal. */
 bool renewal_is_owed(const struct store_certificate *record);
+
+/* Why the daemon does not do at once what is due. */
+struct renewal_waits {
+	const struct config_authority *authority; /* is not asked ... */
+	int64_t until;                            /* ... before then */
+	struct availability_view view;
+};
+/* False: nothing is in its way, or nothing is due. */
+bool renewal_waits(struct store *store, const struct config *config, const struct config_certificate *certificate,
+		   const struct store_certificate *record, const struct plan *plan, int64_t now, struct renewal_waits *ret_waits);
 
 #endif /* HWA_RENEWAL_TELL_H */

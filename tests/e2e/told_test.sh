@@ -59,4 +59,16 @@ echo none >"$LAB/fault"
 hwacme renew amf >/dev/null || fail "the CA is well again"
 hwacme status --json amf | jq -e '.certificates[0] | .last_error == null and .failed_at == null and .next_step == null and
 	(.journal | map(select(.text | startswith("failed: "))) | length == 6)' >/dev/null || fail "$(status --json amf)"
+
+# Why is it not renewed, although it is due?  Because its CA is away, which another renewal has found out.
+lab_stop faulty_ca
+for i in 1 2; do
+	! hwacme renew --force amf >/dev/null || fail "renewed without a CA"
+done
+sed -i 's/"dns:smf-2[^"]*"/"dns:smf-3.example"/' "$LAB/hwacme.yaml"
+said=$(status smf)
+grep -q '^    plan      due now: its names' <<<"$said" || fail "due: $said"
+grep -qE '^    waits     for "operator-ra" until 20[0-9TZ:-]+, which has not answered since 20' <<<"$said" || fail "why not yet: $said"
+status --json smf | jq -e '.certificates[0].waits | .authority == "operator-ra" and .until != null and .failures == 2' >/dev/null || fail "$(status --json smf)"
+status --json amf | jq -e '.certificates[0].waits == null' >/dev/null || fail "what waits for its own back-off: $(status --json amf)"
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/run.log"
