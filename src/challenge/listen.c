@@ -96,7 +96,19 @@ static const char *remedy(const char *type, int number)
 	return is_page ? "free the port, or write another one" : "free the port, or forward it and write another one";
 }
 
-static enum rc address_open(const char *type, const char *text, int *ret_fd, struct err *err)
+/* errno says why; the socket is closed. */
+static enum rc cannot(const char *type, const char *text, int fd, struct err *err)
+{
+	int number = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return err_set_raw(err, RC_RETRY, ERR_ERRNO, number, "%s: cannot listen on %s: %s; %s in %s: { listen: }", type, text,
+			   strerror(number), remedy(type, number), type);
+}
+
+/* Bound, and not yet listening. */
+static enum rc address_bind(const char *type, const char *text, int *ret_fd, struct err *err)
 {
 	struct sockaddr_storage address;
 	const int on = 1, off = 0;
@@ -110,16 +122,25 @@ static enum rc address_open(const char *type, const char *text, int *ret_fd, str
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		if (address.ss_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-		if (bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, BACKLOG) == 0) {
+		if (bind(fd, (struct sockaddr *)&address, len) == 0) {
 			*ret_fd = fd;
 			return RC_OK;
 		}
 	}
-	int number = errno;
-	if (fd >= 0)
-		close(fd);
-	return err_set_raw(err, RC_RETRY, ERR_ERRNO, number, "%s: cannot listen on %s: %s; %s in %s: { listen: }", type, text,
-			   strerror(number), remedy(type, number), type);
+	return cannot(type, text, fd, err);
+}
+
+static enum rc address_open(const char *type, const char *text, int *ret_fd, struct err *err)
+{
+	int fd;
+	enum rc rc = address_bind(type, text, &fd, err);
+
+	if (rc != RC_OK)
+		return rc;
+	if (listen(fd, BACKLOG) != 0)
+		return cannot(type, text, fd, err);
+	*ret_fd = fd;
+	return RC_OK;
 }
 
 unsigned listen_handed(void)
@@ -191,6 +212,19 @@ static enum rc handed_open(const char *type, const char *text, int *ret_fd, stru
 enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err)
 {
 	return strncmp(text, "systemd", 7) == 0 ? handed_open(type, text, ret_fd, err) : address_open(type, text, ret_fd, err);
+}
+
+enum rc listen_try(const char *type, const char *text, struct err *err)
+{
+	int fd;
+
+	if (strncmp(text, "systemd", 7) == 0)
+		return RC_OK;
+	/* Two that are bound and do not listen are in nobody's way (SO_REUSEADDR). */
+	enum rc rc = address_bind(type, text, &fd, err);
+	if (rc == RC_OK)
+		close(fd);
+	return rc;
 }
 
 void listen_forget(unsigned count)

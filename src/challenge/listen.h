@@ -12,6 +12,9 @@
  */
 enum rc listen_open(const char *type, const char *text, int *ret_fd, struct err *err) HWA_CHECKED;
 
+/* Could it be opened now?  RC_OK also for what a service manager opens.  Nothing is kept, and who opens it at this moment is not disturbed. */
+enum rc listen_try(const char *type, const char *text, struct err *err) HWA_CHECKED;
+
 /* Does who listens at one ADDRESS:PORT keep others from listening at the other? */
 bool listen_overlaps(const char *one, const char *other);
 

@@ -12,14 +12,18 @@
 #include "clock.h"
 #include "command.h"
 #include "connection.h"
+#include "control.h"
 #include "dnspersist01.h"
+#include "listen.h"
 #include "log.h"
 #include "metrics_address.h"
 #include "output.h"
 #include "program_path.h"
 #include "sandbox.h"
 
-#define DISK_LOW (16u * 1024u * 1024u) /* bytes: a few thousand generations */
+#define LISTEN_TEXT   64
+#define LISTENERS_MAX 1000                  /* challenges whose addresses are told apart */
+#define DISK_LOW      (16u * 1024u * 1024u) /* bytes: a few thousand generations */
 
 struct check {
 	const struct command_line *line;
@@ -332,6 +336,48 @@ static void check_metrics(struct check *check)
 	report(check, "metrics", address, EXIT_FAILED, rc == RC_OK ? NULL : &err, state);
 }
 
+/* Is this the first challenge of the file that is answered at its address? */
+static bool is_first_at(const struct check *check, const struct config_challenge *wanted)
+{
+	unsigned looked_at = 0;
+
+	for (unsigned i = 0; i < check->config->certificate_count && looked_at < LISTENERS_MAX; i++)
+		for (unsigned at = 0; at < check->config->certificates[i].challenge_count; at++, looked_at++) {
+			const struct config_challenge *challenge = &check->config->certificates[i].challenges[at];
+
+			if (challenge == wanted)
+				return true;
+			if (challenge->listen && strcmp(challenge->listen, wanted->listen) == 0)
+				return false;
+		}
+	return false;
+}
+
+/* Where answers are given, by a daemon that runs perhaps at this moment. */
+static void check_listener(struct check *check, const struct config_challenge *challenge, bool has_daemon)
+{
+	char name[128];
+	struct err err = { 0 };
+
+	if (!challenge->listen || strncmp(challenge->listen, "systemd", 7) == 0 || !is_first_at(check, challenge))
+		return;
+	snprintf(name, sizeof(name), "%s %s", challenge_type_name(challenge->type), challenge->listen);
+	enum rc rc = listen_try(challenge_type_name(challenge->type), challenge->listen, &err);
+	bool is_ours = rc != RC_OK && err.code == EADDRINUSE && has_daemon;
+	report(check, "listen", name, EXIT_FAILED, rc == RC_OK || is_ours ? NULL : &err,
+	       is_ours ? "taken, perhaps by the daemon that runs" : "free");
+}
+
+static void check_listeners(struct check *check)
+{
+	char page[LISTEN_TEXT];
+	bool has_daemon = control_page(check->config->state, page, sizeof(page), NULL) != RC_ABSENT;
+
+	for (unsigned i = 0; i < check->config->certificate_count; i++)
+		for (unsigned at = 0; at < check->config->certificates[i].challenge_count; at++)
+			check_listener(check, &check->config->certificates[i].challenges[at], has_daemon);
+}
+
 /* How far it is ahead only others know; a certificate that is yet to begin says that it is behind. */
 static void check_clock(struct check *check)
 {
@@ -398,6 +444,7 @@ enum exit_status command_check(const struct command_line *line)
 		check_users(&check);
 		check_programs(&check);
 		check_metrics(&check);
+		check_listeners(&check);
 		rc = sandbox_engine(config, &err);
 	}
 	if (rc != RC_OK) {

@@ -9,6 +9,11 @@ LAB_RETIRE_AFTER=0s lab_config
 sed "s|^state: .*|state: $LAB/none/state|" "$LAB/hwacme.yaml" >"$LAB/none.yaml"
 said=$("$HWACME" -c "$LAB/none.yaml" check 2>&1 || true)
 grep -q "^BAD *disk .*it cannot be made in $LAB/none: No such file or directory" <<<"$said" || fail "a state directory that cannot be made: $said"
+lab_start holder python3 -c 'import socket, sys, time; s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); time.sleep(600)' "$LAB_HTTP01"
+is_held() { ! "$HWACME" -c "$LAB/hwacme.yaml" check >"$LAB/checked" 2>&1; }
+lab_wait 20 "a port that is held" is_held
+[ "$(grep -c "^BAD *listen *http-01 127.0.0.1:$LAB_HTTP01: .*Address already in use; free the port" "$LAB/checked")" = 1 ] || fail "a port of somebody else: $(cat "$LAB/checked")"
+lab_stop holder
 hwacme check || fail "check"
 hwacme renew || fail "enrol"
 for name in amf smf; do

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,24 @@ static void the_error_says_what_to_do(void **state)
 	/* An address for documents is nobody's. */
 	assert_int_equal(listen_open("metrics", "192.0.2.1:9642", &fd, &err), RC_RETRY);
 	assert_non_null(strstr(err.text, "write an address of this machine in metrics: { listen: }"));
+}
+
+/* Between a look and what it is for another may come: so nothing is kept, and nobody who listens meanwhile is disturbed. */
+static void an_address_is_tried_and_left(void **state)
+{
+	char text[32];
+	struct err err = { 0 };
+	int fd = -1;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", free_port());
+	assert_int_equal(listen_try("http-01", text, &err), RC_OK);
+	assert_int_equal(listen_open("http-01", text, &fd, &err), RC_OK);
+	assert_int_equal(listen_try("http-01", text, &err), RC_RETRY);
+	assert_int_equal(err.code, EADDRINUSE);
+	close(fd);
+	/* Only who is handed a socket can try it. */
+	assert_int_equal(listen_try("http-01", "systemd:http-01", &err), RC_OK);
 }
 
 static void who_keeps_whom_from_listening(void **state)
@@ -187,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_bound_and_not_inherited),
 		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(an_address_is_tried_and_left),
 		cmocka_unit_test(the_error_says_what_to_do),
 		cmocka_unit_test(who_keeps_whom_from_listening),
 		cmocka_unit_test(without_a_service_manager_the_error_says_so),
