@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #define OID_NF_TYPES "1.3.6.1.5.5.7.1.34" /* RFC 9310, 3: id-pe-nftype */
-#define VALIDITY_MAX (3 * 366)            /* days: TS 33.310, 6.1.3c: 3 years or less */
+#define VALIDITY_MAX (3 * 365 + 1)        /* days: TS 33.310, 6.1.3c: 3 years or less */
 
 static void types_free(ASN1_SEQUENCE_ANY *types)
 {

@@ -237,6 +237,23 @@ static void no_key_usage_is_not_every_key_usage(void **state)
 	X509_free(bare);
 }
 
+/* TS 33.310, 6.1.3c: three years, one of which may be a leap year, and no day more. */
+static void more_than_three_years_are_remarked(void **state)
+{
+	X509 *copy = X509_dup(leaf);
+	char text[256];
+
+	(void)state;
+	ASN1_TIME_set_string_X509(X509_getm_notBefore(copy), "20260101000000Z");
+	ASN1_TIME_set_string_X509(X509_getm_notAfter(copy), "20290101000000Z");
+	nf_profile_remark(copy, text, sizeof(text));
+	assert_null(strstr(text, "3 years"));
+	ASN1_TIME_set_string_X509(X509_getm_notAfter(copy), "20290102000000Z");
+	nf_profile_remark(copy, text, sizeof(text));
+	assert_non_null(strstr(text, "valid for more than 3 years"));
+	X509_free(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +265,7 @@ int main(void)
 		cmocka_unit_test(each_part_that_is_missing_is_named_and_can_be_accepted),
 		cmocka_unit_test(critical_and_repeated_types_are_refused),
 		cmocka_unit_test(no_key_usage_is_not_every_key_usage),
+		cmocka_unit_test(more_than_three_years_are_remarked),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
