@@ -231,8 +231,8 @@ static void apply_windows(const struct config_policy *policy, const char *name, 
 	}
 }
 
-/* By the policy and its CA, whatever the hour. */
-static struct plan by_all(const struct config_policy *policy, const char *name, const struct plan_facts *facts)
+/* By the policy and its CA, at an hour that suits. */
+static struct plan by_all(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
 	struct plan plan = { .what = PLAN_RENEW, .when = INT64_MAX };
 
@@ -242,13 +242,14 @@ static struct plan by_all(const struct config_policy *policy, const char *name, 
 	apply_least(facts, &plan);
 	/* Drawn at random already, and held back by itself. */
 	by_suggestion(policy, facts, &plan);
+	apply_windows(policy, name, facts, facts->issued_at + least_kept(facts), now, &plan);
 	return plan;
 }
 
 /* Of what is due now for another reason: since when it would have been without that. */
 static int64_t due_since(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now)
 {
-	int64_t when = facts->issued ? by_all(policy, name, facts).when : now;
+	int64_t when = facts->issued ? by_all(policy, name, facts, now).when : now;
 
 	return when < now ? when : now;
 }
@@ -319,8 +320,7 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 	}
 	if (facts->revoked || facts->not_after <= now || facts->config_changed)
 		return replace(policy, name, facts, now);
-	plan = by_all(policy, name, facts);
-	apply_windows(policy, name, facts, facts->issued_at + least_kept(facts), now, &plan);
+	plan = by_all(policy, name, facts, now);
 	if (facts->not_before - PLAN_CLOCK_BEHIND > now)
 		also(&plan, "; it is valid only from %s: the clock of this machine is behind",
 		     clock_print(facts->not_before, text));

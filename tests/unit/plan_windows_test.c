@@ -68,6 +68,11 @@ static void a_maintenance_window_is_waited_for_and_spread_over(void **state)
 		assert_int_equal(plan_of(&policy, &facts, now).when, plan.when);
 	assert_int_equal(plan_of(&policy, &facts, plan.when).what, PLAN_RENEW);
 	assert_int_not_equal(plan_next(&policy, "smf", &facts, BORN).when, plan.when);
+	/* While it is done it has been due since then, and not since the window was waited for. */
+	facts.under_way = true;
+	assert_int_equal(plan_of(&policy, &facts, plan.when + 5).what, PLAN_RESUME);
+	assert_int_equal(plan_of(&policy, &facts, plan.when + 5).when, plan.when);
+	facts.under_way = false;
 	/* Missed, as by a machine that was off: the next one. */
 	struct plan late = plan_of(&policy, &facts, closes);
 	assert_int_equal(late.what, PLAN_WAIT);
