@@ -35,7 +35,8 @@ enum gauge { NOT_AFTER, NEXT_RENEWAL, STATE, FAILURES, SERVICE_FAILURES, GAUGE_C
 static const char *const GAUGES[GAUGE_COUNT] = {
 	[NOT_AFTER] = "# HELP hwacme_certificate_not_after_seconds When the live certificate expires, unix time.\n"
 		      "# TYPE hwacme_certificate_not_after_seconds gauge\n",
-	[NEXT_RENEWAL] = "# HELP hwacme_certificate_next_renewal_seconds When it is renewed next, unix time.\n"
+	[NEXT_RENEWAL] = "# HELP hwacme_certificate_next_renewal_seconds When it is renewed next, or since when it has been due, "
+			 "unix time.\n"
 			 "# TYPE hwacme_certificate_next_renewal_seconds gauge\n",
 	[STATE] = "# HELP hwacme_certificate_state 1 for the state that it is in.\n"
 		  "# TYPE hwacme_certificate_state gauge\n",

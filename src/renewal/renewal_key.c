@@ -54,8 +54,9 @@ static enum rc reserve(struct renewal *renewal, bool rotate, const char *because
 	if (rc != RC_OK)
 		return rc;
 	record->state = CERT_KEYED;
-	snprintf(event, sizeof(event), "%s key \"%s\" in token \"%s\"%s", rotate ? "new" : "keeping", record->next_key.name.label,
-		 record->next_key.token, because);
+	/* Which the token is yet to make. */
+	snprintf(event, sizeof(event), "%s key \"%s\" %s token \"%s\"%s", rotate ? "new" : "keeping", record->next_key.name.label,
+		 rotate ? "for" : "in", record->next_key.token, because);
 	rc = renewal_record_save(renewal, event, err);
 	renewal->is_unmade = rotate && rc == RC_OK;
 	return rc;

@@ -38,6 +38,9 @@ grep -q '^<3>.*rejectedIdentifier' "$LAB/run.log" || fail "its priority"
 got=$(JOURNAL_STREAM=1:1 "$HWACME" -c "$LAB/none" status 2>&1) || true
 [[ $got == "hwacme: error: "* ]] || fail "no journal: $got"
 
+# It is told before the token has made it, which may refuse.
+grep -qE '"message":"new key \\"hwacme-amf-[0-9a-f]*\\" for token \\"tpm\\""' "$LAB/run.log" || fail "the key: $(cat "$LAB/run.log")"
+
 # Without a log.
 said=$(status amf)
 grep -q '^amf: keyed' <<<"$said" || fail "$said"
