@@ -81,5 +81,6 @@ bool renewal_waits(struct store *store, const struct config *config, const struc
 	if (!is_ordered && waits.view.order_at > waits.until)
 		waits.until = waits.view.order_at;
 	*ret_waits = waits;
-	return waits.until > now;
+	/* One asks at this moment: perhaps this very one. */
+	return waits.until > now && !waits.view.is_probed;
 }
