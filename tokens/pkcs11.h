@@ -56,6 +56,7 @@ struct pkcs11_token {
 	struct pkcs11_waiter *queue; /* who wants a session */
 	uint64_t generation;         /* of the module's load in which it is connected; 0: not connected */
 	bool was_connected;
+	bool tells_login; /* C_GetSessionInfo knew of the login when it was made */
 	CK_SLOT_ID slot;
 	CK_TOKEN_INFO info; /* as it was read before the login */
 	const struct pkcs11_quirks *quirks;
@@ -112,6 +113,11 @@ enum rc pkcs11_selector_slot(const struct pkcs11_token *token, CK_SLOT_ID *ret_s
 /* pkcs11_login.c: one C_Login in `session`, through the governor of refused PINs; `info` of the token was read just before.
  * After one without a verdict on the PIN the same is answered, without another, until its back-off is over. */
 enum rc pkcs11_login(struct pkcs11_session *session, struct err *err) HWA_CHECKED;
+/* Is the user logged in, as the module tells it?  False: no, or it does not tell. */
+bool pkcs11_login_is_told(struct pkcs11_session *session);
+/* What a search does not show is not there only for who is logged in: an HSM may end a login and leave the sessions.  RC_RETRY: it
+ * has, and that leads to the way back. */
+enum rc pkcs11_login_check(struct pkcs11_session *session, struct err *err) HWA_CHECKED;
 
 /* pkcs11_session.c: the pool */
 typedef enum rc pkcs11_work(struct pkcs11_session *session, void *ctx, struct err *err);

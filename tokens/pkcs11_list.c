@@ -141,6 +141,8 @@ static enum rc see(struct pkcs11_session *session, void *ctx, struct err *err)
 	seen_clear(ctx); /* of a run that was cut off */
 	if (rc == RC_OK)
 		rc = pkcs11_find_objects(session, CKO_PRIVATE_KEY, NULL, NULL, objects, PKCS11_KEYS_MAX, &count, err);
+	if (rc == RC_OK)
+		rc = pkcs11_login_check(session, err);
 	if (rc == RC_OK && count == PKCS11_KEYS_MAX)
 		rc = err_set(err, RC_RESOURCE, "it holds %d private keys or more; that many are not looked at", PKCS11_KEYS_MAX);
 	if (rc == RC_OK)

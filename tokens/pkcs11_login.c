@@ -136,14 +136,34 @@ static bool pin_was_refused(const struct pkcs11_token *token, CK_RV rv)
 	return token->call->C_GetTokenInfo(token->slot, &now) == CKR_OK && (now.flags & counted & ~token->info.flags);
 }
 
-/* A module started anew behind our back may remember a login that its token does not (tpm2-abrmd): then no key is seen. */
-static bool is_logged_in(const struct pkcs11_session *session)
+/* CKR_USER_NOT_LOGGED_IN where the module tells so. */
+static CK_RV login_ask(const struct pkcs11_session *session)
 {
 	CK_SESSION_INFO info = { 0 };
 	CK_RV rv = session->call->C_GetSessionInfo(session->handle, &info);
+	bool is_user = info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS;
 
-	return rv == CKR_FUNCTION_NOT_SUPPORTED ||
-	       (rv == CKR_OK && (info.state == CKS_RW_USER_FUNCTIONS || info.state == CKS_RO_USER_FUNCTIONS));
+	return rv == CKR_OK && !is_user ? CKR_USER_NOT_LOGGED_IN : rv;
+}
+
+bool pkcs11_login_is_told(struct pkcs11_session *session)
+{
+	return login_ask(session) == CKR_OK;
+}
+
+enum rc pkcs11_login_check(struct pkcs11_session *session, struct err *err)
+{
+	CK_RV rv = session->token->tells_login ? login_ask(session) : CKR_OK;
+
+	return rv == CKR_OK ? RC_OK : pkcs11_session_fail(session, err, rv, "C_GetSessionInfo");
+}
+
+/* A module started anew behind our back may remember a login that its token does not (tpm2-abrmd): then no key is seen. */
+static bool is_logged_in(const struct pkcs11_session *session)
+{
+	CK_RV rv = login_ask(session);
+
+	return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
 /* Exactly one C_Login, known on disk before it is made. */

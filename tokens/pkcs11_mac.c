@@ -17,6 +17,8 @@ static enum rc mac_work(struct pkcs11_session *session, void *ctx, struct err *e
 	CK_BYTE octets[64];
 	enum rc rc = pkcs11_find_objects(session, CKO_SECRET_KEY, NULL, mac->label, objects, 2, &count, err);
 
+	if (rc == RC_OK && count == 0)
+		rc = pkcs11_login_check(session, err);
 	if (rc != RC_OK)
 		return rc;
 	if (count != 1)

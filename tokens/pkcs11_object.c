@@ -142,7 +142,8 @@ enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, cons
 			return pkcs11_untold(&facts, err);
 		}
 	}
-	return rc;
+	/* Without a login its public half is all that is seen of a key. */
+	return rc == RC_OK && ret_pair->private_count == 0 ? pkcs11_login_check(session, err) : rc;
 }
 
 /* CKA_EC_POINT is a DER OCTET STRING around the point; some modules give the bare point. */

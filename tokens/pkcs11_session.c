@@ -108,6 +108,7 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, st
 	/* Those of an earlier load went with it. */
 	memset(token->sessions, 0, sizeof(token->sessions));
 	token->generation = 0;
+	token->tells_login = false;
 	token->session_max = token->session_limit;
 	struct err why = { 0 };
 	enum rc rc = pkcs11_selector_slot(token, &token->slot, &token->info, &why);
@@ -125,6 +126,7 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, st
 	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED) {
 		rc = pkcs11_login(session, &why);
 		outcome->is_unanswered = rc == RC_RETRY;
+		token->tells_login = rc == RC_OK && pkcs11_login_is_told(session);
 	}
 	if (rc == RC_OK) {
 		token->generation = generation;

@@ -112,6 +112,56 @@ static void lost_sessions_are_opened_again_in_the_same_call(void **state)
 	token_close(token);
 }
 
+/* The sessions stay, and nobody is logged in in them any more: private objects are not there to be seen (PKCS#11 2.40, 5.6). */
+static void raw_logout(void)
+{
+	CK_SLOT_ID slots[16];
+	CK_ULONG count = 16;
+
+	assert_int_equal(raw->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+	for (CK_ULONG i = 0; i < count; i++) {
+		CK_SESSION_HANDLE session;
+
+		if (raw->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session) != CKR_OK)
+			continue; /* no token is in it yet */
+		(void)raw->C_Logout(session);
+		assert_int_equal(raw->C_CloseSession(session), CKR_OK);
+	}
+}
+
+/* Keys that cannot be seen are neither absent nor erased; and no half of one is, because the other cannot be seen. */
+static void a_lost_login_is_made_anew_in_the_same_call(void **state)
+{
+	struct token *token = contract_open(*state);
+	struct token_key *key = contract_generate(token, KEY_EC_P256), *found = NULL;
+	struct token_key_name name = key->name;
+	struct token_custody custody;
+	struct contract_seen seen = { .wanted = { name } };
+	struct err err = { 0 };
+
+	raw_logout();
+	contract_expect(token_find(token, &name, &found, &err), RC_OK, &err, "find");
+	raw_logout();
+	contract_expect(try_sign(key, &err), RC_OK, &err, "sign");
+	raw_logout();
+	contract_expect(token_custody(key, &custody, &err), RC_OK, &err, "custody");
+	raw_logout();
+	contract_expect(token_list(token, contract_see, &seen, &err), RC_OK, &err, "list");
+	assert_int_equal(seen.calls, 1);
+	raw_logout();
+	contract_expect(token_erase(key, &err), RC_OK, &err, "erase");
+	token_key_free(found);
+	contract_expect(token_find(token, &name, &found, &err), RC_ABSENT, &err, "find what was erased");
+	token_key_free(key);
+	key = contract_generate(token, KEY_EC_P256);
+	name = key->name;
+	raw_logout();
+	contract_expect(token_erase_name(token, &name, &err), RC_OK, &err, "erase by name");
+	contract_expect(token_find(token, &name, &found, &err), RC_ABSENT, &err, "find what was erased");
+	token_key_free(key);
+	token_close(token);
+}
+
 static void a_token_that_is_away_is_unavailable_and_comes_back_by_itself(void **state)
 {
 	struct token *token = contract_open(*state);
@@ -339,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lost_sessions_are_opened_again_in_the_same_call),
+		cmocka_unit_test(a_lost_login_is_made_anew_in_the_same_call),
 		cmocka_unit_test(a_token_that_is_away_is_unavailable_and_comes_back_by_itself),
 		cmocka_unit_test(half_a_pair_of_a_cut_off_generation_is_replaced),
 		cmocka_unit_test(one_tokens_recovery_leaves_the_keys_of_the_other_good),

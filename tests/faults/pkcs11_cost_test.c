@@ -60,12 +60,12 @@ static void each_operation_costs_what_the_documents_say(void **state)
 	expect(stage_erase(&stage, &err), RC_OK, &err);
 	expect_calls("erase what was made here", 0, 4, 1, 7);
 	expect(stage_erase(&stage, &err), RC_OK, &err);
-	expect_calls("erase what is gone", 1, 1, 1, 5);
+	expect_calls("erase what is gone", 1, 1, 1, 6);
 	expect(token_erase_name(stage.token, &stage.made, &err), RC_ABSENT, &err);
-	expect_calls("erase a name that nothing has", 1, 0, 1, 4);
+	expect_calls("erase a name that nothing has", 1, 0, 1, 5);
 	token_key_free(TAKE(stage.key));
 	expect(stage_generate(&stage, &err), RC_OK, &err);
-	expect_calls("generate under a name that was tried", 1, 2, 0, 10);
+	expect_calls("generate under a name that was tried", 1, 2, 0, 11);
 	expect(token_erase_name(stage.token, &stage.made, &err), RC_OK, &err);
 	expect_calls("erase by name", 1, 4, 1, 11);
 	token_key_free(TAKE(stage.key));
@@ -73,12 +73,12 @@ static void each_operation_costs_what_the_documents_say(void **state)
 	expect_calls("find", 1, 2, 0, 6);
 	/* However many keys there are. */
 	expect(stage_list(&stage, &err), RC_OK, &err);
-	expect_calls("list", 2, 3, 0, 11);
+	expect_calls("list", 2, 3, 0, 12);
 	token_key_free(TAKE(stage.key));
 	expect(stage_generate(&stage, &err), RC_OK, &err);
 	p11_proxy_script("");
 	expect(stage_list(&stage, &err), RC_OK, &err);
-	expect_calls("list of two", 2, 2 * 3, 0, 14);
+	expect_calls("list of two", 2, 2 * 3, 0, 15);
 	expect(stage_erase(&stage, &err), RC_OK, &err);
 	stage_end(&stage);
 }

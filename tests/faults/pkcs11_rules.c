@@ -38,6 +38,7 @@ static const struct {
 	{ "*", "C_GetSlotInfo", ANY, BIT(RC_OK) | BIT(RC_RETRY), "libp11's list is not the only way" },
 	{ "open", "C_GetTokenInfo", ANY, BIT(RC_OK) | BIT(RC_ABSENT) | THE_CLASS, "it was not there at the start" },
 	{ "recover", "C_GetTokenInfo", ANY, BIT(RC_OK) | BIT(RC_RETRY) | THE_CLASS, "it was there before" },
+	{ "*", "C_GetSessionInfo", ANY, BIT(RC_OK) | THE_CLASS, "a module that does not tell of a login is not asked for it" },
 	{ "open", "C_Login", CKR_USER_ALREADY_LOGGED_IN, BIT(RC_OK) | THE_CLASS, "it was logged in before" },
 };
 
