@@ -180,6 +180,11 @@ struct pkcs11_pair {
 /* `groups` of pkcs11_facts.h are read of each; nothing found is RC_OK. */
 enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, const char *label, unsigned groups,
 			 struct pkcs11_pair *ret_pair, struct err *err) HWA_CHECKED;
+/*
+ * False: it has another id, as it tells; with PKCS11_READ_ID.  A module that keeps a part of an id finds by that part (YubiHSM's before
+ * 2.4: two bytes): what a search shows may be somebody else's, and is not to be destroyed.
+ */
+bool pkcs11_facts_has_id(const struct pkcs11_facts *facts, const uint8_t *id);
 /* What was not told cannot be used; the module's own answer says why. */
 enum rc pkcs11_untold(const struct pkcs11_facts *facts, struct err *err);
 /* The group of pkcs11_facts.h that its public object has to tell, because it does not tell its public half itself; 0: none. */

@@ -238,7 +238,20 @@ enum rc pkcs11_certificates_find(struct pkcs11_session *session, const uint8_t *
 				 struct pkcs11_certificates *ret, struct err *err)
 {
 	*ret = (struct pkcs11_certificates){ 0 };
-	return pkcs11_find_objects(session, CKO_CERTIFICATE, id, label, ret->objects, PKCS11_CERTIFICATES_MAX, &ret->count, err);
+	enum rc rc =
+		pkcs11_find_objects(session, CKO_CERTIFICATE, id, label, ret->objects, PKCS11_CERTIFICATES_MAX, &ret->count, err);
+	CK_ULONG found = rc == RC_OK && id ? ret->count : 0, kept = 0;
+
+	for (CK_ULONG i = 0; i < found && rc == RC_OK; i++) {
+		struct pkcs11_facts facts;
+
+		rc = pkcs11_facts_read(session, ret->objects[i], PKCS11_READ_ID, &facts, err);
+		if (rc == RC_OK && pkcs11_facts_has_id(&facts, id))
+			ret->objects[kept++] = ret->objects[i];
+	}
+	if (found)
+		ret->count = kept;
+	return rc;
 }
 
 enum rc pkcs11_certificates_destroy(struct pkcs11_session *session, const struct pkcs11_certificates *present, struct err *err)

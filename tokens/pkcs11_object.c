@@ -109,7 +109,14 @@ static enum rc pair_search(struct pkcs11_session *session, const uint8_t *id, co
 	return rc;
 }
 
-/* Of a certificate that has the id of its key it is only told that there is one. */
+bool pkcs11_facts_has_id(const struct pkcs11_facts *facts, const uint8_t *id)
+{
+	struct span told = pkcs11_fact(facts, CKA_ID);
+
+	return !told.at || span_equal(told, span_of(id, TOKEN_ID_LEN));
+}
+
+/* Of a certificate that has the id of its key it is only told that there is one.  What has another id has not been looked for. */
 enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, const char *label, unsigned groups,
 			 struct pkcs11_pair *ret_pair, struct err *err)
 {
@@ -123,9 +130,11 @@ enum rc pkcs11_pair_find(struct pkcs11_session *session, const uint8_t *id, cons
 	for (CK_ULONG i = 0; i < count && rc == RC_OK; i++) {
 		struct pkcs11_facts facts;
 
-		rc = pkcs11_facts_read(session, objects[i], PKCS11_READ_KIND | groups, &facts, err);
+		rc = pkcs11_facts_read(session, objects[i], PKCS11_READ_KIND | (id ? PKCS11_READ_ID : 0) | groups, &facts, err);
 		if (rc != RC_OK)
 			break;
+		if (id && !pkcs11_facts_has_id(&facts, id))
+			continue;
 		switch (pkcs11_fact_number(&facts, CKA_CLASS)) {
 		case CKO_PRIVATE_KEY:
 			if (ret_pair->private_count == 0)

@@ -15,6 +15,7 @@
 #define DEFAULT_MODULE "/usr/lib/softhsm/libsofthsm2.so"
 #define SESSION_MAX    4096
 #define OBJECT_MAX     4096
+#define TEMPLATE_MAX   32
 #define EXPORT         __attribute__((visibility("default")))
 
 struct code {
@@ -67,7 +68,7 @@ static long setting_number(const char *key)
 {
 	char value[32];
 
-	return fault_setting(key, 0, value, sizeof(value)) ? strtol(value, NULL, 10) : -1;
+	return fault_setting(key, 0, value, sizeof(value)) ? strtol(value, NULL, 0) : -1;
 }
 
 /* Names of the attributes asked for. */
@@ -147,15 +148,31 @@ static unsigned sessions_now(void)
 	return now;
 }
 
-/* Of a token that nobody knows, which is used as PKCS#11 says: $HWA_P11_PROXY_MODEL. */
+static void pad_with_nuls(CK_UTF8CHAR *field, size_t width)
+{
+	while (width && field[width - 1] == ' ')
+		field[--width] = '\0';
+}
+
+/* Of a token that nobody knows, which is used as PKCS#11 says: $HWA_P11_PROXY_MODEL.  "token-flags-off 0x4": CKF_LOGIN_REQUIRED is not
+ * told; "token-pad-nul 1": texts end with NULs. */
 static CK_RV below_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
 	const char *model = getenv("HWA_P11_PROXY_MODEL");
+	long off = setting_number("token-flags-off");
 	CK_RV rv = module->C_GetTokenInfo(slot, info);
 
 	if (rv == CKR_OK && model) {
 		memset(info->model, ' ', sizeof(info->model));
 		memcpy(info->model, model, strnlen(model, sizeof(info->model)));
+	}
+	if (rv == CKR_OK && off > 0)
+		info->flags &= ~(CK_FLAGS)off;
+	if (rv == CKR_OK && setting_number("token-pad-nul") > 0) {
+		pad_with_nuls(info->label, sizeof(info->label));
+		pad_with_nuls(info->manufacturerID, sizeof(info->manufacturerID));
+		pad_with_nuls(info->model, sizeof(info->model));
+		pad_with_nuls(info->serialNumber, sizeof(info->serialNumber));
 	}
 	return rv;
 }
@@ -233,17 +250,56 @@ static CK_ULONG private_keys(CK_SLOT_ID slot)
 	return count;
 }
 
+/* "id-length 2": a CKA_ID is cut to so many bytes, whoever gives it, as by YubiHSM's module before 2.4. */
+static CK_ATTRIBUTE *ids_cut(const CK_ATTRIBUTE *attributes, CK_ULONG count, CK_ATTRIBUTE cut[TEMPLATE_MAX])
+{
+	long most = setting_number("id-length");
+
+	if (count > TEMPLATE_MAX)
+		abort();
+	for (CK_ULONG i = 0; i < count; i++) {
+		cut[i] = attributes[i];
+		if (most >= 0 && cut[i].type == CKA_ID && cut[i].ulValueLen > (CK_ULONG)most)
+			cut[i].ulValueLen = (CK_ULONG)most;
+	}
+	return cut;
+}
+
+static CK_RV below_C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes, CK_ULONG count)
+{
+	CK_ATTRIBUTE cut[TEMPLATE_MAX];
+
+	return module->C_FindObjectsInit(session, ids_cut(attributes, count, cut), count);
+}
+
+static CK_RV below_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes, CK_ULONG count, CK_OBJECT_HANDLE *object)
+{
+	CK_ATTRIBUTE cut[TEMPLATE_MAX];
+
+	return module->C_CreateObject(session, ids_cut(attributes, count, cut), count, object);
+}
+
+static CK_RV below_C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes, CK_ULONG count,
+				CK_OBJECT_HANDLE *copy)
+{
+	CK_ATTRIBUTE cut[TEMPLATE_MAX];
+
+	return module->C_CopyObject(session, object, ids_cut(attributes, count, cut), count, copy);
+}
+
 static CK_RV below_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *public_attributes,
 				     CK_ULONG public_count, CK_ATTRIBUTE *private_attributes, CK_ULONG private_count,
 				     CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key)
 {
 	long most = setting_number("max-keys");
+	CK_ATTRIBUTE public_cut[TEMPLATE_MAX], private_cut[TEMPLATE_MAX];
 	CK_SESSION_INFO info;
 
 	if (most >= 0 && module->C_GetSessionInfo(session, &info) == CKR_OK && private_keys(info.slotID) >= (CK_ULONG)most)
 		return CKR_DEVICE_MEMORY;
-	return module->C_GenerateKeyPair(session, mechanism, public_attributes, public_count, private_attributes, private_count,
-					 public_key, private_key);
+	return module->C_GenerateKeyPair(session, mechanism, ids_cut(public_attributes, public_count, public_cut), public_count,
+					 ids_cut(private_attributes, private_count, private_cut), private_count, public_key,
+					 private_key);
 }
 
 static bool is_private(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
@@ -357,6 +413,9 @@ static CK_RV module_load(void)
 	below.C_CloseAllSessions = below_C_CloseAllSessions;
 	below.C_Finalize = below_C_Finalize;
 	below.C_Login = below_C_Login;
+	below.C_FindObjectsInit = below_C_FindObjectsInit;
+	below.C_CreateObject = below_C_CreateObject;
+	below.C_CopyObject = below_C_CopyObject;
 	below.C_GenerateKeyPair = below_C_GenerateKeyPair;
 	below.C_GetAttributeValue = below_C_GetAttributeValue;
 #define CALL(name, ...) above.name = above_##name;

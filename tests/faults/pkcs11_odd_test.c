@@ -1,0 +1,131 @@
+/* pkcs11_odd_test.c -- modules that go their own way, each as one of a vendor does; on a SoftHSM behind the proxy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dlfcn.h>
+
+#include "pkcs11.h"
+#include "proxied_softhsm.h"
+
+static char label[] = "odd";
+
+static int start(void **state)
+{
+	(void)state;
+	return proxied_start(label);
+}
+
+static void the_kept_key_is_there(void)
+{
+	p11_proxy_script("");
+	sweep_case("afterwards");
+	world_check(&world);
+	assert_int_equal(sweep_end("afterwards"), 0);
+}
+
+/* The module itself, under the login of the open token. */
+static CK_FUNCTION_LIST *look_begin(CK_SESSION_HANDLE *ret_session)
+{
+	CK_C_GetFunctionList get_list;
+	CK_FUNCTION_LIST *call = NULL;
+	CK_SLOT_ID slots[16];
+	CK_ULONG count = 16;
+	void *symbol = dlsym(dlopen(SOFTHSM_MODULE, RTLD_NOW | RTLD_LOCAL), "C_GetFunctionList");
+
+	memcpy(&get_list, &symbol, sizeof(get_list));
+	assert_int_equal(get_list(&call), CKR_OK);
+	assert_int_equal(call->C_GetSlotList(CK_TRUE, slots, &count), CKR_OK);
+	for (CK_ULONG i = 0; i < count; i++) {
+		CK_TOKEN_INFO info;
+
+		assert_int_equal(call->C_GetTokenInfo(slots[i], &info), CKR_OK);
+		if (memcmp(info.label, label, strlen(label)) == 0)
+			assert_int_equal(
+				call->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, ret_session),
+				CKR_OK);
+	}
+	return call;
+}
+
+/* A key pair of somebody else, with that id. */
+static void make_foreign(struct span id, CK_BBOOL wants_pin)
+{
+	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	static char text[] = "foreign";
+	struct span curve = key_type_oid(KEY_EC_P256);
+	CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE public_key[] = { { CKA_TOKEN, &yes, 1 },
+				      { CKA_EC_PARAMS, (void *)(uintptr_t)curve.at, curve.len },
+				      { CKA_ID, (void *)(uintptr_t)id.at, id.len },
+				      { CKA_LABEL, text, strlen(text) } };
+	CK_ATTRIBUTE private_key[] = { { CKA_TOKEN, &yes, 1 },
+				       { CKA_PRIVATE, &yes, 1 },
+				       { CKA_SENSITIVE, &yes, 1 },
+				       { CKA_EXTRACTABLE, &no, 1 },
+				       { CKA_SIGN, &yes, 1 },
+				       { CKA_ALWAYS_AUTHENTICATE, &wants_pin, 1 },
+				       { CKA_ID, (void *)(uintptr_t)id.at, id.len },
+				       { CKA_LABEL, text, strlen(text) } };
+	CK_OBJECT_HANDLE public_object, private_object;
+	CK_SESSION_HANDLE session = 0;
+	CK_FUNCTION_LIST *call = look_begin(&session);
+
+	assert_int_equal(
+		call->C_GenerateKeyPair(session, &mechanism, public_key, 4, private_key, 8, &public_object, &private_object),
+		CKR_OK);
+	assert_int_equal(call->C_CloseSession(session), CKR_OK);
+}
+
+/* How many objects there are of somebody else; `is_over`: they are destroyed. */
+static CK_ULONG foreign(bool is_over)
+{
+	static char text[] = "foreign";
+	CK_ATTRIBUTE wanted = { CKA_LABEL, text, strlen(text) };
+	CK_OBJECT_HANDLE objects[8];
+	CK_ULONG count = 0;
+	CK_SESSION_HANDLE session = 0;
+	CK_FUNCTION_LIST *call = look_begin(&session);
+
+	assert_int_equal(call->C_FindObjectsInit(session, &wanted, 1), CKR_OK);
+	assert_int_equal(call->C_FindObjects(session, objects, 8, &count), CKR_OK);
+	call->C_FindObjectsFinal(session);
+	for (CK_ULONG i = 0; i < count && is_over; i++)
+		assert_int_equal(call->C_DestroyObject(session, objects[i]), CKR_OK);
+	assert_int_equal(call->C_CloseSession(session), CKR_OK);
+	return count;
+}
+
+/* YubiHSM's before 2.4 keeps two bytes of an id, and finds by them: another's key is not ours for that, and is not destroyed. */
+static void a_module_that_cuts_ids_costs_nobody_a_key(void **state)
+{
+	static const char *const ways[] = { "id-length 2", "id-length 2\nC_GenerateKeyPair 1 return CKR_FUNCTION_FAILED" };
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		p11_proxy_script(ways[i]);
+		stage_begin(&stage, &world);
+		expect(stage_open(&stage, &err), RC_OK, &err);
+		make_foreign(span_of(stage.made.id, 2), CK_FALSE);
+		expect(stage_generate(&stage, &err), RC_PROTOCOL, &err);
+		assert_non_null(strstr(err.text, "did not give it the id"));
+		assert_int_equal(foreign(false), 2);
+		expect(token_find(stage.token, &stage.made, &stage.key, &err), RC_ABSENT, &err);
+		expect(token_erase_name(stage.token, &stage.made, &err), RC_ABSENT, &err);
+		assert_int_equal(foreign(true), 2);
+		stage_end(&stage);
+	}
+	the_kept_key_is_there();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_module_that_cuts_ids_costs_nobody_a_key),
+	};
+
+	return cmocka_run_group_tests(tests, start, proxied_stop);
+}
