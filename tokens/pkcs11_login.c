@@ -166,6 +166,13 @@ static bool is_logged_in(const struct pkcs11_session *session)
 	return rv == CKR_OK || rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
+/* A token that requires no login, and has no PIN for one (nShield's accelerator): the one that is configured is of no use, and does no harm. */
+static bool has_no_pin(const struct pkcs11_token *token, CK_RV rv)
+{
+	return !(token->info.flags & CKF_LOGIN_REQUIRED) &&
+	       (rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_FUNCTION_NOT_SUPPORTED);
+}
+
 /* Exactly one C_Login, known on disk before it is made. */
 static enum rc login_once(struct pkcs11_session *session, const struct pin *pin, const char *where, struct err *err)
 {
@@ -182,7 +189,7 @@ static enum rc login_once(struct pkcs11_session *session, const struct pin *pin,
 	CK_RV rv = session->call->C_Login(session->handle, CKU_USER, (CK_UTF8CHAR_PTR)(uintptr_t)secret.at, secret.len);
 	if (rv == CKR_USER_ALREADY_LOGGED_IN && !is_logged_in(session))
 		rv = CKR_USER_NOT_LOGGED_IN;
-	bool accepted = rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN;
+	bool accepted = rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN || has_no_pin(token, rv);
 	bool refused = !accepted && pin_was_refused(token, rv);
 	rc = refusal_end(token->keys_dir, token_name, secret, refused, err);
 	if (accepted || refused)

@@ -100,6 +100,12 @@ static void limit_sessions(struct pkcs11_token *token)
 		token->session_max = (unsigned)most;
 }
 
+/* ProtectToolkit's tokens do not tell that they require it, and show private keys to nobody else. */
+static bool wants_login(const struct pkcs11_token *token)
+{
+	return token->info.flags & CKF_LOGIN_REQUIRED || token->pin.source != SECRET_NONE;
+}
+
 /* With the token's mutex, inside the module: finds the token again, opens its first session, logs in. */
 static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, struct outcome *outcome, struct err *err)
 {
@@ -123,7 +129,7 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, st
 		if (rv != CKR_OK)
 			rc = pkcs11_connect_fail(session, &why, rv, "C_OpenSession");
 	}
-	if (rc == RC_OK && token->info.flags & CKF_LOGIN_REQUIRED) {
+	if (rc == RC_OK && wants_login(token)) {
 		rc = pkcs11_login(session, &why);
 		outcome->is_unanswered = rc == RC_RETRY;
 		token->tells_login = rc == RC_OK && pkcs11_login_is_told(session);

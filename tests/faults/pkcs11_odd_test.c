@@ -121,10 +121,77 @@ static void a_module_that_cuts_ids_costs_nobody_a_key(void **state)
 	the_kept_key_is_there();
 }
 
+/* ProtectToolkit's: CKF_LOGIN_REQUIRED is not told, and without a login there is no private key. */
+static void a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it(void **state)
+{
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	p11_proxy_script("token-flags-off 0x4");
+	stage_begin(&stage, &world);
+	expect(stage_open(&stage, &err), RC_OK, &err);
+	assert_int_equal(p11_proxy_calls("C_Login"), 1);
+	expect(stage_find(&stage, &err), RC_OK, &err);
+	expect(stage_sign(&stage, &err), RC_OK, &err);
+	stage_end(&stage);
+	the_kept_key_is_there();
+}
+
+/* nShield's accelerator: it has no PIN, and says so to who brings one. */
+static void a_token_that_has_no_pin_is_open_to_who_brings_one(void **state)
+{
+	static const char *const answers[] = { "CKR_USER_PIN_NOT_INITIALIZED", "CKR_FUNCTION_NOT_SUPPORTED" };
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		char script[128];
+
+		snprintf(script, sizeof(script), "token-flags-off 0x4\nC_Login * return %s", answers[i]);
+		p11_proxy_script(script);
+		stage_begin(&stage, &world);
+		expect(stage_open(&stage, &err), RC_OK, &err);
+		expect(token_find(stage.token, &stage.made, &stage.key, &err), RC_ABSENT, &err);
+		stage_end(&stage);
+		/* Where it has to be, that is a failure. */
+		snprintf(script, sizeof(script), "C_Login * return %s", answers[i]);
+		p11_proxy_script(script);
+		stage_begin(&stage, &world);
+		assert_int_not_equal(stage_open(&stage, &err), RC_OK);
+		stage_end(&stage);
+		sweep_clock_advance(2 * 3600000);
+	}
+	the_kept_key_is_there();
+}
+
+static void a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it(void **state)
+{
+	struct stage stage;
+	struct err err = { 0 };
+	char path[128];
+
+	(void)state;
+	p11_proxy_script("token-flags-off 0x4\nC_Login * return CKR_PIN_INCORRECT");
+	for (int i = 0; i < 2; i++) {
+		stage_begin(&stage, &world);
+		expect(stage_open(&stage, &err), RC_DENIED, &err);
+		stage_end(&stage);
+	}
+	assert_int_equal(p11_proxy_calls("C_Login"), 1);
+	snprintf(path, sizeof(path), "%s/.refused", softhsm.dir);
+	unlink(path);
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_module_that_cuts_ids_costs_nobody_a_key),
+		cmocka_unit_test(a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it),
+		cmocka_unit_test(a_token_that_has_no_pin_is_open_to_who_brings_one),
+		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);
