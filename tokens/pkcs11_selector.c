@@ -128,22 +128,24 @@ enum rc pkcs11_selector_new(const struct config_token *config, P11KitUri **ret_s
 	return rc;
 }
 
-/* Some modules pad with NULs; p11-kit compares all bytes. */
 static void blank_nuls(CK_UTF8CHAR *field, size_t width)
 {
 	for (size_t i = width; i && (field[i - 1] == '\0' || field[i - 1] == ' '); i--)
 		field[i - 1] = ' ';
 }
 
-static bool is_meant(const struct pkcs11_token *token, const CK_TOKEN_INFO *info)
+/* Some modules pad with NULs; p11-kit compares all bytes, and writes them into URIs. */
+static CK_RV info_read(const struct pkcs11_token *token, CK_SLOT_ID slot, CK_TOKEN_INFO *ret_info)
 {
-	CK_TOKEN_INFO padded = *info;
+	CK_RV rv = token->call->C_GetTokenInfo(slot, ret_info);
 
-	blank_nuls(padded.label, sizeof(padded.label));
-	blank_nuls(padded.serialNumber, sizeof(padded.serialNumber));
-	blank_nuls(padded.manufacturerID, sizeof(padded.manufacturerID));
-	blank_nuls(padded.model, sizeof(padded.model));
-	return p11_kit_uri_match_token_info(token->selector, &padded);
+	if (rv != CKR_OK)
+		return rv;
+	blank_nuls(ret_info->label, sizeof(ret_info->label));
+	blank_nuls(ret_info->serialNumber, sizeof(ret_info->serialNumber));
+	blank_nuls(ret_info->manufacturerID, sizeof(ret_info->manufacturerID));
+	blank_nuls(ret_info->model, sizeof(ret_info->model));
+	return CKR_OK;
 }
 
 /* "label" (serial N, slot S), while there is room. */
@@ -178,7 +180,7 @@ enum rc pkcs11_selector_slot(const struct pkcs11_token *token, CK_SLOT_ID *ret_s
 
 	for (unsigned i = 0; i < count; i++) {
 		CK_TOKEN_INFO info;
-		CK_RV rv = token->call->C_GetTokenInfo(slots[i], &info);
+		CK_RV rv = info_read(token, slots[i], &info);
 
 		/* A slot that fails does not hide the others. */
 		if (rv != CKR_OK && rv != CKR_TOKEN_NOT_PRESENT)
@@ -186,7 +188,7 @@ enum rc pkcs11_selector_slot(const struct pkcs11_token *token, CK_SLOT_ID *ret_s
 		if (rv != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
 			continue;
 		present_add(present, sizeof(present), slots[i], &info);
-		if (!is_meant(token, &info))
+		if (!p11_kit_uri_match_token_info(token->selector, &info))
 			continue;
 		present_add(matching, sizeof(matching), slots[i], &info);
 		*ret_slot = slots[i];

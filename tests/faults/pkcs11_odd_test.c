@@ -185,6 +185,30 @@ static void a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it(void
 	the_kept_key_is_there();
 }
 
+/* Some modules end texts with NULs, not blanks: consumers are told the label, and no NULs. */
+static void a_label_that_ends_with_nuls_is_the_same_in_the_uri(void **state)
+{
+	AUTO(buf) struct buf plain = BUF_MAX(TOKEN_REFERENCE_MAX);
+	AUTO(buf) struct buf padded = BUF_MAX(TOKEN_REFERENCE_MAX);
+	static const char *const scripts[] = { "", "token-pad-nul 1" };
+	struct buf *const uris[] = { &plain, &padded };
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		AUTO(buf) struct buf pem = BUF_MAX(TOKEN_REFERENCE_MAX);
+		struct stage stage;
+
+		p11_proxy_script(scripts[i]);
+		stage_begin(&stage, &world);
+		expect(stage_with_key(&stage, &err), RC_OK, &err);
+		expect(token_reference(stage.key, &pem, uris[i], &err), RC_OK, &err);
+		stage_end(&stage);
+	}
+	assert_string_equal(buf_text(&padded), buf_text(&plain));
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it),
 		cmocka_unit_test(a_token_that_has_no_pin_is_open_to_who_brings_one),
 		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
+		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);
