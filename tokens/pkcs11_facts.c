@@ -27,6 +27,8 @@ static const struct {
 	{ PKCS11_READ_POINT, CKA_EC_POINT, 256 },
 	{ PKCS11_READ_MODULUS, CKA_MODULUS, 1024 }, /* RSA 8192 */
 	{ PKCS11_READ_MODULUS, CKA_PUBLIC_EXPONENT, 128 },
+	/* The last: of an older module that stops at what it does not know. */
+	{ PKCS11_READ_CUSTODY, CKA_ALWAYS_AUTHENTICATE, sizeof(CK_BBOOL) },
 };
 #define FIELD_COUNT (sizeof(FIELDS) / sizeof(FIELDS[0]))
 _Static_assert(FIELD_COUNT == PKCS11_FACTS_MAX, "each field has its place");

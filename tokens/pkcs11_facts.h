@@ -12,12 +12,12 @@ struct pkcs11_session;
 #define PKCS11_READ_KIND    0x01u /* CKA_CLASS, CKA_KEY_TYPE */
 #define PKCS11_READ_ID      0x02u
 #define PKCS11_READ_LABEL   0x04u
-#define PKCS11_READ_CUSTODY 0x08u /* what invariant I2 asks of a private key */
+#define PKCS11_READ_CUSTODY 0x08u /* what invariant I2 asks of a private key; and whether it can be used unattended */
 #define PKCS11_READ_POINT   0x10u /* CKA_EC_PARAMS, CKA_EC_POINT: the public half of a key on a curve */
 #define PKCS11_READ_MODULUS 0x20u /* CKA_MODULUS, CKA_PUBLIC_EXPONENT: of an RSA key */
 #define PKCS11_READ_ALL     0x3fu
 
-#define PKCS11_FACTS_MAX  13
+#define PKCS11_FACTS_MAX  14
 #define PKCS11_FACTS_ROOM 3072 /* for their values; one that needs more than its share of it is not told */
 
 struct pkcs11_facts {

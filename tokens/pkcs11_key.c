@@ -34,6 +34,18 @@ enum rc pkcs11_absent(struct pkcs11_session *session, struct err *err)
 	return err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "not in the token");
 }
 
+/* PKCS#11 2.40, 4.9: each signature would need a C_Login of its own, and would be CKR_USER_NOT_LOGGED_IN without. */
+static enum rc usable(const struct pkcs11_facts *private_key, struct err *err)
+{
+	struct span value = pkcs11_fact(private_key, CKA_ALWAYS_AUTHENTICATE);
+
+	if (value.len != sizeof(CK_BBOOL) || value.at[0] == CK_FALSE)
+		return RC_OK;
+	return err_set_raw(
+		err, RC_INPUT, ERR_PKCS11, 0,
+		"it wants its PIN again for each signature (CKA_ALWAYS_AUTHENTICATE); use a key, or a token, that does not");
+}
+
 /* The one private key of this name, kept as it must be, and its public half. */
 static enum rc pair_check(struct pkcs11_session *session, const struct pkcs11_pair *pair, bool is_by_id, struct buf *ret_spki,
 			  struct err *err)
@@ -48,6 +60,8 @@ static enum rc pair_check(struct pkcs11_session *session, const struct pkcs11_pa
 	enum rc rc = pkcs11_facts_custody(session->token, &pair->private_facts, &custody, err);
 	if (rc == RC_OK && !custody.held)
 		rc = err_set_raw(err, RC_DENIED, ERR_PKCS11, 0, "it is not kept by the token as it must be: %s", custody.text);
+	if (rc == RC_OK)
+		rc = usable(&pair->private_facts, err);
 	return rc == RC_OK
 		       ? pkcs11_facts_spki(&pair->private_facts, pair->public_count ? &pair->public_facts : NULL, ret_spki, err)
 		       : rc;

@@ -209,6 +209,31 @@ static void a_label_that_ends_with_nuls_is_the_same_in_the_uri(void **state)
 	the_kept_key_is_there();
 }
 
+/* A smart card's key for signatures with the force of law, say: nobody is there to give the PIN each time. */
+static void a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is(void **state)
+{
+	static const struct token_key_name name = { .label = "foreign" };
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	p11_proxy_script("");
+	stage_begin(&stage, &world);
+	expect(stage_open(&stage, &err), RC_OK, &err);
+	make_foreign(span_of("1", 1), CK_TRUE);
+	expect(token_find(stage.token, &name, &stage.key, &err), RC_INPUT, &err);
+	assert_non_null(strstr(err.text, "CKA_ALWAYS_AUTHENTICATE"));
+	assert_int_equal(foreign(true), 2);
+	/* Where a token makes all keys so, a new one does not stay. */
+	p11_proxy_script("lie CKA_ALWAYS_AUTHENTICATE 1 private");
+	expect(stage_generate(&stage, &err), RC_INPUT, &err);
+	p11_proxy_script("");
+	expect(token_find(stage.token, &stage.made, &stage.key, &err), RC_ABSENT, &err);
+	assert_int_equal(p11_proxy_calls("C_Initialize"), 0);
+	stage_end(&stage);
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +242,7 @@ int main(void)
 		cmocka_unit_test(a_token_that_has_no_pin_is_open_to_who_brings_one),
 		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
+		cmocka_unit_test(a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);
