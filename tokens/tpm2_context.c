@@ -1,4 +1,6 @@
 /* tpm2_context.c -- the connection to a TPM, and what a TSS2_RC means for the caller, in one table. */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +121,21 @@ static void library_silence(void)
 	setenv("TSS2_LOG", "all+NONE", 0);
 }
 
+#define DEVICE "device:"
+
+/* Of a device the TCTI says "IO failure", whatever it is; the system knows: not there, not ours, or somebody else's just now. */
+static const char *connect_text(const char *tcti, TSS2_RC code)
+{
+	if (strncmp(tcti, DEVICE, strlen(DEVICE)) != 0)
+		return Tss2_RC_Decode(code);
+	int fd = open(tcti + strlen(DEVICE), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0) {
+		close(fd);
+		return Tss2_RC_Decode(code);
+	}
+	return errno == EACCES ? "Permission denied; whoever uses it has to be in its group, tss as a rule" : strerror(errno);
+}
+
 enum rc tpm2_connect(struct tpm2_token *token, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -133,7 +150,7 @@ enum rc tpm2_connect(struct tpm2_token *token, struct err *err)
 		tpm2_disconnect(token);
 		/* One that was there is away: it has said nothing of the key that is asked for, as "absent" or a refusal would. */
 		return err_set_raw(err, token->was_connected ? RC_RETRY : RC_ABSENT, ERR_TSS, code, "no TPM at \"%s\": %s",
-				   token->tcti, Tss2_RC_Decode(code));
+				   token->tcti, connect_text(token->tcti, code));
 	}
 	token->was_connected = true;
 	return RC_OK;

@@ -6,7 +6,11 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tpm2.h"
 
@@ -85,10 +89,39 @@ static void handles_are_good_for_one_connection(void **state)
 	assert_null(token.kept.key);
 }
 
+/* The TCTI's own answer is "IO failure", whatever it is. */
+static void a_device_that_cannot_be_opened_says_why(void **state)
+{
+	char path[] = "/tmp/hwa-tpm-device-XXXXXX", device[64];
+	struct tpm2_token absent = { .base.name = "tpm", .tcti = device };
+	struct err err = { 0 };
+	int fd = mkstemp(path); /* 0600 */
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(device, sizeof(device), "device:%s.not", path);
+	assert_int_equal(tpm2_connect(&absent, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "No such file or directory"));
+	assert_int_equal(err.origin, ERR_TSS);
+	snprintf(device, sizeof(device), "device:%s", path);
+	assert_int_equal(chmod(path, 0), 0);
+	/* For root no mode is a bound. */
+	bool is_root = geteuid() == 0;
+	assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+	enum rc rc = tpm2_connect(&absent, &err);
+	assert_int_equal(is_root ? seteuid(0) : 0, 0);
+	unlink(path);
+	assert_int_equal(rc, RC_ABSENT);
+	assert_non_null(strstr(err.text, "Permission denied"));
+	assert_non_null(strstr(err.text, "group"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_answer_is_one_class_whichever_parameter_it_names),
+		cmocka_unit_test(a_device_that_cannot_be_opened_says_why),
 		cmocka_unit_test(a_refusal_is_one_of_the_tpm_alone),
 		cmocka_unit_test(handles_are_good_for_one_connection),
 	};
