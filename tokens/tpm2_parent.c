@@ -129,6 +129,24 @@ static enum rc primary_open(struct tpm2_token *token, ESYS_TR *ret_parent, struc
 	return rc;
 }
 
+#define NO_STORAGE TPM2_RC_TYPE /* of the key at a handle, as TPM2_Load would say */
+
+/* Where a parent of ours was known, this is another TPM; where none was, the key is somebody else's. */
+static enum rc no_storage(struct tpm2_token *token, uint32_t number, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (tpm2_known_missing(token, number, &why) == RC_DENIED) {
+		*err = why;
+		return RC_DENIED;
+	}
+	return err_set_raw(
+		err, RC_INPUT, ERR_TSS, NO_STORAGE,
+		"the key at 0x%08x is no storage key that stays in the TPM (restricted, decrypt, fixedTPM): write another "
+		"\"parent\"",
+		number);
+}
+
 static enum rc persistent_look(struct tpm2_token *token, uint32_t number, ESYS_TR handle, struct err *err)
 {
 	const TPMA_OBJECT storage = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT | TPMA_OBJECT_FIXEDTPM;
@@ -140,10 +158,7 @@ static enum rc persistent_look(struct tpm2_token *token, uint32_t number, ESYS_T
 	TPMA_OBJECT attributes = public->publicArea.objectAttributes;
 	Esys_Free(public);
 	if ((attributes & (storage | TPMA_OBJECT_SIGN_ENCRYPT)) != storage)
-		return err_set(err, RC_INPUT,
-			       "the key at 0x%08x is no storage key that stays in the TPM (restricted, decrypt, fixedTPM): write "
-			       "another \"parent\"",
-			       number);
+		return no_storage(token, number, err);
 	enum rc rc = name_check(token, number, handle, err);
 	token->persistent.is_counted = !(attributes & TPMA_OBJECT_NODA);
 	return rc;
@@ -244,6 +259,22 @@ enum rc tpm2_parent_doubt(struct tpm2_token *token, uint32_t number, enum rc rc,
 	return known;
 }
 
+/* What an application that knew no better has put there is passed over. */
+static enum rc root_key_choose(struct tpm2_token *token, uint32_t *ret_number, struct err *err)
+{
+	ESYS_TR handle = ESYS_TR_NONE;
+	struct err why = { 0 };
+	enum rc rc = persistent_open(token, TPM2_SRK_HANDLE, &handle, &why);
+	bool is_others = rc == RC_INPUT && why.origin == ERR_TSS && why.code == NO_STORAGE;
+
+	if (rc == RC_OK || is_others) {
+		*ret_number = is_others ? TSS2_PARENT_OWNER : TPM2_SRK_HANDLE;
+		return RC_OK;
+	}
+	*err = why;
+	return rc;
+}
+
 enum rc tpm2_parent_choose(struct tpm2_token *token, uint32_t *ret_number, struct err *err)
 {
 	TPMS_CAPABILITY_DATA *capability = NULL;
@@ -260,14 +291,15 @@ enum rc tpm2_parent_choose(struct tpm2_token *token, uint32_t *ret_number, struc
 	const TPML_HANDLE *handles = &capability->data.handles;
 	bool is_there = handles->count == 1 && handles->handle[0] == TPM2_SRK_HANDLE;
 	Esys_Free(capability);
+	if (is_there)
+		return root_key_choose(token, ret_number, err);
 	/* One that was there and is gone means another TPM, not another parent. */
 	struct err why = { 0 };
-	if (!is_there && tpm2_known_missing(token, TPM2_SRK_HANDLE, &why) == RC_DENIED) {
-		if (err)
-			*err = why;
+	if (tpm2_known_missing(token, TPM2_SRK_HANDLE, &why) == RC_DENIED) {
+		*err = why;
 		return RC_DENIED;
 	}
-	*ret_number = is_there ? TPM2_SRK_HANDLE : TSS2_PARENT_OWNER;
+	*ret_number = TSS2_PARENT_OWNER;
 	return RC_OK;
 }
 

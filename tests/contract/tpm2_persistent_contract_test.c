@@ -116,6 +116,39 @@ static void a_parent_that_is_no_storage_key_is_refused(void **state)
 	assert_int_equal(unprovision("0x81000044"), 0);
 }
 
+/* Of an application that knew no better; none is written down as a parent, and none that was known is passed over. */
+static void at_the_usual_place_a_key_that_is_no_storage_key_is_somebody_elses(void **state)
+{
+	static const char signing[] = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign|noda";
+	struct token_key_name name;
+	struct token_key *refused = NULL;
+	struct err err = { 0 };
+	char known[128];
+
+	(void)state;
+	snprintf(known, sizeof(known), "%s/.known-tpm-81000001", keys_dir);
+	assert_int_equal(unprovision("0x81000001"), 0);
+	assert_int_equal(provision("0x81000001", signing, ""), 0);
+	/* Where a storage key was known there, this is another TPM. */
+	struct token *token = open_it(&config);
+	contract_expect(token_key_name_make("other", 0, &name, &err), RC_OK, &err, "name");
+	contract_expect(token_generate(token, &name, KEY_EC_P256, &refused, &err), RC_DENIED, &err, "generate");
+	expect_says(&err, "this is another TPM, or it was cleared");
+	assert_int_equal(unlink(known), 0);
+	for (int i = 0; i < 2; i++) {
+		struct token_key *key = contract_generate(token, KEY_EC_P256);
+
+		assert_int_equal(parent_in_file(key), TPM2_RH_OWNER);
+		expect_signs(key);
+		contract_drop(key);
+	}
+	assert_int_not_equal(access(known, F_OK), 0);
+	token_close(token);
+	assert_int_equal(unprovision("0x81000001"), 0);
+	assert_int_equal(provision("0x81000001", STORAGE "|noda", ""), 0);
+	expect_nothing_left();
+}
+
 static unsigned lockout_counter(void)
 {
 	return (unsigned)WEXITSTATUS(tools("exit $(($(tpm2_getcap properties-variable | sed -n 's/.*LOCKOUT_COUNTER: *//p')))"));
@@ -317,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_configured_parent_is_used),
 		cmocka_unit_test(a_configured_parent_that_is_absent_is_named),
 		cmocka_unit_test(a_parent_that_is_no_storage_key_is_refused),
+		cmocka_unit_test(at_the_usual_place_a_key_that_is_no_storage_key_is_somebody_elses),
 		cmocka_unit_test(a_parent_with_an_authorisation_value_costs_one_failure_in_a_life),
 		cmocka_unit_test(the_failure_that_would_lock_the_tpm_is_left_to_the_operator),
 		cmocka_unit_test(a_signature_is_three_commands),
