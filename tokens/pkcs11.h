@@ -61,7 +61,8 @@ struct pkcs11_token {
 	CK_TOKEN_INFO info; /* as it was read before the login */
 	const struct pkcs11_quirks *quirks;
 	struct pkcs11_session sessions[PKCS11_SESSIONS_MAX];
-	unsigned session_limit, session_max; /* as configured; as the token allows */
+	unsigned session_limit, session_max; /* as configured; as the token allows, or has for us */
+	int64_t crowded_until_ms;            /* it had fewer than it allows; 0: it has not */
 	int64_t retry_at_ms, retry_step_ms;  /* `token unavailable`: not asked again before */
 	struct err unavailable;
 };

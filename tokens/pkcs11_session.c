@@ -14,6 +14,7 @@
 
 #define SESSION_WAIT_MS   60000 /* for one to come back; who has them then hangs */
 #define PATIENCE_MS       20    /* in which others may go ahead of who waits */
+#define CROWDED_MS        60000 /* until a session that was one too many is asked for again */
 #define RETRY_STEP_MS     1000
 #define RETRY_STEP_MAX_MS 30000
 
@@ -96,6 +97,8 @@ static void limit_sessions(struct pkcs11_token *token)
 {
 	CK_ULONG most = token->info.ulMaxRwSessionCount;
 
+	token->session_max = token->session_limit;
+	token->crowded_until_ms = 0;
 	if (most && most != CK_UNAVAILABLE_INFORMATION && most < token->session_max)
 		token->session_max = (unsigned)most;
 }
@@ -115,7 +118,6 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, st
 	memset(token->sessions, 0, sizeof(token->sessions));
 	token->generation = 0;
 	token->tells_login = false;
-	token->session_max = token->session_limit;
 	struct err why = { 0 };
 	enum rc rc = pkcs11_selector_slot(token, &token->slot, &token->info, &why);
 	session->is_gone = rc != RC_OK && why.origin == ERR_PKCS11 && may_be_gone((CK_RV)why.code);
@@ -151,6 +153,8 @@ static struct pkcs11_session *session_free(struct pkcs11_token *token)
 {
 	struct pkcs11_session *closed = NULL;
 
+	if (token->crowded_until_ms && clock_monotonic_ms() >= token->crowded_until_ms)
+		limit_sessions(token);
 	for (unsigned i = 0; i < PKCS11_SESSIONS_MAX; i++) {
 		if (token->sessions[i].is_busy)
 			continue;
@@ -237,9 +241,10 @@ static enum rc session_pick(struct pkcs11_token *token, uint64_t generation, str
 				*ret_session = session;
 				break;
 			}
-			/* Others have taken the rest of the token's sessions: we live with those we have. */
+			/* Others have taken the rest of the token's sessions: for a while we live with those we have. */
 			if (is_crowded(rv) && open_count(token) > 0) {
 				token->session_max = open_count(token);
+				token->crowded_until_ms = clock_monotonic_ms() + CROWDED_MS;
 				continue;
 			}
 			outcome->is_gone = may_be_gone(rv);

@@ -5,9 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include "pkcs11.h"
 #include "proxied_softhsm.h"
+
+#define THREADS    4
+#define SIGNATURES 5
 
 static char label[] = "odd";
 
@@ -234,6 +238,54 @@ static void a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is(void **
 	the_kept_key_is_there();
 }
 
+static void *sign_some(void *ctx)
+{
+	const struct stage *shared = ctx;
+	struct stage stage = { .world = shared->world, .token = shared->token, .key = shared->key };
+	struct err err = { 0 };
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < SIGNATURES && rc == RC_OK; i++)
+		rc = stage_sign(&stage, &err);
+	return (void *)(uintptr_t)rc;
+}
+
+/* As many sessions as were open at once. */
+static unsigned sessions_of_many(struct stage *stage, const char *script)
+{
+	pthread_t threads[THREADS];
+
+	p11_proxy_script(script);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, sign_some, stage), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *rc;
+
+		assert_int_equal(pthread_join(threads[i], &rc), 0);
+		assert_int_equal((uintptr_t)rc, RC_OK);
+	}
+	return p11_proxy_state().sessions_most;
+}
+
+/* Others had the rest of the token's sessions for a moment: we live with one, and not for ever. */
+static void a_shortage_of_sessions_is_over_when_it_is_over(void **state)
+{
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	p11_proxy_script("");
+	stage_begin(&stage, &world);
+	expect(stage_with_used_key(&stage, &err), RC_OK, &err);
+	assert_int_equal(sessions_of_many(&stage, "C_Sign * delay 2\nC_OpenSession 1 return CKR_SESSION_COUNT"), 1);
+	assert_int_equal(sessions_of_many(&stage, "C_Sign * delay 2"), 1);
+	assert_int_equal(p11_proxy_calls("C_OpenSession"), 0);
+	sweep_clock_advance(2 * 60000);
+	assert_in_range(sessions_of_many(&stage, "C_Sign * delay 2"), 2, PKCS11_SESSIONS_DEFAULT);
+	stage_end(&stage);
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
 		cmocka_unit_test(a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is),
+		cmocka_unit_test(a_shortage_of_sessions_is_over_when_it_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);
