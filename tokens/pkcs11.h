@@ -92,6 +92,9 @@ bool pkcs11_module_enter_same(struct pkcs11_module *module, uint64_t generation)
 void pkcs11_module_leave(struct pkcs11_module *module);
 /* That load is of no use any more: the next enter() starts the module anew. */
 void pkcs11_module_stale(struct pkcs11_module *module, uint64_t generation);
+/* The same for a token that was not there when it was started.  False, and nothing is done, where others would lose their sessions and
+ * logins for that too often: after the first two at once it is 1 s, 2 s ... 30 s between such starts. */
+bool pkcs11_module_look(struct pkcs11_module *module, uint64_t generation);
 /* Counts key generations in this load; true when `budget` (0: none) is used up and it must be started anew first. */
 bool pkcs11_module_spend(struct pkcs11_module *module, unsigned budget);
 /* Inside enter() and leave(). */

@@ -21,7 +21,9 @@
 #include "clock.h"
 #include "pkcs11.h"
 
-#define START_INTERVAL_MS 1000  /* a module is started at most once a second */
+#define START_INTERVAL_MS 1000 /* a module is started at most once a second */
+#define LOOK_STEP_MS      1000 /* between starts for the sake of a token that is not there */
+#define LOOK_STEP_MAX_MS  30000
 #define DRAIN_MS          60000 /* calls that have not come back by then hang; keyd's own deadline is nearer */
 
 struct pkcs11_module {
@@ -39,6 +41,7 @@ struct pkcs11_module {
 	unsigned inside, generated;
 	uint64_t generation, tries;
 	int64_t tried_at_ms;
+	int64_t look_at_ms, look_step_ms;
 	struct err failure; /* of the last start, for all who waited for it */
 	CK_INFO info;
 	CK_SLOT_ID slots[PKCS11_SLOTS_MAX];
@@ -354,6 +357,35 @@ void pkcs11_module_stale(struct pkcs11_module *module, uint64_t generation)
 	if (module->is_started && module->generation == generation)
 		module->is_stale = true;
 	pthread_mutex_unlock(&module->mutex);
+}
+
+/* With the mutex: is it time for another look?  Who asks after a while has one at once, and a second. */
+static bool look_is_due(struct pkcs11_module *module)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (now < module->look_at_ms)
+		return false;
+	if (now > module->look_at_ms + 2 * LOOK_STEP_MAX_MS)
+		module->look_step_ms = 0;
+	module->look_at_ms = now + module->look_step_ms;
+	module->look_step_ms = module->look_step_ms ? 2 * module->look_step_ms : LOOK_STEP_MS;
+	if (module->look_step_ms > LOOK_STEP_MAX_MS)
+		module->look_step_ms = LOOK_STEP_MAX_MS;
+	return true;
+}
+
+bool pkcs11_module_look(struct pkcs11_module *module, uint64_t generation)
+{
+	pthread_mutex_lock(&loaded_mutex);
+	bool is_shared = module->users > 1;
+	pthread_mutex_unlock(&loaded_mutex);
+	pthread_mutex_lock(&module->mutex);
+	bool may_look = !is_shared || look_is_due(module);
+	pthread_mutex_unlock(&module->mutex);
+	if (may_look)
+		pkcs11_module_stale(module, generation);
+	return may_look;
 }
 
 bool pkcs11_module_spend(struct pkcs11_module *module, unsigned budget)

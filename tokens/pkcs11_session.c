@@ -390,10 +390,8 @@ static enum rc run(struct pkcs11_token *token, const struct job *job, struct err
 		return rc;
 	rc = run_once(token, job, &outcome, &why);
 	/* Plugged in since the module was started; or away for a moment, while another process logs in (SoftHSM). */
-	if (rc == RC_ABSENT && !outcome.is_reached) {
-		pkcs11_module_stale(token->module, outcome.generation);
-		outcome.is_gone = true;
-	}
+	if (rc == RC_ABSENT && !outcome.is_reached)
+		outcome.is_gone = pkcs11_module_look(token->module, outcome.generation);
 	if (rc != RC_OK && may_try_again(&outcome)) {
 		why = (struct err){ 0 };
 		rc = run_once(token, job, &outcome, &why);

@@ -286,6 +286,39 @@ static void a_shortage_of_sessions_is_over_when_it_is_over(void **state)
 	the_kept_key_is_there();
 }
 
+/* Of two partitions of one HSM, one is away: whoever asks for it, again and again, does not end the logins of the other each time. */
+static void a_token_that_is_not_there_seldom_disturbs_another_of_its_module(void **state)
+{
+	static char nowhere[] = "nowhere";
+	struct config_token other = world.config;
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	other.token_label = nowhere;
+	p11_proxy_script("");
+	stage_begin(&stage, &world);
+	expect(stage_with_key(&stage, &err), RC_OK, &err);
+	p11_proxy_script("");
+	for (int second = 0; second < 600; second++) {
+		struct token *token = NULL;
+
+		expect(token_open(&other, world.keys_dir, &token, &err), RC_ABSENT, &err);
+		expect(stage_sign(&stage, &err), RC_OK, &err);
+		sweep_clock_advance(1000);
+	}
+	assert_in_range(p11_proxy_calls("C_Login"), 600 / 30, 600 / 30 + 8);
+	/* What comes later is looked for at once. */
+	sweep_clock_advance(3600000);
+	p11_proxy_script("");
+	assert_int_equal(softhsm_add(nowhere), 0);
+	struct token *token = NULL;
+	expect(token_open(&other, world.keys_dir, &token, &err), RC_OK, &err);
+	token_close(token);
+	stage_end(&stage);
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
 		cmocka_unit_test(a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is),
 		cmocka_unit_test(a_shortage_of_sessions_is_over_when_it_is_over),
+		cmocka_unit_test(a_token_that_is_not_there_seldom_disturbs_another_of_its_module),
 	};
 
 	return cmocka_run_group_tests(tests, start, proxied_stop);
