@@ -103,11 +103,20 @@ static enum rc try_wrapping(struct pkcs11_session *session, const struct wrappin
 					   "C_WrapKey with %s gives it out, whatever its attributes say; accept-wrapping: true "
 					   "beside the module: accepts such a token",
 					   ATTEMPTS[i].with);
-		/* A refusal for any reason will do; a token that went away has refused nothing. */
-		if (rv == CKR_DEVICE_REMOVED || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_SESSION_HANDLE_INVALID)
-			return pkcs11_session_fail(session, err, rv, "C_WrapKey");
+		/* A refusal for any reason will do; of a token that went away is_still_there() knows. */
 	}
 	return RC_OK;
+}
+
+/* A token that went away refuses everything, and so does one in which nobody is logged in any more: that proves nothing. */
+static enum rc is_still_there(struct pkcs11_session *session, CK_OBJECT_HANDLE key, struct err *err)
+{
+	struct pkcs11_facts facts;
+	enum rc rc = pkcs11_facts_read(session, key, PKCS11_READ_KIND, &facts, err);
+
+	if (rc == RC_OK && pkcs11_fact_number(&facts, CKA_CLASS) != CKO_PRIVATE_KEY)
+		rc = pkcs11_untold(&facts, err);
+	return rc == RC_OK ? pkcs11_login_check(session, err) : rc;
 }
 
 static enum rc audit(struct pkcs11_session *session, void *ctx, struct err *err)
@@ -123,7 +132,7 @@ static enum rc audit(struct pkcs11_session *session, void *ctx, struct err *err)
 	if (rc == RC_OK)
 		rc = try_wrapping(session, &keys, handle, err);
 	wrapping_keys_destroy(session, &keys);
-	return rc;
+	return rc == RC_OK ? is_still_there(session, handle, err) : rc;
 }
 
 enum rc pkcs11_audit_try(struct token_key *key, struct err *err)

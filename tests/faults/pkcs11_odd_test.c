@@ -319,6 +319,35 @@ static void a_token_that_is_not_there_seldom_disturbs_another_of_its_module(void
 	the_kept_key_is_there();
 }
 
+/* Whatever is asked of it is refused; that is no proof that a key cannot be taken out. */
+static void an_audit_of_a_token_that_went_away_proves_nothing(void **state)
+{
+	static const char *const codes[] = { "CKR_DEVICE_REMOVED", "CKR_DEVICE_ERROR", "CKR_USER_NOT_LOGGED_IN",
+					     "CKR_SESSION_CLOSED", "0x80000123" };
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		char script[512];
+
+		p11_proxy_script("");
+		stage_begin(&stage, &world);
+		expect(stage_with_key(&stage, &err), RC_OK, &err);
+		expect(token_audit_try(stage.key, &err), RC_OK, &err);
+		assert_true(p11_proxy_calls("C_WrapKey") > 0);
+		snprintf(script, sizeof(script),
+			 "C_GenerateKey * return %s\nC_GenerateKeyPair * return %s\nC_GetAttributeValue * return %s\n"
+			 "C_WrapKey * return %s",
+			 codes[i], codes[i], codes[i], codes[i]);
+		p11_proxy_script(script);
+		expect(token_audit_try(stage.key, &err), RC_RETRY, &err);
+		stage_end(&stage);
+		sweep_clock_advance(3600000);
+	}
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +358,7 @@ int main(void)
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
 		cmocka_unit_test(a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is),
 		cmocka_unit_test(a_shortage_of_sessions_is_over_when_it_is_over),
+		cmocka_unit_test(an_audit_of_a_token_that_went_away_proves_nothing),
 		cmocka_unit_test(a_token_that_is_not_there_seldom_disturbs_another_of_its_module),
 	};
 
