@@ -56,7 +56,8 @@ struct pkcs11_token {
 	struct pkcs11_waiter *queue; /* who wants a session */
 	uint64_t generation;         /* of the module's load in which it is connected; 0: not connected */
 	bool was_connected;
-	bool tells_login; /* C_GetSessionInfo knew of the login when it was made */
+	bool tells_login;  /* C_GetSessionInfo knew of the login when it was made */
+	bool is_read_only; /* write-protected: it opens no session to write in */
 	CK_SLOT_ID slot;
 	CK_TOKEN_INFO info; /* as it was read before the login */
 	const struct pkcs11_quirks *quirks;
@@ -101,7 +102,8 @@ bool pkcs11_module_spend(struct pkcs11_module *module, unsigned budget);
 const CK_INFO *pkcs11_module_info(const struct pkcs11_module *module);
 const CK_SLOT_ID *pkcs11_module_slots(const struct pkcs11_module *module, unsigned *ret_count);
 /* C_OpenSession of several threads at once is not safe everywhere (tpm2-pkcs11): one at a time. */
-CK_RV pkcs11_module_open_session(struct pkcs11_module *module, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret_session);
+CK_RV pkcs11_module_open_session(struct pkcs11_module *module, CK_SLOT_ID slot, bool is_read_only,
+				 CK_SESSION_HANDLE *ret_session);
 void pkcs11_module_close_session(struct pkcs11_module *module, CK_SESSION_HANDLE session);
 struct pkcs11_turns *pkcs11_module_turns(struct pkcs11_module *module);
 /* Waits for `cond` under `mutex`; false when the time is over. */

@@ -86,6 +86,9 @@ static enum rc generate(struct pkcs11_session *session, void *ctx, struct err *e
 	if (token->quirks->unusable_types & 1u << wanted->type)
 		return err_set_raw(err, RC_INPUT, ERR_PKCS11, 0, "%s makes %s keys that it cannot use; choose another type",
 				   token->quirks->name, key_type_name(wanted->type));
+	if (token->is_read_only)
+		return err_set_raw(err, RC_DENIED, ERR_PKCS11, (int64_t)CKR_TOKEN_WRITE_PROTECTED,
+				   "the token is write-protected: no key can be made in it");
 	/* In the turn in which the key is made: another call with this name comes before it, and makes it stale, or after it. */
 	wanted->is_fresh = !wanted->is_begun && fresh_names_take(wanted->name);
 	enum rc rc = wanted->is_fresh ? RC_OK : name_clear(session, wanted->name, wanted->is_begun, err);

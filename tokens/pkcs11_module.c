@@ -419,10 +419,12 @@ const CK_SLOT_ID *pkcs11_module_slots(const struct pkcs11_module *module, unsign
 	return module->slots;
 }
 
-CK_RV pkcs11_module_open_session(struct pkcs11_module *module, CK_SLOT_ID slot, CK_SESSION_HANDLE *ret_session)
+CK_RV pkcs11_module_open_session(struct pkcs11_module *module, CK_SLOT_ID slot, bool is_read_only, CK_SESSION_HANDLE *ret_session)
 {
+	const CK_FLAGS flags = CKF_SERIAL_SESSION | (is_read_only ? 0 : CKF_RW_SESSION);
+
 	pthread_mutex_lock(&module->opening);
-	CK_RV rv = module->call->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, ret_session);
+	CK_RV rv = module->call->C_OpenSession(slot, flags, NULL, NULL, ret_session);
 	pthread_mutex_unlock(&module->opening);
 	return rv;
 }

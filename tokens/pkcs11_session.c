@@ -50,7 +50,12 @@ struct outcome {
 static CK_RV session_open(struct pkcs11_token *token, struct pkcs11_session *session, uint64_t generation)
 {
 	*session = (struct pkcs11_session){ .token = token, .call = token->call, .generation = generation };
-	CK_RV rv = pkcs11_module_open_session(token->module, token->slot, &session->handle);
+	CK_RV rv = pkcs11_module_open_session(token->module, token->slot, token->is_read_only, &session->handle);
+	/* Its keys can be used all the same.  One that says so only once is asked for a whole session again. */
+	if (rv == CKR_TOKEN_WRITE_PROTECTED && token->info.flags & CKF_WRITE_PROTECTED && !token->is_read_only) {
+		token->is_read_only = true;
+		rv = pkcs11_module_open_session(token->module, token->slot, true, &session->handle);
+	}
 	session->is_open = rv == CKR_OK;
 	session->turns = token->quirks->turns == PKCS11_TURNS_FREE ? NULL : pkcs11_module_turns(token->module);
 	return rv;
@@ -117,7 +122,7 @@ static enum rc token_connect(struct pkcs11_token *token, uint64_t generation, st
 	/* Those of an earlier load went with it. */
 	memset(token->sessions, 0, sizeof(token->sessions));
 	token->generation = 0;
-	token->tells_login = false;
+	token->tells_login = token->is_read_only = false;
 	struct err why = { 0 };
 	enum rc rc = pkcs11_selector_slot(token, &token->slot, &token->info, &why);
 	session->is_gone = rc != RC_OK && why.origin == ERR_PKCS11 && may_be_gone((CK_RV)why.code);

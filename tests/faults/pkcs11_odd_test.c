@@ -348,6 +348,27 @@ static void an_audit_of_a_token_that_went_away_proves_nothing(void **state)
 	the_kept_key_is_there();
 }
 
+/* A card that is finished: its keys can be used, as that of a client certificate, and no key made. */
+static void a_token_that_is_write_protected_signs(void **state)
+{
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	p11_proxy_script("write-protected 1");
+	stage_begin(&stage, &world);
+	expect(stage_with_key(&stage, &err), RC_OK, &err);
+	expect(stage_sign(&stage, &err), RC_OK, &err);
+	expect(stage_list(&stage, &err), RC_OK, &err);
+	assert_false(stage.is_incomplete);
+	token_key_free(TAKE(stage.key));
+	expect(stage_generate(&stage, &err), RC_DENIED, &err);
+	assert_non_null(strstr(err.text, "write-protected"));
+	expect(token_erase_name(stage.token, &world.kept, &err), RC_DENIED, &err);
+	stage_end(&stage);
+	the_kept_key_is_there();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_key_that_wants_its_pin_each_time_is_refused_for_what_it_is),
 		cmocka_unit_test(a_shortage_of_sessions_is_over_when_it_is_over),
 		cmocka_unit_test(an_audit_of_a_token_that_went_away_proves_nothing),
+		cmocka_unit_test(a_token_that_is_write_protected_signs),
 		cmocka_unit_test(a_token_that_is_not_there_seldom_disturbs_another_of_its_module),
 	};
 

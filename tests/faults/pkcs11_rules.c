@@ -24,6 +24,7 @@ static const struct {
 	{ "*", "C_Finalize", ANY, BIT(RC_OK), "closing cannot fail" },
 	{ "*", "C_FindObjectsFinal", ANY, BIT(RC_OK) | BIT(RC_RETRY), "the search stays active in its session" },
 	{ "info", "C_GetMechanismInfo", ANY, BIT(RC_OK), "what cannot be asked for is not offered" },
+	{ "*", "C_GetSessionInfo", ANY, BIT(RC_OK) | THE_CLASS, "a module that does not tell of a login is not asked for it" },
 	{ "list", "*", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "a half-made key is listed with what it has" },
 	{ "custody", "C_GetAttributeValue", ANY, UNLESS_RETRY(RC_OK) | THE_CLASS, "it is told what is not known" },
 	{ "generate", "C_DestroyObject", ANY, BIT(RC_OK) | THE_CLASS, "what is left in the session goes with it" },
@@ -38,7 +39,6 @@ static const struct {
 	{ "*", "C_GetSlotInfo", ANY, BIT(RC_OK) | BIT(RC_RETRY), "libp11's list is not the only way" },
 	{ "open", "C_GetTokenInfo", ANY, BIT(RC_OK) | BIT(RC_ABSENT) | THE_CLASS, "it was not there at the start" },
 	{ "recover", "C_GetTokenInfo", ANY, BIT(RC_OK) | BIT(RC_RETRY) | THE_CLASS, "it was there before" },
-	{ "*", "C_GetSessionInfo", ANY, BIT(RC_OK) | THE_CLASS, "a module that does not tell of a login is not asked for it" },
 	{ "open", "C_Login", CKR_USER_ALREADY_LOGGED_IN, BIT(RC_OK) | THE_CLASS, "it was logged in before" },
 };
 

@@ -168,6 +168,8 @@ static CK_RV below_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	}
 	if (rv == CKR_OK && off > 0)
 		info->flags &= ~(CK_FLAGS)off;
+	if (rv == CKR_OK && setting_number("write-protected") > 0)
+		info->flags |= CKF_WRITE_PROTECTED;
 	if (rv == CKR_OK && setting_number("token-pad-nul") > 0) {
 		pad_with_nuls(info->label, sizeof(info->label));
 		pad_with_nuls(info->manufacturerID, sizeof(info->manufacturerID));
@@ -183,6 +185,8 @@ static CK_RV below_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *ctx, CK_
 
 	if (most >= 0 && sessions_now() >= (unsigned long)most)
 		return CKR_SESSION_COUNT;
+	if (flags & CKF_RW_SESSION && setting_number("write-protected") > 0)
+		return CKR_TOKEN_WRITE_PROTECTED;
 	CK_RV rv = module->C_OpenSession(slot, flags, ctx, notify, session);
 	if (rv == CKR_OK)
 		session_opened(*session);
