@@ -79,9 +79,9 @@ static bool can_generate(const struct pkcs11_token *token, enum key_type type)
 	return info.ulMinKeySize <= bits && (info.ulMaxKeySize == 0 || bits <= info.ulMaxKeySize);
 }
 
-static const char *pin_state(CK_FLAGS flags)
+static const char *pin_state(const struct pkcs11_token *token, CK_FLAGS flags)
 {
-	if (!(flags & CKF_LOGIN_REQUIRED))
+	if (!(flags & CKF_LOGIN_REQUIRED) && !token->tells_login)
 		return "no PIN";
 	if (flags & CKF_USER_PIN_LOCKED)
 		return "locked";
@@ -143,7 +143,7 @@ static enum rc ask_info(struct pkcs11_session *session, void *ctx, struct err *e
 	pkcs11_text(now.model, sizeof(now.model), info->model, sizeof(info->model));
 	pkcs11_text(now.manufacturerID, sizeof(now.manufacturerID), info->manufacturer, sizeof(info->manufacturer));
 	snprintf(info->firmware, sizeof(info->firmware), "%u.%u", now.firmwareVersion.major, now.firmwareVersion.minor);
-	snprintf(info->pin_state, sizeof(info->pin_state), "%s", pin_state(now.flags));
+	snprintf(info->pin_state, sizeof(info->pin_state), "%s", pin_state(token, now.flags));
 	mechanisms_print(token, info->mechanisms, sizeof(info->mechanisms));
 	info->software = is_software(token);
 	info->free_memory = free_memory(token, now.ulFreePrivateMemory);

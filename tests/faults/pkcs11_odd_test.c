@@ -128,6 +128,7 @@ static void a_module_that_cuts_ids_costs_nobody_a_key(void **state)
 /* ProtectToolkit's: CKF_LOGIN_REQUIRED is not told, and without a login there is no private key. */
 static void a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it(void **state)
 {
+	struct token_info info;
 	struct stage stage;
 	struct err err = { 0 };
 
@@ -136,6 +137,8 @@ static void a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_i
 	stage_begin(&stage, &world);
 	expect(stage_open(&stage, &err), RC_OK, &err);
 	assert_int_equal(p11_proxy_calls("C_Login"), 1);
+	expect(token_info(stage.token, &info, &err), RC_OK, &err);
+	assert_string_equal(info.pin_state, "ok");
 	expect(stage_find(&stage, &err), RC_OK, &err);
 	expect(stage_sign(&stage, &err), RC_OK, &err);
 	stage_end(&stage);
