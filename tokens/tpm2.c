@@ -183,10 +183,16 @@ static enum rc tpm2_generate(struct token *base, const struct token_key_name *na
 	AUTO(buf) struct buf present = BUF_MAX(TSS2_KEY_PEM_MAX);
 	char path[TPM2_FILE_MAX];
 	struct tss2_key file;
-	enum rc rc = tpm2_file_read(token->keys_dir, file_of(name->label, path), &present, NULL);
+	struct err why = { 0 };
+	enum rc rc = tpm2_file_read(token->keys_dir, file_of(name->label, path), &present, &why);
 
-	if (rc != RC_ABSENT)
+	if (rc == RC_OK)
 		return err_set(err, RC_INPUT, "%s/%s exists already", token->keys_dir, path);
+	if (rc != RC_ABSENT) {
+		if (err)
+			*err = why;
+		return rc;
+	}
 	rc = tpm2_create(token, type, &file, err);
 	if (rc == RC_OK)
 		rc = tss2_key_print(&file, &pem, err);

@@ -145,6 +145,25 @@ static void a_key_file_is_for_its_owner_only(void **state)
 	token_close(token);
 }
 
+/* What is in the way of a key is told, and not called a key. */
+static void a_directory_that_is_not_safe_for_keys_is_named_when_one_is_made(void **state)
+{
+	struct token *token = open_it(&config);
+	struct token_key *key = NULL;
+	struct token_key_name name;
+	struct err err = { 0 };
+
+	(void)state;
+	contract_expect(token_key_name_make("unsafe", 0, &name, &err), RC_OK, &err, "name");
+	assert_int_equal(chmod(keys_dir, 0777), 0);
+	enum rc rc = token_generate(token, &name, KEY_EC_P256, &key, &err);
+	assert_int_equal(chmod(keys_dir, 0700), 0);
+	assert_int_not_equal(rc, RC_OK);
+	expect_says(&err, keys_dir);
+	assert_null(strstr(err.text, "exists already"));
+	token_close(token);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_key_wrapped_by_another_tpm_is_refused),
 		cmocka_unit_test(a_damaged_key_file_is_refused_and_named),
 		cmocka_unit_test(a_key_file_is_for_its_owner_only),
+		cmocka_unit_test(a_directory_that_is_not_safe_for_keys_is_named_when_one_is_made),
 	};
 
 	return cmocka_run_group_tests_name("TPM 2.0 on swtpm", tests, start, tpm2_fixture_stop);
