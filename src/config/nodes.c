@@ -135,7 +135,19 @@ static enum rc take(struct composing *composing, const yaml_event_t *event)
 	}
 }
 
-static enum rc compose(struct composing *composing, yaml_parser_t *parser)
+/* Of a character that cannot be read no line is told, but how many bytes come before it. */
+static size_t line_of_problem(const yaml_parser_t *parser, struct span text)
+{
+	size_t line = 0;
+
+	if (parser->error != YAML_READER_ERROR)
+		return parser->problem_mark.line;
+	for (size_t i = 0; i < text.len && i < parser->problem_offset; i++)
+		line += text.at[i] == '\n';
+	return line;
+}
+
+static enum rc compose(struct composing *composing, yaml_parser_t *parser, struct span text)
 {
 	yaml_event_type_t type = YAML_NO_EVENT;
 	enum rc rc = RC_OK;
@@ -145,7 +157,7 @@ static enum rc compose(struct composing *composing, yaml_parser_t *parser)
 
 		if (!yaml_parser_parse(parser, &event))
 			return err_set(composing->err, RC_INPUT, "%s:%zu: not YAML: %s", composing->path,
-				       parser->problem_mark.line + 1, parser->problem ? parser->problem : "unreadable");
+				       line_of_problem(parser, text) + 1, parser->problem ? parser->problem : "unreadable");
 		type = event.type;
 		rc = take(composing, &event);
 		yaml_event_delete(&event);
@@ -160,8 +172,9 @@ enum rc nodes_compose(struct nodes *nodes, const char *path, struct span text, s
 
 	if (!yaml_parser_initialize(&parser))
 		return err_set(err, RC_RESOURCE, "out of memory");
-	yaml_parser_set_input_string(&parser, text.at, text.len);
-	enum rc rc = compose(&composing, &parser);
+	/* It takes no NULL, which a file is of which nothing was read. */
+	yaml_parser_set_input_string(&parser, text.at ? text.at : (const yaml_char_t *)"", text.len);
+	enum rc rc = compose(&composing, &parser, text);
 	yaml_parser_delete(&parser);
 	if (rc == RC_OK && !nodes->nodes.len)
 		rc = err_set(err, RC_INPUT, "%s: empty; conf/hwacme.yaml shows every option", path);

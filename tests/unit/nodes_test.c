@@ -116,6 +116,17 @@ static void tricks_and_what_is_no_yaml_are_refused_with_their_line(void **state)
 	expect_refused("a: [b\n", "not YAML");
 	expect_refused("# nothing\n", "f.yaml: empty");
 	expect_refused("", "f.yaml: empty");
+	expect_refused(NULL, "f.yaml: empty"); /* what a buffer is that nothing was read into */
+}
+
+/* Of a character the line is not told by libyaml, but where in the file it stands. */
+static void what_is_no_text_is_refused_with_its_line(void **state)
+{
+	(void)state;
+	expect_refused("a: b\nc: caf\xe9 # Latin-1\n", "f.yaml:2: not YAML: invalid trailing UTF-8 octet");
+	expect_refused("a: b\r\n\r\nc: \xff\r\n", "f.yaml:3: not YAML: invalid leading UTF-8 octet");
+	expect_refused("a: b\nc: d\n# \x07\n", "f.yaml:3: not YAML: control characters are not allowed");
+	expect_refused("\xe9", "f.yaml:1: not YAML: incomplete UTF-8");
 }
 
 static void what_lies_too_deep_is_refused(void **state)
@@ -136,6 +147,7 @@ int main(void)
 		cmocka_unit_test(an_option_is_found_by_its_whole_name),
 		cmocka_unit_test(each_of_many_entries_is_found_by_its_number),
 		cmocka_unit_test(tricks_and_what_is_no_yaml_are_refused_with_their_line),
+		cmocka_unit_test(what_is_no_text_is_refused_with_its_line),
 		cmocka_unit_test(what_lies_too_deep_is_refused),
 	};
 
