@@ -107,6 +107,15 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 	return err_wrap(err, rc, "newAccount");
 }
 
+/* RFC 8555, 7.3.6: of an account that has ended, by whom ever, nothing is taken but with this answer, which has other causes, too. */
+static enum rc refused(const struct client *client, enum rc rc, struct err *err)
+{
+	bool may_be_over = err && err->problem == PROBLEM_UNAUTHORIZED;
+
+	return err_wrap(err, rc, "account %s%s", client_account(client),
+			may_be_over ? " (if the CA has ended it: `hwacme account register AUTHORITY --new-key`)" : "");
+}
+
 enum rc account_show(struct client *client, struct message_account *ret_account, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
@@ -114,7 +123,7 @@ enum rc account_show(struct client *client, struct message_account *ret_account,
 
 	if (rc == RC_OK)
 		rc = message_account_parse(buf_span(&response.body), ret_account, err);
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "account %s", client_account(client));
+	return rc == RC_OK ? RC_OK : refused(client, rc, err);
 }
 
 static enum rc account_post(struct client *client, struct span payload, struct err *err)
@@ -122,7 +131,7 @@ static enum rc account_post(struct client *client, struct span payload, struct e
 	AUTO(http_response) struct http_response response = { 0 };
 	enum rc rc = client_post(client, "account", client_account(client), payload, NULL, &response, err);
 
-	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "account %s", client_account(client));
+	return rc == RC_OK ? RC_OK : refused(client, rc, err);
 }
 
 enum rc account_update(struct client *client, const struct config_authority *authority, struct err *err)

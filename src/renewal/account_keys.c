@@ -23,8 +23,8 @@ static enum rc key_give_up(struct authorities *authorities, struct store_account
 	return store_account_save(authorities->store, account, err);
 }
 
-/* Which account a key has, the CA knows.  After a failure *ret_has_none: the CA says that it has none, or a token that is there that it
- * has no such key, or refuses it.  A token that is away says neither. */
+/* Which account a key has, the CA knows.  After a failure *ret_has_none: the CA says that it has none, or one that has ended, or a token
+ * that is there that it has no such key, or refuses it.  A token that is away says neither. */
 static enum rc account_of(struct authorities *authorities, const struct config_authority *authority, struct http *http,
 			  const struct store_key *stored, char ret_url[HTTP_URL_MAX], bool *ret_has_none, struct err *err)
 {
@@ -37,8 +37,11 @@ static enum rc account_of(struct authorities *authorities, const struct config_a
 	if (rc != RC_OK)
 		return rc;
 	client_set_algorithm(client, session_algorithm(authority, key));
-	rc = account_find(client, ret_url, err);
-	*ret_has_none = rc == RC_ABSENT;
+	struct err why = { 0 };
+	rc = account_find(client, ret_url, &why);
+	*ret_has_none = rc == RC_ABSENT || (rc != RC_OK && why.problem == PROBLEM_UNAUTHORIZED);
+	if (rc != RC_OK && err)
+		*err = why;
 	return rc;
 }
 
@@ -160,15 +163,21 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	return err_wrap(err, rc, "authority \"%s\"", name);
 }
 
-/* RFC 8555, 7.3.6: of an account that is deactivated nothing is accepted any more, not even to be shown.  It is then what was wanted: we
- * were killed before it was written down, or the answer was lost. */
-static bool is_deactivated(struct client *client, const struct err *refusal)
+bool account_keys_is_over(struct client *client)
 {
 	struct message_account shown = { 0 };
 	struct err why = { 0 };
 
-	return refusal->problem == PROBLEM_UNAUTHORIZED && account_show(client, &shown, &why) != RC_OK &&
-	       why.problem == PROBLEM_UNAUTHORIZED;
+	if (account_show(client, &shown, &why) != RC_OK)
+		return why.problem == PROBLEM_UNAUTHORIZED;
+	return strcmp(shown.status, "deactivated") == 0 || strcmp(shown.status, "revoked") == 0;
+}
+
+/* RFC 8555, 7.3.6: of an account that is deactivated nothing is accepted any more, not even to be shown.  It is then what was wanted: we
+ * were killed before it was written down, or the answer was lost. */
+static bool is_deactivated(struct client *client, const struct err *refusal)
+{
+	return refusal->problem == PROBLEM_UNAUTHORIZED && account_keys_is_over(client);
 }
 
 enum rc account_keys_deactivate(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,

@@ -8,8 +8,8 @@
 enum rc account_keys_register(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,
 			      struct err *err) HWA_CHECKED;
 /*
- * account_lost.c: the key of the account is lost, as with a TPM that was replaced: a new account with a new key takes its place, and what
- * was under way for the old one is begun anew.  RC_INPUT while the key works, or may do so when its token is back.  The old account is the
+ * account_lost.c: the key of the account is lost, as with a TPM that was replaced, or the CA has ended the account: a new one with a new
+ * key takes its place, and what was under way for the old one is begun anew.  RC_INPUT while it works, or may do so when its token is back.  The old account is the
  * CA's to end; it is in the log and in the journals of its certificates.  Where there is none yet this is account_keys_register().
  */
 enum rc account_keys_replace(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token,

@@ -1,12 +1,15 @@
-/* account_lost.c -- a new account where the key of the old one is lost; what works, or may work again, is left alone. */
+/* account_lost.c -- a new account where the key of the old one is lost, or the CA has ended it; what works, or may work again, is left
+ * alone. */
 #include <stdio.h>
 #include <string.h>
 
+#include "account.h"
 #include "account_keys.h"
 #include "authority_session.h"
 #include "jws.h"
 #include "log.h"
 #include "origin.h"
+#include "problem.h"
 
 /* Never sent: that it can be made shows that the key is good for more than to be found, as one bound to registers that changed is not. */
 static enum rc sign_with(const struct config_authority *authority, struct token_key *key, struct err *err)
@@ -17,35 +20,90 @@ static enum rc sign_with(const struct config_authority *authority, struct token_
 	return jws_sign(key, &header, span_of(NULL, 0), &unsent, err);
 }
 
-/* RC_OK: it is lost.  A rollover that was cut off is settled first: the account may have the next key. */
-static enum rc lost_check(struct authorities *authorities, const struct config_authority *authority,
-			  struct store_account *account, struct err *err)
+/* The key works, and the CA says of it, and of the account where its address is known, that they are of no use any more. */
+static enum rc over_check(const struct store_account *account, struct client *client, bool *ret_is_over, struct err *err)
+{
+	char url[HTTP_URL_MAX];
+	struct err why = { 0 };
+	enum rc rc = account_find(client, url, &why);
+
+	if (rc == RC_ABSENT) /* it is made anew with this key, unasked */
+		return RC_OK;
+	if (rc != RC_OK && why.problem != PROBLEM_UNAUTHORIZED) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	if (rc != RC_OK)
+		client_set_account(client, account->url);
+	*ret_is_over = !client_account(client)[0] || account_keys_is_over(client);
+	return RC_OK;
+}
+
+/* Whether the CA has ended the account of a key that works. */
+static enum rc over_ask(struct authorities *authorities, const struct config_authority *authority,
+			const struct store_account *account, struct token_key *key, bool *ret_is_over, struct err *err)
 {
 	AUTO(http) struct http *http = NULL;
+	AUTO(client) struct client *client = NULL;
+	struct store_account there = *account;
+	enum rc rc = session_connect(authorities, authority, &http, err);
+
+	if (rc == RC_OK)
+		rc = client_new(http, key, authority->directory, &client, err);
+	if (rc != RC_OK)
+		return rc;
+	client_set_algorithm(client, session_algorithm(authority, key));
+	if (strcmp(account->directory, authority->directory) != 0)
+		there.url[0] = '\0';
+	return over_check(&there, client, ret_is_over, err);
+}
+
+/* A rollover that was cut off is settled first: the account may have the next key.  RC_OK and *ret_is_lost: neither key has it. */
+static enum rc settle(struct authorities *authorities, const struct config_authority *authority, struct store_account *account,
+		      bool *ret_is_lost, bool *ret_is_over, struct err *err)
+{
+	AUTO(http) struct http *http = NULL;
+	struct err why = { 0 };
+
+	if (!account->next_key.token[0])
+		return RC_OK;
+	enum rc rc = session_connect(authorities, authority, &http, &why);
+	if (rc == RC_OK)
+		rc = account_keys_settle(authorities, authority, http, account, ret_is_lost, &why);
+	*ret_is_over = *ret_is_lost && why.problem == PROBLEM_UNAUTHORIZED;
+	if (*ret_is_lost)
+		return RC_OK;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
+/* RC_OK: it is lost, or of no use because the CA has ended the account. */
+static enum rc lost_check(struct authorities *authorities, const struct config_authority *authority,
+			  struct store_account *account, bool *ret_is_over, struct err *err)
+{
 	AUTO(token_key) struct token_key *key = NULL;
 	struct err why = { 0 };
 	bool is_lost = false;
+	enum rc rc = settle(authorities, authority, account, &is_lost, ret_is_over, err);
 
-	if (account->next_key.token[0]) {
-		enum rc rc = session_connect(authorities, authority, &http, err);
-
-		if (rc == RC_OK)
-			rc = account_keys_settle(authorities, authority, http, account, &is_lost, err);
-		if (is_lost || rc != RC_OK)
-			return is_lost ? RC_OK : rc;
-	}
-	enum rc rc = keyring_look(authorities->keyring, &account->key, &key, &is_lost, &why);
+	if (is_lost || rc != RC_OK)
+		return rc;
+	rc = keyring_look(authorities->keyring, &account->key, &key, &is_lost, &why);
 	if (rc == RC_OK) {
 		rc = sign_with(authority, key, &why);
 		is_lost = rc == RC_DENIED;
 	}
-	if (is_lost)
+	if (rc == RC_OK)
+		rc = over_ask(authorities, authority, account, key, ret_is_over, &why);
+	if (is_lost || *ret_is_over)
 		return RC_OK;
 	if (rc == RC_OK)
 		return err_set(err, RC_INPUT,
 			       "the key of the account, \"%s\" in token \"%s\", works: `hwacme account rollover %s` gives it "
 			       "another, and "
-			       "the account stays; --new-key is for one whose key is lost",
+			       "the account stays; --new-key is for one whose key is lost, or that the CA has ended",
 			       account->key.name.label, account->key.token, authority->name);
 	if (err)
 		*err = why;
@@ -121,14 +179,18 @@ static enum rc orders_leave(struct authorities *authorities, const struct store_
 
 /* The last that is known of it here is told before it is forgotten. */
 static enum rc account_leave(struct authorities *authorities, const struct config_authority *authority, int64_t now,
-			     const struct store_account *account, struct err *err)
+			     const struct store_account *account, bool is_over, struct err *err)
 {
 	struct store_account fresh = { .key = account->next_key };
+	const char *url = account->url[0] ? account->url : "without a known address";
 	char event[512];
 
-	snprintf(event, sizeof(event),
-		 "account %s is left, for its key \"%s\" in token \"%s\" is lost; the CA has it still, and can end it",
-		 account->url[0] ? account->url : "without a known address", account->key.name.label, account->key.token);
+	if (is_over)
+		snprintf(event, sizeof(event), "account %s is left, for the CA has ended it", url);
+	else
+		snprintf(event, sizeof(event),
+			 "account %s is left, for its key \"%s\" in token \"%s\" is lost; the CA has it still, and can end it",
+			 url, account->key.name.label, account->key.token);
 	enum rc rc = orders_leave(authorities, account, now, event, err);
 	if (rc != RC_OK)
 		return rc;
@@ -143,6 +205,7 @@ enum rc account_keys_replace(struct authorities *authorities, const char *name, 
 	const struct config_authority *authority;
 	struct session_slot *slot;
 	struct store_account account;
+	bool is_over = false;
 	enum rc rc = session_get(authorities, name, &authority, &slot, err);
 
 	*ret_by_token = false;
@@ -152,10 +215,10 @@ enum rc account_keys_replace(struct authorities *authorities, const char *name, 
 	if (rc == RC_ABSENT || (rc == RC_OK && account.is_deactivated))
 		return account_keys_register(authorities, name, now, ret_by_token, err);
 	if (rc == RC_OK)
-		rc = lost_check(authorities, authority, &account, err);
+		rc = lost_check(authorities, authority, &account, &is_over, err);
 	if (rc == RC_OK)
 		rc = next_make(authorities, authority, now, &account, ret_by_token, err);
 	if (rc == RC_OK)
-		rc = account_leave(authorities, authority, now, &account, err);
+		rc = account_leave(authorities, authority, now, &account, is_over, err);
 	return rc == RC_OK ? session_reopen(authorities, authority, slot, now, false, ret_by_token, err) : rc;
 }
