@@ -7,6 +7,10 @@
 #include "challenge.h"
 #include "codec.h"
 
+/* A CA that tried in vain is asked to try again after so many seconds, then after twice as many each time ... */
+#define AGAIN_FIRST INT64_C(5)
+#define AGAIN_MAX   6 /* times: five minutes, in which a record is seen everywhere, or a port is opened */
+
 /* One pending authorisation and the answer we put out for it. */
 struct pending {
 	char *url;
@@ -15,6 +19,9 @@ struct pending {
 	char *challenge_url; /* NULL: no answer is out */
 	bool is_announced, done;
 	bool can_expire; /* it had not when it was first seen: by our clock and the CA's alike */
+	unsigned tried_again;
+	int64_t again_at; /* when the CA is asked to try once more; 0: it is not known that it has to */
+	bool is_told;     /* what the CA says of its last try */
 };
 
 struct authorizations {
@@ -109,12 +116,14 @@ static enum rc answer_put(struct authorizations *authorizations, const struct co
 	return rc;
 }
 
-/* Of what the CA offers and what can prove this name, the first in the order of the configuration. */
+/* Of what the CA offers and what can prove this name, the first in the order of the configuration.  Some keep an authorisation open
+ * although one of its challenges failed: that one is lost, and not the others. */
 static enum rc answer_begin(struct authorizations *authorizations, const struct message_authorization *authorization,
 			    struct pending *pending, struct err *err)
 {
 	const struct config_certificate *certificate = authorizations->certificate;
 	enum identifier_kind kind = identifier_kind_of(authorization->identifier_type);
+	bool is_lost = false;
 
 	for (unsigned n = 0; n < certificate->challenge_count; n++) {
 		const struct config_challenge *config = &certificate->challenges[n];
@@ -122,11 +131,15 @@ static enum rc answer_begin(struct authorizations *authorizations, const struct 
 		if (!challenge_type_proves(config->type, kind, authorization->is_wildcard))
 			continue;
 		for (unsigned i = 0; i < authorization->challenge_count; i++)
-			if (strcmp(authorization->challenges[i].type, challenge_type_name(config->type)) == 0)
+			if (strcmp(authorization->challenges[i].type, challenge_type_name(config->type)) != 0)
+				continue;
+			else if (authorization->challenges[i].is_invalid)
+				is_lost = true;
+			else
 				return answer_put(authorizations, config, authorization, &authorization->challenges[i], pending,
 						  err);
 	}
-	return none_configured(authorization, err);
+	return is_lost ? failed(authorization, err) : none_configured(authorization, err);
 }
 
 /* 0 is no time. */
@@ -300,12 +313,71 @@ static enum rc refused(const struct pending *pending, const struct message_autho
 	return advice[0] ? err_wrap(err, rc, "%s", advice) : rc;
 }
 
-static bool is_processing(const struct message_authorization *authorization, const char *url)
+/* The one that we answered; NULL: none, or the CA does not show it any more. */
+static const struct message_challenge *challenge_of(const struct pending *pending,
+						    const struct message_authorization *authorization)
 {
-	for (unsigned i = 0; i < authorization->challenge_count; i++)
-		if (strcmp(authorization->challenges[i].url, url) == 0)
-			return authorization->challenges[i].is_processing;
-	return false;
+	for (unsigned i = 0; pending->challenge_url && i < authorization->challenge_count; i++)
+		if (strcmp(authorization->challenges[i].url, pending->challenge_url) == 0)
+			return &authorization->challenges[i];
+	return NULL;
+}
+
+/* RFC 8555, 8.2: what was wrong is told in the challenge, also while it is tried again. */
+static void tell(const struct authorizations *authorizations, struct pending *pending, const char *identifier,
+		 const struct message_challenge *challenge)
+{
+	char text[sizeof(challenge->problem.detail) + 512];
+
+	if (pending->is_told || !challenge->problem.type[0] || !authorizations->desk->note)
+		return;
+	pending->is_told = true;
+	snprintf(text, sizeof(text), "the CA has not validated %s by %s yet: %s: %s", identifier, challenge->type,
+		 challenge->problem.type, challenge->problem.detail);
+	authorizations->desk->note(authorizations->desk->ctx, text);
+}
+
+/*
+ * RFC 8555, 8.2: "Clients can explicitly request a retry by re-sending their response".  Some CAs try once, while they are told, and
+ * leave the challenge pending with what was wrong: without such a request nothing would ever come of it.
+ */
+static enum rc try_again(struct authorizations *authorizations, struct pending *pending,
+			 const struct message_authorization *authorization, int64_t now, struct authorizations_state *state,
+			 struct err *err)
+{
+	int64_t pause = AGAIN_FIRST << pending->tried_again;
+
+	if (pending->tried_again == AGAIN_MAX)
+		return refused(pending, authorization, err);
+	/* Nor is it waited for longer where the clock was set back. */
+	if (!pending->again_at || pending->again_at > now + pause)
+		pending->again_at = now + pause;
+	if (now < pending->again_at) {
+		retry_at_latest(state, pending->again_at);
+		return RC_OK;
+	}
+	pending->again_at = 0;
+	pending->tried_again++;
+	pending->is_told = false;
+	return announce(authorizations->client, pending, state, err);
+}
+
+/* What is to be done of an authorisation that is pending. */
+static enum rc go_on(struct authorizations *authorizations, struct pending *pending,
+		     const struct message_authorization *authorization, int64_t now, struct authorizations_state *state,
+		     struct err *err)
+{
+	const struct message_challenge *challenge = challenge_of(pending, authorization);
+
+	if (challenge && challenge->is_invalid)
+		return refused(pending, authorization, err);
+	if (challenge)
+		tell(authorizations, pending, authorization->identifier, challenge);
+	if (challenge && challenge->is_processing)
+		pending->is_announced = true;
+	else if (challenge && challenge->problem.type[0])
+		return try_again(authorizations, pending, authorization, now, state, err);
+	return pending->is_announced ? RC_OK : announce(authorizations->client, pending, state, err);
 }
 
 static enum rc look(struct authorizations *authorizations, struct pending *pending, int64_t now,
@@ -329,10 +401,7 @@ static enum rc look(struct authorizations *authorizations, struct pending *pendi
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the authorisation for %s expired before the CA had validated it",
 				   authorization.identifier);
 	state->waiting++;
-	if (pending->challenge_url && is_processing(&authorization, pending->challenge_url))
-		pending->is_announced = true;
-	if (!pending->is_announced)
-		rc = announce(authorizations->client, pending, state, err);
+	rc = go_on(authorizations, pending, &authorization, now, state, err);
 	retry_at_latest(state, retry_at);
 	return rc;
 }

@@ -51,6 +51,7 @@ struct message_challenge {
 	unsigned issuer_count;
 	char tkauth_type[32], token_authority[HTTP_URL_MAX]; /* tkauth-01; "" when absent */
 	bool is_processing;                                  /* the CA was told, and is looking */
+	bool is_invalid;                                     /* the CA has given it up, whatever it says of the authorization */
 	struct message_problem problem;
 };
 

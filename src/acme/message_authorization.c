@@ -51,6 +51,7 @@ static enum rc challenge_fill(const json_t *entry, struct message_authorization 
 		return err_wrap(err, rc, "a challenge");
 	const char *status = json_string_value(json_object_get(entry, "status"));
 	challenge.is_processing = status && strcmp(status, "processing") == 0;
+	challenge.is_invalid = status && strcmp(status, "invalid") == 0;
 	message_problem_fill(json_object_get(entry, "error"), &challenge.problem);
 	authorization->challenges[authorization->challenge_count++] = challenge;
 	return RC_OK;

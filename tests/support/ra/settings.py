@@ -31,6 +31,8 @@ TABLE = {
     "validation_delay": (0, "seconds before a validation begins"),
     "validation_tries": (1, "failures until a challenge is invalid; before, it stays processing with an error"),
     "validation_retry": (1, "seconds between those tries"),
+    "validation_asked": (False, "a try that failed leaves the challenge pending with its error, until the client asks again (8.2)"),
+    "authz_outlives_challenge": (False, "a challenge that is invalid leaves its authorization pending, which 7.1.6 does not know"),
     "validate_at_once": (False, "the answer to a challenge waits for the validation"),
     "authz_retry_after": (None, "Retry-After with an authorization that is not final, in seconds"),
     "authz_pending": (1 * HOURS, "seconds a pending authorization lives"),

@@ -105,6 +105,10 @@ def _run(ra, challenge, expected, done):
             challenge.error = document(problem.kind, problem.detail, identifier=identifier)
             if challenge.tries >= ra.settings.validation_tries:
                 authorizations.set_invalid(authz, challenge, challenge.error)
+                if ra.settings.authz_outlives_challenge:
+                    authz.status = "pending"
+            elif ra.settings.validation_asked:
+                challenge.status = "pending"
         time.sleep(ra.settings.validation_retry if challenge.status == "processing" else 0)
     done.set()
 
