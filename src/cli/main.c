@@ -1,4 +1,5 @@
 /* main.c -- reads the command line and hands over to one command. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "log.h"
@@ -107,6 +109,18 @@ static bool options_fit(const struct command_line *line, const struct command *c
 	return ok;
 }
 
+/* One that whoever started us has closed would be that of the next file or socket, and a line that is printed would go into it.  What is
+ * opened in its place can be read alone, so that no result passes for written. */
+static void standard_descriptors_take(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 /* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer is an error code. */
 static void harden_process(void)
 {
@@ -195,6 +209,7 @@ static enum exit_status perform(int argc, char **argv)
 
 int cli_main(int argc, char **argv)
 {
+	standard_descriptors_take();
 	harden_process();
 	enum exit_status status = perform(argc, argv);
 	/* A result that could not be written is not a success. */
