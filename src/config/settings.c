@@ -48,8 +48,9 @@ static enum rc read_algorithm(const struct place *place, const char *text, enum 
 /* http: is refused when the authority is used, like any other address that cannot be trusted; here only nonsense is. */
 static enum rc read_directory(const struct place *place, char **text, char **ret)
 {
-	if (strncmp(*text, "https://", 8) != 0 && strncmp(*text, "http://", 7) != 0)
-		return place_refuse(place, "directory", *text, "write the URL of the ACME directory, https://HOST/...");
+	if (!value_url(*text))
+		return place_refuse(place, "directory", *text,
+				    "write the URL of the ACME directory, https://HOST/..., without blanks, user and password");
 	*ret = TAKE(*text);
 	return RC_OK;
 }

@@ -135,7 +135,7 @@ static bool is_host(const char *text)
 
 static enum rc read_token_authority(const struct reading *reading, struct schema_tkauth01 *texts)
 {
-	if (texts->authority && strncmp(texts->authority, "https://", 8) != 0)
+	if (texts->authority && (strncmp(texts->authority, "https://", 8) != 0 || !value_url(texts->authority)))
 		return refuse(reading, "authority", texts->authority, "write the URL of the Token Authority, https://HOST/...");
 	for (unsigned i = 0; i < texts->allow_count; i++)
 		if (!is_host(texts->allow[i]))

@@ -3,8 +3,11 @@
 
 #include <arpa/inet.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "http.h"
 
 #define NAME_MAX_LEN  63u
 #define DNS_NAME_MAX  253u
@@ -209,6 +212,38 @@ bool value_endpoint(const char *text)
 	host[colon - text] = '\0';
 	const char *end = number(colon + 1, &port);
 	return end && !*end && port >= 1 && port <= 65535 && value_host(host);
+}
+
+/* What comes before the path of a URL, as an endpoint: RFC 3986, 3.2.3: a port may be missing, and so may its digits; RFC 1034, 3.1: a name
+ * may end with a dot. */
+static bool is_authority(const char *text, size_t len)
+{
+	char host[DNS_NAME_MAX + 16], endpoint[sizeof(host) + 8];
+	const char *bracket = memchr(text, ']', len);
+	const char *colon = bracket ? memchr(bracket, ':', len - (size_t)(bracket - text)) : memchr(text, ':', len);
+	size_t host_len = colon ? (size_t)(colon - text) : len;
+
+	if (host_len == 0 || len >= sizeof(host))
+		return false;
+	/* RFC 6874: an address of one link names it behind "%25". */
+	const char *zone = bracket && host_len == (size_t)(bracket + 1 - text) ? memchr(text, '%', host_len) : NULL;
+	size_t named = zone ? (size_t)(zone - text) : host_len - (text[host_len - 1] == '.');
+	snprintf(host, sizeof(host), "%.*s%s", (int)named, text, zone ? "]" : "");
+	bool has_port = host_len + 1 < len;
+	snprintf(endpoint, sizeof(endpoint), "%s%.*s", host, has_port ? (int)(len - host_len) : 4, has_port ? colon : ":443");
+	return value_endpoint(endpoint);
+}
+
+bool value_url(const char *text)
+{
+	const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+
+	if (!host || strlen(text) >= HTTP_URL_MAX)
+		return false;
+	for (const char *at = text; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return false;
+	return is_authority(host, strcspn(host, "/?#"));
 }
 
 bool value_systemd_socket(const char *text)

@@ -32,6 +32,8 @@ bool value_listen(const char *text);
 bool value_endpoint(const char *text);
 /* A host name, as DNS and TLS (RFC 6066, 3) write it. */
 bool value_host(const char *text);
+/* "https://HOST/...", "http://HOST:PORT": visible ASCII, of a length that is used (HTTP_URL_MAX), with no user or password. */
+bool value_url(const char *text);
 /* "systemd", "systemd:NAME": a socket that a service manager hands over (sd_listen_fds(3)). */
 bool value_systemd_socket(const char *text);
 /* One NFType (RFC 9310, 3): 1 to 32 characters, each visible ASCII. */

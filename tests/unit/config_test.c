@@ -294,6 +294,9 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(4, "    pkcs11: { module: /usr/lib/m.so, token: nf, pin: { file: /a, env: B } }", "exactly one");
 	expect_refused(6, "    tpm2: { tcti: tpm }", "TCTI");
 	expect_refused(9, "    directory: ra.example", "https://");
+	expect_refused(9, "    directory: https:///dir", "https://HOST");
+	expect_refused(9, "    directory: \"https://ra.example/dir \"", "https://HOST");
+	expect_refused(9, "    directory: https://nf:secret@ra.example/dir", "https://HOST");
 	expect_refused(10, "    contact: [noc]", "mailto:");
 	expect_refused(11, "    terms-agreed: yes", "true or false");
 	expect_refused(12, "    account-key: { token: hsm, type: ec-p999 }", "ec-p384");
@@ -485,6 +488,7 @@ static void wrong_challenges_are_told_what_to_write(void **state)
 		{ "{ tkauth-01: {} }", "exactly one" },
 		{ "{ tkauth-01: { authority: \"https://oam/\", token: { file: /x } } }", "exactly one" },
 		{ "{ tkauth-01: { authority: \"http://oam/\" } }", "https://HOST" },
+		{ "{ tkauth-01: { authority: \"https://oam:99999/\" } }", "https://HOST" },
 		{ "{ tkauth-01: { allow: [\"https://oam\"] } }", "host names" },
 		{ "{ tkauth-01: { command: [token] } }", "absolute path of the program" },
 		{ "{}", "at least one" },

@@ -185,6 +185,47 @@ static void an_nf_type_is_1_to_32_visible_characters(void **state)
 		     value_nf_type("A\x7f") || value_nf_type("A\t") || value_nf_type("\xc3\x84MF"));
 }
 
+static void an_url_names_a_host_and_nothing_secret(void **state)
+{
+	static const char *const good[] = { "https://ra.example/dir",
+					    "http://ra.example",
+					    "https://ra.example:14000/acme?x=1",
+					    "https://192.0.2.1/dir",
+					    "https://[2001:db8::1]/dir",
+					    "https://[2001:db8::1]:8443/dir",
+					    "https://[fe80::1%25eth0]:8443/dir",
+					    "https://RA_1.Example.:/dir/%7e",
+					    "https://localhost:1" };
+	static const char *const bad[] = { "https://",
+					   "https:///dir",
+					   "ra.example/dir",
+					   "https://ra.example /dir",
+					   "https://ra.example/dir ",
+					   "https://ra.example/d\tir",
+					   "https://ra.example/d\xc3\xa9r",
+					   "https://user:secret@ra.example/dir",
+					   "https://ra.example:0/dir",
+					   "https://ra.example:99999/dir",
+					   "https://ra.example:port/dir",
+					   "https://2001:db8::1/dir",
+					   "https://[2001:db8::1/dir",
+					   "https://[ra.example]/dir",
+					   "https://ra..example/dir" };
+	char text[1100] = "https://ra.example/";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!value_url(good[i]))
+			fail_msg("%s is refused", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (value_url(bad[i]))
+			fail_msg("%s is taken", bad[i]);
+	memset(text + strlen(text), 'd', 1023 - strlen(text));
+	assert_true(value_url(text));
+	text[1023] = 'd';
+	assert_false(value_url(text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +242,7 @@ int main(void)
 		cmocka_unit_test(registers_are_a_bank_and_numbers_each_once),
 		cmocka_unit_test(what_is_connected_to_has_a_host_and_a_port),
 		cmocka_unit_test(an_nf_type_is_1_to_32_visible_characters),
+		cmocka_unit_test(an_url_names_a_host_and_nothing_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
