@@ -103,17 +103,27 @@ static const struct {
 	{ "deactivate", do_deactivate },
 };
 
-/* The one that is named, or the only one there is. */
-static const char *authority_chosen(const struct command_line *line, const struct config *config)
+static void authorities_told(const struct config *config)
 {
-	if (line->word_count == 2)
-		return line->words[1];
-	if (config->authority_count == 1)
-		return config->authorities[0].name;
-	fputs("hwacme: there is more than one authority; name one of:", stderr);
 	for (unsigned i = 0; i < config->authority_count; i++)
 		fprintf(stderr, " %s", config->authorities[i].name);
 	fputc('\n', stderr);
+}
+
+/* The one that is named, or the only one there is. */
+static const char *authority_chosen(const struct command_line *line, const struct config *config)
+{
+	const char *named = line->word_count == 2 ? line->words[1] : NULL;
+
+	if (named && config_authority_get(config, named))
+		return named;
+	if (!named && config->authority_count == 1)
+		return config->authorities[0].name;
+	if (named)
+		fprintf(stderr, "hwacme: no authority \"%s\" in %s; it has:", named, config->path);
+	else
+		fputs("hwacme: there is more than one authority; name one of:", stderr);
+	authorities_told(config);
 	return NULL;
 }
 

@@ -12,6 +12,10 @@ keys() { hwacme token keys --json | jq "[.keys[] | select(.owner // \"\" | test(
 secret=$(python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(48)).rstrip(b'=').decode())")
 lab_ra_up --set external_account_required=true --set "external_accounts={\"nf-17\": \"$secret\"}" --set 'new_authz="on"' --set 'terms="https://ra.example/terms-1"'
 lab_ra_config
+for verb in show register rollover deactivate; do
+	refused 2 'no authority "nobody" in' account $verb nobody
+	refused 2 'it has: operator-ra' account $verb nobody
+done
 refused 2 "external account binding" account register
 printf AAAA >"$LAB/eab.key"
 change "s|    account-key:|    external-account: { kid: nf-17, hmac: { file: $LAB/eab.key }, algorithm: HS384 }\n&|"
