@@ -97,7 +97,10 @@ enum exit_status command_token(const struct command_line *line)
 	while (verb < sizeof(VERBS) / sizeof(VERBS[0]) &&
 	       (line->word_count != 1 || strcmp(line->words[0], VERBS[verb].name) != 0))
 		verb++;
-	if (verb == sizeof(VERBS) / sizeof(VERBS[0])) {
+	bool is_known = verb < sizeof(VERBS) / sizeof(VERBS[0]);
+	/* To try something is not to erase it, and to agree is not to audit. */
+	if (!is_known || (line->try_it && VERBS[verb].run != token_audit_command) ||
+	    (line->yes && VERBS[verb].run != token_gc_command)) {
 		fputs("usage: hwacme token list | keys | audit [--try] | gc [--yes]\n", stderr);
 		return EXIT_USAGE;
 	}

@@ -32,6 +32,12 @@ hwacme token keys | grep -q '"caf?"' || fail "no key caf?: $(hwacme token keys)"
 hwacme token keys --json | jq -e 'any(.keys[]; .label == "caf?")' >/dev/null || fail "no key caf?: $(hwacme token keys --json)"
 [ "$(hwacme token keys --json | jq '.keys | length')" = "$(hwacme token keys | grep -c ' custody ')" ] || fail "keys: $(hwacme token keys)"
 hwacme token keys | grep -A1 '"hwacme-lost-' | grep -q 'age *2h' || fail "no age: $(hwacme token keys)"
+# An option of another verb is a slip, and erases nothing.
+for words in "gc --try --yes" "audit --yes" "list --try" "keys --yes"; do
+	got=0
+	hwacme token $words >/dev/null || got=$?
+	[ $got = 2 ] && tail -n 1 "$LAB/hwacme.log" | grep -q "usage: hwacme token" || fail "token $words: exit $got"
+done
 got=0
 hwacme token gc </dev/null >"$LAB/gc" || got=$?
 [ $got = 1 ] && grep -q '^1 key of ours without an owner' "$LAB/gc" || fail "gc without a terminal: exit $got: $(cat "$LAB/gc")"
