@@ -33,7 +33,8 @@ static enum rc rc_of_status(long status)
 {
 	if (status == 404 || status == 410)
 		return RC_ABSENT; /* an order that was dropped, or a word of a proxy's: nothing dearer is given up for it */
-	return status >= 500 || status == 429 ? RC_RETRY : RC_DENIED;
+	/* RFC 9110, 15.5.9 (a request that came too slowly), RFC 8470, 5.2 (too early), RFC 6585, 4 (too often): the same may be sent again. */
+	return status >= 500 || status == 408 || status == 425 || status == 429 ? RC_RETRY : RC_DENIED;
 }
 
 enum rc problem_fail(struct err *err, const struct message_problem *problem, long status, int64_t retry_at)

@@ -114,6 +114,12 @@ static void an_answer_without_a_problem_is_judged_by_its_status(void **state)
 	assert_true(problem_keeps_order(&err));
 	assert_int_equal(problem_fail(&err, NULL, 404, 0), RC_ABSENT);
 	assert_false(problem_keeps_order(&err));
+	/* What stands before the CA did not wait for the request, or is not ready for it (RFC 9110, 15.5.9; RFC 8470, 5.2): neither is a no. */
+	assert_int_equal(problem_fail(&err, NULL, 408, 0), RC_RETRY);
+	assert_true(problem_keeps_order(&err));
+	assert_int_equal(problem_fail(&err, NULL, 425, 0), RC_RETRY);
+	assert_true(problem_keeps_order(&err));
+	assert_int_equal(problem_fail(&err, NULL, 403, 0), RC_DENIED);
 }
 
 /* A day is as much of Retry-After as is believed: the words are to promise no more. */
