@@ -107,11 +107,12 @@ static void subproblems_add(const json_t *list, struct message_problem *ret)
 void message_problem_fill(const json_t *object, struct message_problem *ret)
 {
 	const char *detail = json_string_value(json_object_get(object, "detail"));
+	const char *title = json_string_value(json_object_get(object, "title"));
 	const char *instance = json_string_value(json_object_get(object, "instance"));
 
 	*ret = (struct message_problem){ 0 };
 	snprintf(ret->type, sizeof(ret->type), "%s", type_of(object));
-	snprintf(ret->detail, sizeof(ret->detail), "%s", detail ? detail : "");
+	snprintf(ret->detail, sizeof(ret->detail), "%s", detail ? detail : title ? title : "");
 	subproblems_add(json_object_get(object, "subproblems"), ret);
 	message_text_tame(ret->type);
 	message_text_tame(ret->detail);
@@ -127,10 +128,10 @@ bool message_problem_parse(struct span json, struct message_problem *ret)
 {
 	AUTO(json) json_t *object = NULL;
 
-	if (message_json_load(json, &object, NULL) != RC_OK || !json_is_string(json_object_get(object, "type")))
+	if (message_json_load(json, &object, NULL) != RC_OK)
 		return false;
 	message_problem_fill(object, ret);
-	return true;
+	return ret->type[0] || ret->detail[0];
 }
 
 static bool is_listed(const json_t *list, const struct identifier *identifier)

@@ -28,7 +28,7 @@ struct message_directory {
 /* A problem document (RFC 7807); control characters replaced. */
 struct message_problem {
 	char type[96];        /* without urn:ietf:params:acme:error: */
-	char detail[512];     /* with those of all subproblems, each behind the identifier it is about (RFC 8555, 6.7.1) */
+	char detail[512];     /* else the title; with those of subproblems, each behind what it is about (RFC 8555, 6.7.1) */
 	char instance[256];   /* of userActionRequired: the page to read; "" else */
 	char algorithms[128]; /* of badSignatureAlgorithm: "ES256, RS256"; "" when it lists none (RFC 8555, 6.2) */
 };

@@ -39,11 +39,14 @@ static enum rc rc_of_status(long status)
 
 enum rc problem_fail(struct err *err, const struct message_problem *problem, long status, int64_t retry_at)
 {
-	enum problem which = problem ? problem_parse(problem->type) : PROBLEM_UNKNOWN;
+	/* RFC 7807, 3.1 and 4.2: no type, as well as this one, says no more than the status does. */
+	bool has_type = problem && problem->type[0] && strcmp(problem->type, "about:blank") != 0;
+	enum problem which = has_type ? problem_parse(problem->type) : PROBLEM_UNKNOWN;
 	enum rc rc = rc_of_status(status);
 
-	if (!problem) {
-		rc = err_set_raw(err, rc, ERR_HTTP, status, "HTTP status %ld", status);
+	if (!has_type) {
+		rc = err_set_raw(err, rc, ERR_HTTP, status, "HTTP status %ld%s%s", status, problem ? ": " : "",
+				 problem ? problem->detail : "");
 	} else {
 		/* The status of something that is gone says more than a type does; of the rest the type is the word. */
 		if (rc != RC_ABSENT && which != PROBLEM_UNKNOWN)

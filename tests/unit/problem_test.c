@@ -122,6 +122,24 @@ static void an_answer_without_a_problem_is_judged_by_its_status(void **state)
 	assert_int_equal(problem_fail(&err, NULL, 403, 0), RC_DENIED);
 }
 
+/* RFC 7807, 3.1: without a type the status is the type; what is wrong stands in the words all the same. */
+static void a_problem_without_a_type_is_judged_by_its_status_and_told(void **state)
+{
+	struct message_problem problem;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_true(message_problem_parse(span_text("{\"status\": 403, \"detail\": \"this client is blocked\"}"), &problem));
+	assert_int_equal(problem_fail(&err, &problem, 403, 0), RC_DENIED);
+	assert_string_equal(err.text, "HTTP status 403: this client is blocked");
+	assert_int_equal(err.origin, ERR_HTTP);
+	assert_int_equal(err.problem, PROBLEM_UNKNOWN);
+	assert_true(message_problem_parse(span_text("{\"type\": \"about:blank\", \"title\": \"Bad Gateway\"}"), &problem));
+	assert_int_equal(problem_fail(&err, &problem, 502, 0), RC_RETRY);
+	assert_string_equal(err.text, "HTTP status 502: Bad Gateway");
+	assert_false(message_problem_parse(span_text("{\"status\": \"pending\"}"), &problem));
+}
+
 /* A day is as much of Retry-After as is believed: the words are to promise no more. */
 static void a_rate_limit_says_how_long_it_is_obeyed(void **state)
 {
@@ -143,6 +161,7 @@ int main(void)
 		cmocka_unit_test(every_registered_type_is_in_the_table),
 		cmocka_unit_test(what_passes_keeps_the_order_and_what_does_not_ends_it),
 		cmocka_unit_test(an_answer_without_a_problem_is_judged_by_its_status),
+		cmocka_unit_test(a_problem_without_a_type_is_judged_by_its_status_and_told),
 		cmocka_unit_test(a_rate_limit_says_how_long_it_is_obeyed),
 	};
 
