@@ -19,6 +19,7 @@
 #include "metrics_address.h"
 #include "output.h"
 #include "program_path.h"
+#include "roots.h"
 #include "sandbox.h"
 
 #define LISTEN_TEXT   64
@@ -144,6 +145,23 @@ static void check_authorities(struct check *check)
 		report(check, "authority", authority->name, connection_failure(&err), rc == RC_OK ? NULL : &err, text);
 		if (rc == RC_OK && check_ordered_profiles(check, authority, client, &err) != RC_OK)
 			report(check, "authority", authority->name, EXIT_USAGE, &err, "");
+	}
+}
+
+/* What would be noticed when a certificate is issued already. */
+static void check_roots(struct check *check)
+{
+	for (unsigned i = 0; i < check->config->authority_count; i++) {
+		const struct config_authority *authority = &check->config->authorities[i];
+		AUTO(roots) struct roots *roots = NULL;
+		struct err err = { 0 };
+
+		if (!authority->roots)
+			continue;
+		enum rc rc = roots_new(authority->roots, &roots, &err);
+		if (rc == RC_OK)
+			rc = roots_check(roots, &err);
+		report(check, "roots", authority->name, EXIT_USAGE, rc == RC_OK ? NULL : &err, authority->roots);
 	}
 }
 
@@ -460,6 +478,7 @@ enum exit_status command_check(const struct command_line *line)
 	check_tokens(&check);
 	check_custody(&check);
 	check_authorities(&check);
+	check_roots(&check);
 	check_challenges(&check);
 	return tell(&check);
 }

@@ -119,3 +119,10 @@ enum rc roots_get(struct roots *roots, X509_STORE **ret_store, struct err *err)
 	pthread_mutex_unlock(&roots->lock);
 	return rc;
 }
+
+enum rc roots_check(struct roots *roots, struct err *err)
+{
+	AUTO(trust) X509_STORE *store = NULL;
+
+	return roots_get(roots, &store, err);
+}

@@ -15,5 +15,7 @@ AUTO_DEFINE(roots, struct roots *, roots_free);
 const char *roots_path(const struct roots *roots);
 /* What stands in the file now; a reference of the caller's.  RC_INPUT: no certificate can be read from it. */
 enum rc roots_get(struct roots *roots, struct x509_store_st **ret_store, struct err *err) HWA_CHECKED;
+/* Whether there is something that can be read. */
+enum rc roots_check(struct roots *roots, struct err *err) HWA_CHECKED;
 
 #endif /* HWA_ROOTS_H */

@@ -18,6 +18,16 @@ for name in amf.5gc.mnc001.mcc001.3gppnetwork.org amf-2.5gc.mnc001.mcc001.3gppne
 done
 lab_ra_config
 
+# Roots that cannot be read would be noticed when a certificate is issued already: `check` tells of them before.
+hwacme check --json | jq -e '.checks[] | select(.check == "roots") | .ok' >/dev/null || fail "check does not look at roots: $(hwacme check)"
+for content in none empty nonsense; do
+	sed "s|roots: .*|roots: $LAB/roots.$content|" "$LAB/hwacme.yaml" >"$LAB/changed.yaml"
+	case $content in empty) : >"$LAB/roots.$content" ;; nonsense) echo x >"$LAB/roots.$content" ;; esac
+	got=0
+	said=$("$HWACME" -c "$LAB/changed.yaml" check 2>&1) || got=$?
+	[ $got = 2 ] && grep -q "^BAD *roots *operator-ra: .*$LAB/roots.$content" <<<"$said" || fail "roots: $content: exit $got: $said"
+done
+
 # number of the root, requests for chains: the default one costs no more than before.
 for case in "0 1" "1 2" "3 4"; do
 	root=${case% *}
