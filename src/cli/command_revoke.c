@@ -10,6 +10,7 @@
 #include "desk.h"
 #include "log.h"
 #include "output.h"
+#include "problem.h"
 #include "revocation.h"
 
 #define LEAF_MAX (64u * 1024u)
@@ -59,7 +60,12 @@ static enum rc with_account_key(struct desk *desk, const struct store_certificat
 	struct client *client;
 	enum rc rc = authorities_client(desk->authorities, record->authority, clock_now(), &client, ret_by_token, err);
 
-	return rc == RC_OK ? revocation_request(client, der, reason, err) : rc;
+	if (rc == RC_OK)
+		rc = revocation_request(client, der, reason, err);
+	/* RFC 8555, 7.6: an account that neither ordered it nor is authorised for all of its names, as one that took the place of another. */
+	if (rc != RC_OK && err->problem == PROBLEM_UNAUTHORIZED)
+		return err_wrap(err, rc, "signed with the account key (--with-certificate-key needs no account)");
+	return rc;
 }
 
 static enum rc revoke_live(const struct command_line *line, struct desk *desk, int reason, struct store_certificate *ret_record,

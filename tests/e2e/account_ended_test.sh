@@ -35,6 +35,8 @@ ra faults '{"endpoint": "newAccount", "status": 503, "type": "serverInternal"}' 
 refused 4 "serverInternal" account register --new-key
 [ "$(accounts length)" = 1 ] || fail "an account was left for a CA that was away"
 hwacme account register --new-key >/dev/null || fail "register --new-key: $(tail -n 3 "$LAB/hwacme.log")"
+# What the old account ordered, the new one may not revoke.
+refused 4 "--with-certificate-key" revoke amf
 anew 2 "$first"
 refused 2 "account rollover" account register --new-key
 
