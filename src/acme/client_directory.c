@@ -31,9 +31,13 @@ static enum rc directory_check(const struct client *client, const struct message
 			       directory->revoke_cert, directory->key_change,  directory->renewal_info };
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		enum rc rc = urls[i][0] ? client_same_origin(client, urls[i], err) : RC_OK;
-		if (rc != RC_OK)
-			return rc;
+		/* Behind a proxy a CA may know another name or port of itself than the one it is reached by. */
+		if (urls[i][0] && client_same_origin(client, urls[i], NULL) != RC_OK)
+			return err_set(
+				err, RC_PROTOCOL,
+				"the server names a URL that is not its own: %.200s; where that is the same server, write its "
+				"host and port after directory:",
+				urls[i]);
 	}
 	return RC_OK;
 }
