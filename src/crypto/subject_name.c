@@ -67,7 +67,7 @@ bool subject_name_is(const GENERAL_NAME *general, const char *name)
 bool subject_name_print(const GENERAL_NAME *general, char *ret_name, size_t room)
 {
 	char address[INET6_ADDRSTRLEN];
-	int type, wrote;
+	int type;
 	const ASN1_STRING *value = GENERAL_NAME_get0_value(general, &type);
 
 	if (type != GEN_DNS && type != GEN_IPADD && type != GEN_URI)
@@ -75,10 +75,10 @@ bool subject_name_print(const GENERAL_NAME *general, char *ret_name, size_t room
 	int len = ASN1_STRING_length(value);
 	const void *at = ASN1_STRING_get0_data(value);
 	if (type != GEN_IPADD)
-		wrote = snprintf(ret_name, room, "%s%.*s", type == GEN_DNS ? "dns:" : "uri:", len, (const char *)at);
+		snprintf(ret_name, room, "%s%.*s", type == GEN_DNS ? "dns:" : "uri:", len, (const char *)at);
 	else if ((len == 4 || len == 16) && inet_ntop(len == 4 ? AF_INET : AF_INET6, at, address, sizeof(address)))
-		wrote = snprintf(ret_name, room, "ip:%s", address);
+		snprintf(ret_name, room, "ip:%s", address);
 	else
-		wrote = snprintf(ret_name, room, "ip:(%d octets)", len);
-	return wrote >= 0 && (size_t)wrote < room;
+		snprintf(ret_name, room, "ip:(%d octets)", len);
+	return true;
 }

@@ -11,7 +11,7 @@
 enum rc subject_name_make(const char *name, GENERAL_NAME **ret_general, struct err *err) HWA_CHECKED;
 /* Is it this name?  Host names are compared without case, addresses by octets, URIs exactly. */
 bool subject_name_is(const GENERAL_NAME *general, const char *name);
-/* "dns:amf.example", "ip:192.0.2.1", "uri:..."; false for kinds that are not names of ours, and what does not fit. */
+/* "dns:amf.example", "ip:192.0.2.1", "uri:...", cut where it does not fit; false for kinds that are not names of ours. */
 bool subject_name_print(const GENERAL_NAME *general, char *ret_name, size_t room);
 
 #endif /* HWA_SUBJECT_NAME_H */

@@ -193,6 +193,16 @@ static void key_names_and_times_must_be_right(void **state)
 	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW + DAY, NOW + 2 * DAY, "before the present one");
 }
 
+/* A name that is longer than any that can be configured was not ordered either. */
+static void a_name_of_any_length_that_was_not_ordered_is_refused(void **state)
+{
+	char names[1200] = "DNS:amf.example,URI:spiffe://other.example/";
+
+	(void)state;
+	memset(names + strlen(names), 'x', 1000);
+	expect_refused(leaf_key, names, NOW - DAY, NOW + DAY, 0, "not ordered: uri:spiffe://other.example/xxx");
+}
+
 /* A leaf below an intermediate below the root. */
 static enum rc judge_below(int64_t intermediate_from, int64_t intermediate_to, int64_t leaf_from, struct err *err)
 {
@@ -448,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_chain_is_taken_apart),
 		cmocka_unit_test(each_certificate_of_a_file_is_read_as_der),
+		cmocka_unit_test(a_name_of_any_length_that_was_not_ordered_is_refused),
 		cmocka_unit_test(key_names_and_times_must_be_right),
 		cmocka_unit_test(a_ca_a_little_ahead_of_our_clock_is_believed_along_the_chain),
 		cmocka_unit_test(a_look_alike_of_a_network_function_is_refused),
