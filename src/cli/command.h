@@ -51,6 +51,8 @@ enum exit_status command_version(const struct command_line *line);
 /* The whole program: parses the arguments and runs one command. */
 int cli_main(int argc, char **argv);
 
+/* As log_failure(), and to who may not do this, who may. */
+void command_failed(const char *what, const struct err *err);
 /* Loads the configuration or says why not: EXIT_USAGE, or EXIT_FAILED where that is not the configuration's fault. */
 enum exit_status command_config(const struct command_line *line, struct config **ret_config);
 /* Every word must be a certificate of the configuration; false after saying which is not. */

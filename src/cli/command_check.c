@@ -466,7 +466,7 @@ enum exit_status command_check(const struct command_line *line)
 		rc = sandbox_engine(config, &err);
 	}
 	if (rc != RC_OK) {
-		log_failure("check", &err);
+		command_failed("check", &err);
 		return EXIT_FAILED;
 	}
 	report(&check, "sandbox", "engine", EXIT_FAILED, NULL,

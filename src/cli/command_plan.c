@@ -171,7 +171,7 @@ enum exit_status command_plan(const struct command_line *line)
 	if (rc == RC_OK)
 		rc = fill(&schedule, config, store, now, now + days * DAY, &err);
 	if (rc != RC_OK) {
-		log_failure("plan", &err);
+		command_failed("plan", &err);
 		return EXIT_FAILED;
 	}
 	count_days(&schedule, first, days, counts);

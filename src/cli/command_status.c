@@ -291,7 +291,7 @@ static enum exit_status status_each(const struct command_line *line, const struc
 		if (!command_names(line, config->certificates[i].name))
 			continue;
 		if (row_fill(&row, config, store, &config->certificates[i], now, &err) != RC_OK) {
-			log_failure("status", &err);
+			command_failed("status", &err);
 			return EXIT_FAILED;
 		}
 		if (line->probe)
@@ -329,7 +329,7 @@ enum exit_status command_status(const struct command_line *line)
 	enum rc rc = store_open_readonly(config->state, &store, &err);
 	/* No database yet is an answer, not a failure: nothing was ever issued. */
 	if (rc != RC_OK && rc != RC_ABSENT) {
-		log_failure("status", &err);
+		command_failed("status", &err);
 		return EXIT_FAILED;
 	}
 	return status_each(line, config, store);

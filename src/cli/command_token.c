@@ -114,7 +114,7 @@ enum exit_status command_token(const struct command_line *line)
 	if (rc == RC_OK && (rc = store_open_readonly(config->state, &store, &err)) == RC_ABSENT)
 		rc = RC_OK;
 	if (rc != RC_OK) {
-		log_failure("token", &err);
+		command_failed("token", &err);
 		return EXIT_FAILED;
 	}
 	return VERBS[verb].run(&(struct token_desk){ .line = line, .config = config, .keyring = keyring, .store = store });

@@ -70,7 +70,7 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 	if (rc == RC_OK && use != DESK_DAEMON)
 		rc = authorities_new(desk.config, desk.store, desk.keyring, &desk.authorities, &err);
 	if (rc != RC_OK) {
-		log_failure("hwacme", &err);
+		command_failed("hwacme", &err);
 		return EXIT_FAILED;
 	}
 	*ret_desk = desk;
@@ -92,7 +92,7 @@ void desk_close(struct desk *desk)
 
 enum exit_status desk_failed(const char *what, bool by_token, const struct err *err)
 {
-	log_failure(what, err);
+	command_failed(what, err);
 	if (by_token || err_is_token(err))
 		return EXIT_TOKEN;
 	if (err->rc == RC_INPUT)

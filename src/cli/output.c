@@ -1,9 +1,11 @@
 /* output.c -- prints results, and what the commands share of reading their arguments. */
 #include "output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "command.h"
@@ -98,7 +100,7 @@ enum exit_status command_config(const struct command_line *line, struct config *
 		log_set_format((*ret_config)->log_format);
 		return EXIT_DONE;
 	}
-	log_failure("configuration", &err);
+	command_failed("configuration", &err);
 	/* A service manager does not start us again after EXIT_USAGE; memory there may be again. */
 	return rc == RC_RESOURCE ? EXIT_FAILED : EXIT_USAGE;
 }
@@ -114,6 +116,17 @@ static void names_told(const char *word, const struct config *config)
 	if (shown < config->certificate_count)
 		fprintf(stderr, " and %u others", config->certificate_count - shown);
 	fputc('\n', stderr);
+}
+
+/* Whoever is neither root nor the user of the service learns nothing from an errno. */
+void command_failed(const char *what, const struct err *err)
+{
+	struct err told = *err;
+	size_t used = strlen(told.text);
+
+	if (err->origin == ERR_ERRNO && (err->code == EACCES || err->code == EPERM) && geteuid() != 0)
+		snprintf(told.text + used, sizeof(told.text) - used, "; run hwacme as root, or as the user of the service");
+	log_failure(what, &told);
 }
 
 bool command_names_known(const struct command_line *line, const struct config *config)

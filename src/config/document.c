@@ -42,8 +42,8 @@ static enum rc read_file(const char *file, struct buf *ret_text, struct err *err
 	ssize_t got = 0;
 
 	if (fd < 0)
-		return err_set_raw(err, RC_INPUT, ERR_ERRNO, errno, "%s: %s; name the configuration file with -c FILE", file,
-				   strerror(errno));
+		return err_set_raw(err, RC_INPUT, ERR_ERRNO, errno, "%s: %s%s", file, strerror(errno),
+				   errno == EACCES ? "" : "; name the configuration file with -c FILE");
 	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
 		rc = err_set(err, RC_INPUT, "%s: not a regular file", file);
 	else if (status.st_size > (off_t)DOCUMENT_MAX)
