@@ -25,12 +25,7 @@ static enum rc binding_print(struct client *client, const struct config_authorit
 	const struct config_external *external = &authority->external;
 
 	if (!external->kid)
-		return client_wants_external_account(client)
-			       ? err_set(err, RC_INPUT,
-					 "the CA wants an external account binding; write external-account: { kid: ..., hmac: "
-					 "{ file: ... } } for authority \"%s\"",
-					 authority->name)
-			       : RC_OK;
+		return RC_OK;
 	enum rc rc = key_jwk(client_account_key(client), &jwk, err);
 	if (rc == RC_OK)
 		rc = jws_mac(binder->mac, binder->ctx, external->hash, external->kid, url, buf_span(&jwk), ret_json, err);
@@ -53,6 +48,21 @@ static enum rc location_take(struct client *client, const struct http_response *
 	return RC_OK;
 }
 
+enum rc account_may_register(struct client *client, const struct config_authority *authority, struct err *err)
+{
+	/* RFC 8555, 7.3: a client SHOULD NOT agree by itself. */
+	if (client_terms_of_service(client)[0] && !authority->terms_agreed)
+		return err_set(err, RC_INPUT,
+			       "read the terms of service at %s, then write terms-agreed: true for authority \"%s\"",
+			       client_terms_of_service(client), authority->name);
+	if (!authority->external.kid && client_wants_external_account(client))
+		return err_set(err, RC_INPUT,
+			       "the CA wants an external account binding; write external-account: { kid: ..., hmac: "
+			       "{ file: ... } } for authority \"%s\"",
+			       authority->name);
+	return RC_OK;
+}
+
 enum rc account_ensure(struct client *client, const struct config_authority *authority, const struct account_binder *binder,
 		       char ret_url[HTTP_URL_MAX], struct err *err)
 {
@@ -62,13 +72,10 @@ enum rc account_ensure(struct client *client, const struct config_authority *aut
 	const char *url;
 	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, err);
 
+	if (rc == RC_OK)
+		rc = account_may_register(client, authority, err);
 	if (rc != RC_OK)
 		return rc;
-	/* RFC 8555, 7.3: a client SHOULD NOT agree by itself. */
-	if (client_terms_of_service(client)[0] && !authority->terms_agreed)
-		return err_set(err, RC_INPUT,
-			       "read the terms of service at %s, then write terms-agreed: true for authority \"%s\"",
-			       client_terms_of_service(client), authority->name);
 	client_set_account(client, "");
 	rc = binding_print(client, authority, binder, url, &binding, err);
 	if (rc == RC_OK)

@@ -13,6 +13,8 @@ struct account_binder {
 	jws_mac_fn *mac;
 };
 
+/* What its directory says of newAccount, once it is known: RC_INPUT, with what to write, when that would be refused as it is configured. */
+enum rc account_may_register(struct client *client, const struct config_authority *authority, struct err *err) HWA_CHECKED;
 /* newAccount; the server answers 201 for a new one and 200 for the one this key already has.
  * Terms of service are never agreed silently: RC_INPUT naming the URL when `terms-agreed` is missing.
  * On success the client's account is set, and its URL printed. */

@@ -7,6 +7,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "account.h"
+#include "authority.h"
 #include "certificate_profile.h"
 #include "client.h"
 #include "clock.h"
@@ -119,6 +121,25 @@ static enum exit_status connection_failure(const struct err *err)
 	return err_is_token(err) ? EXIT_TOKEN : err->rc == RC_INPUT && err->origin != ERR_CURL ? EXIT_USAGE : EXIT_AUTHORITY;
 }
 
+/* What the first renewal would end with, where there is no account yet; later neither terms nor a binding is asked for any more. */
+static void check_registration(struct check *check, const struct config_authority *authority, struct client *client)
+{
+	struct store_account account = { .url = "" };
+	struct err err = { 0 };
+	const char *url;
+
+	if (check->store && store_account_load(check->store, authority->name, &account, NULL) == RC_OK && account.created_at &&
+	    !account.is_deactivated)
+		return;
+	enum rc rc = client_url(client, CLIENT_NEW_ACCOUNT, &url, &err);
+	if (rc == RC_OK)
+		rc = account_may_register(client, authority, &err);
+	if (rc == RC_OK)
+		rc = authority_binding_try(check->keyring, authority, url, &err);
+	if (rc != RC_OK)
+		report(check, "account", authority->name, err.origin == ERR_PKCS11 ? EXIT_TOKEN : EXIT_USAGE, &err, "");
+}
+
 static void check_authorities(struct check *check)
 {
 	for (unsigned i = 0; i < check->config->authority_count; i++) {
@@ -143,7 +164,10 @@ static void check_authorities(struct check *check)
 		snprintf(text, sizeof(text), "%s%s%s%s%s%s", url, has_ari ? "; renewal information" : "",
 			 profiles[0] ? "; profiles: " : "", profiles, shown[0] ? "; " : "", shown);
 		report(check, "authority", authority->name, connection_failure(&err), rc == RC_OK ? NULL : &err, text);
-		if (rc == RC_OK && check_ordered_profiles(check, authority, client, &err) != RC_OK)
+		if (rc != RC_OK)
+			continue;
+		check_registration(check, authority, client);
+		if (check_ordered_profiles(check, authority, client, &err) != RC_OK)
 			report(check, "authority", authority->name, EXIT_USAGE, &err, "");
 	}
 }

@@ -165,6 +165,19 @@ static enum rc binder_mac(void *ctx, enum token_hash hash, struct span message, 
 	return remote_mac(keyring_keyd(binder->keyring), binder->authority, message, ret_mac, err);
 }
 
+/* Never sent: that it can be made is what is asked. */
+enum rc authority_binding_try(struct keyring *keyring, const struct config_authority *authority, const char *url, struct err *err)
+{
+	const struct config_external *external = &authority->external;
+	struct session_binder binder = { keyring, authority->name };
+	AUTO(buf) struct buf unsent = BUF_MAX(JWS_MAX);
+
+	if (!external->kid)
+		return RC_OK;
+	enum rc rc = jws_mac(binder_mac, &binder, external->hash, external->kid, url, span_text("{}"), &unsent, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "external-account \"%s\"", external->kid);
+}
+
 /* RFC 8555, 7.3.2: what the CA was last told is stored, so that it is told again only when it changed. */
 static enum rc contact_update(struct authorities *authorities, const struct config_authority *authority, struct client *client,
 			      struct store_account *account, struct err *err)

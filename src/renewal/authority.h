@@ -41,6 +41,10 @@ enum rc authorities_reader(struct authorities *authorities, const char *name, st
 enum rc authorities_forget_account(struct authorities *authorities, const char *name, const char *account_url,
 				   struct err *err) HWA_CHECKED;
 
+/* Whether the key of its external account binding, where one is configured, is there and good for one to newAccount at `url`. */
+enum rc authority_binding_try(struct keyring *keyring, const struct config_authority *authority, const char *url,
+			      struct err *err) HWA_CHECKED;
+
 /* What its chains must end in; NULL: none are configured. */
 struct roots *authorities_roots(struct authorities *authorities, const struct config_authority *authority);
 

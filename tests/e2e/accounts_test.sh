@@ -17,11 +17,20 @@ for verb in show register rollover deactivate; do
 	refused 2 'it has: operator-ra' account $verb nobody
 done
 refused 2 "external account binding" account register
+# What the first renewal would end with, `check` tells.
+refused 2 "external account binding" check
+sed -i 's|terms-agreed: true|terms-agreed: false|' "$LAB/hwacme.yaml"
+refused 2 "https://ra.example/terms-1" check
+sed -i 's|terms-agreed: false|terms-agreed: true|' "$LAB/hwacme.yaml"
 printf AAAA >"$LAB/eab.key"
 change "s|    account-key:|    external-account: { kid: nf-17, hmac: { file: $LAB/eab.key }, algorithm: HS384 }\n&|"
+mv "$LAB/eab.key" "$LAB/eab.away"
+refused 2 "$LAB/eab.key" check
+mv "$LAB/eab.away" "$LAB/eab.key"
 refused 4 "the CA answers" account register
 fresh # the RA calls a wrong MAC a mistake of ours, which it is
 printf %s "$secret" >"$LAB/eab.key"
+hwacme check >/dev/null || fail "check: $(hwacme check)"
 hwacme account register >/dev/null || fail "account register"
 [ "$(accounts length)" = 1 ] || fail "not one account: $(accounts .)"
 # RFC 8555, 7.1.2: the account as the RA shows it.
