@@ -141,6 +141,12 @@ rolled "rollover that was killed"
 
 # RFC 8555, 7.4.1: authorised ahead, the next order is not challenged.
 fresh
+# A name that cannot be is told before the others are asked for, whose authorisations nobody would make valid.
+cp "$LAB/hwacme.yaml" "$LAB/without.yaml"
+change 's|names: \[|names: ["dns:a.example", "dns:*.a.example", |; s|challenge: {|challenge: { dns-01: { hook: [/bin/true] },|'
+refused 2 "wildcard" authorize amf
+[ "$(ra_count newAuthz)" = 0 ] || fail "authorize: $(ra_count newAuthz) newAuthz beside a wildcard"
+cp "$LAB/without.yaml" "$LAB/hwacme.yaml"
 hwacme authorize amf >/dev/null || fail "authorize"
 [ "$(ra_count newAuthz)" = 2 ] || fail "authorize: $(ra_count newAuthz) newAuthz for two names"
 fresh
