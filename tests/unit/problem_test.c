@@ -114,7 +114,9 @@ static void an_answer_without_a_problem_is_judged_by_its_status(void **state)
 	assert_true(problem_keeps_order(&err));
 	assert_int_equal(problem_fail(&err, NULL, 404, 0), RC_ABSENT);
 	assert_false(problem_keeps_order(&err));
-	/* What stands before the CA did not wait for the request, or is not ready for it (RFC 9110, 15.5.9; RFC 8470, 5.2): neither is a no. */
+	/* What stands before the CA did not wait for the request, is not ready for it, or has had too many (RFC 9110, 15.5.9; RFC 8470, 5.2;
+	 * RFC 6585, 4): none of these is a no. */
+	assert_int_equal(problem_fail(&err, NULL, 429, 0), RC_RETRY);
 	assert_int_equal(problem_fail(&err, NULL, 408, 0), RC_RETRY);
 	assert_true(problem_keeps_order(&err));
 	assert_int_equal(problem_fail(&err, NULL, 425, 0), RC_RETRY);
@@ -122,7 +124,7 @@ static void an_answer_without_a_problem_is_judged_by_its_status(void **state)
 	assert_int_equal(problem_fail(&err, NULL, 403, 0), RC_DENIED);
 }
 
-/* RFC 7807, 3.1: without a type the status is the type; what is wrong stands in the words all the same. */
+/* RFC 7807, 3.1 and 4.2: without a type, or by the one that says nothing, the status is the type; what is wrong stands in the words all the same. */
 static void a_problem_without_a_type_is_judged_by_its_status_and_told(void **state)
 {
 	struct message_problem problem;

@@ -185,6 +185,7 @@ static void an_nf_type_is_1_to_32_visible_characters(void **state)
 		     value_nf_type("A\x7f") || value_nf_type("A\t") || value_nf_type("\xc3\x84MF"));
 }
 
+/* RFC 3986, 3.2.3 and RFC 1034, 3.1: a colon may have no port behind it, and a name a dot. */
 static void an_url_names_a_host_and_nothing_secret(void **state)
 {
 	static const char *const good[] = { "https://ra.example/dir",
