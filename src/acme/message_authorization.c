@@ -31,24 +31,35 @@ static enum rc issuers_get(const json_t *list, struct message_challenge *challen
 	return RC_OK;
 }
 
+/* What a challenge of ours consists of. */
+static enum rc challenge_get_members(const json_t *entry, struct message_challenge *ret, struct err *err)
+{
+	enum rc rc = message_url_get(entry, "url", true, ret->url, err);
+
+	if (rc == RC_OK)
+		rc = message_text_get(entry, "token", false, ret->token, sizeof(ret->token), err);
+	if (rc == RC_OK)
+		rc = message_text_get(entry, "tkauth-type", false, ret->tkauth_type, sizeof(ret->tkauth_type), err);
+	if (rc == RC_OK)
+		rc = message_text_get(entry, "token-authority", false, ret->token_authority, sizeof(ret->token_authority), err);
+	if (rc == RC_OK)
+		rc = issuers_get(json_object_get(entry, "issuer-domain-names"), ret, err);
+	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "a challenge");
+}
+
+/* One that is not ours is kept by its name alone, cut where it is long: to be shown. */
 static enum rc challenge_fill(const json_t *entry, struct message_authorization *authorization, struct err *err)
 {
 	struct message_challenge challenge = { 0 };
-	enum rc rc = message_text_get(entry, "type", true, challenge.type, sizeof(challenge.type), err);
+	const char *type = json_string_value(json_object_get(entry, "type"));
 
-	if (rc == RC_OK)
-		rc = message_url_get(entry, "url", true, challenge.url, err);
-	if (rc == RC_OK)
-		rc = message_text_get(entry, "token", false, challenge.token, sizeof(challenge.token), err);
-	if (rc == RC_OK)
-		rc = message_text_get(entry, "tkauth-type", false, challenge.tkauth_type, sizeof(challenge.tkauth_type), err);
-	if (rc == RC_OK)
-		rc = message_text_get(entry, "token-authority", false, challenge.token_authority,
-				      sizeof(challenge.token_authority), err);
-	if (rc == RC_OK)
-		rc = issuers_get(json_object_get(entry, "issuer-domain-names"), &challenge, err);
+	if (!type)
+		return err_set(err, RC_PROTOCOL, "a challenge: \"type\" is missing from the answer");
+	snprintf(challenge.type, sizeof(challenge.type), "%s", type);
+	message_text_tame(challenge.type);
+	enum rc rc = challenge_type_parse(type) == CHALLENGE_TYPE_COUNT ? RC_OK : challenge_get_members(entry, &challenge, err);
 	if (rc != RC_OK)
-		return err_wrap(err, rc, "a challenge");
+		return rc;
 	const char *status = json_string_value(json_object_get(entry, "status"));
 	challenge.is_processing = status && strcmp(status, "processing") == 0;
 	challenge.is_invalid = status && strcmp(status, "invalid") == 0;

@@ -53,6 +53,27 @@ static void tkauth_has_a_type_and_a_hint(void **state)
 	assert_string_equal(authorization.challenges[1].tkauth_type, "");
 }
 
+/* RFC 8555, 8: other documents define other challenges; what is in those that are not ours is not for us to judge. */
+static void a_challenge_of_another_kind_spoils_no_authorization(void **state)
+{
+	AUTO(message_authorization) struct message_authorization authorization = { 0 };
+
+	(void)state;
+	parse("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},\"challenges\":["
+	      "{\"type\":\"a-challenge-that-has-a-very-long-name-01\",\"token\":{\"not\":\"a string\"},\"status\":\"pending\"},"
+	      "{\"type\":\"http-01\",\"url\":\"https://ca/1\",\"token\":\"abc\"}]}",
+	      &authorization);
+	assert_int_equal(authorization.challenge_count, 2);
+	assert_string_equal(authorization.challenges[0].type, "a-challenge-that-has-a-very-lon");
+	assert_string_equal(authorization.challenges[0].url, "");
+	assert_string_equal(authorization.challenges[1].type, "http-01");
+	assert_int_equal(
+		message_authorization_parse(span_text("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":"
+						      "\"a\"},\"challenges\":[{\"type\":\"http-01\"}]}"),
+					    &authorization, NULL),
+		RC_PROTOCOL);
+}
+
 /* draft-ietf-acme-dns-persist, 3.1; a list that is none matters only to who takes the challenge up. */
 static void issuer_names_are_bounded_and_names(void **state)
 {
@@ -117,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_wildcard_is_its_base_and_a_flag),
 		cmocka_unit_test(tkauth_has_a_type_and_a_hint),
+		cmocka_unit_test(a_challenge_of_another_kind_spoils_no_authorization),
 		cmocka_unit_test(issuer_names_are_bounded_and_names),
 		cmocka_unit_test(an_order_has_the_identifiers_among_the_names),
 	};
