@@ -48,11 +48,11 @@ struct http_link {
 
 struct http_response {
 	long status;
-	struct buf body;        /* freed by http_response_clear */
-	char content_type[128]; /* without parameters, lower case */
-	char location[HTTP_URL_MAX];
-	char nonce[HTTP_NONCE_MAX]; /* Replay-Nonce; "" when absent or not base64url (RFC 8555, 6.5: ignored) */
-	int64_t retry_at;           /* Retry-After as unix time; 0: none or unreadable */
+	struct buf body;             /* freed by http_response_clear */
+	char content_type[128];      /* without parameters, lower case */
+	char location[HTTP_URL_MAX]; /* a whole URL, also where the server sent a path */
+	char nonce[HTTP_NONCE_MAX];  /* Replay-Nonce; "" when absent or not base64url (RFC 8555, 6.5: ignored) */
+	int64_t retry_at;            /* Retry-After as unix time; 0: none or unreadable */
 	struct http_link links[HTTP_LINKS_MAX];
 	unsigned link_count;
 };

@@ -351,6 +351,7 @@ static enum rc exchange_run(const struct curl_http *http, struct handle *handle,
 		return err_set_raw(err, RC_RETRY, ERR_CURL, CURLE_PARTIAL_FILE, "%s: the connection ended within the headers",
 				   request->url);
 	libcurl.easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &response.status);
+	response_header_resolve(request->url, &response);
 	if (response.status >= 300 && response.status < 400)
 		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
 				   "%s: redirects (here to %.200s) are not followed; configure the final URL", request->url,

@@ -54,3 +54,18 @@ void response_header_take(const char *line, size_t len, struct http_response *re
 			;
 	}
 }
+
+/* RFC 9110, 10.2.2: what other servers of HTTP may do, and some frameworks that CAs are made with. */
+void response_header_resolve(const char *url, struct http_response *response)
+{
+	static const char scheme[] = "https:";
+	char whole[HTTP_URL_MAX];
+	const char *said = response->location;
+
+	if (said[0] != '/' || strncasecmp(url, scheme, strlen(scheme)) != 0)
+		return;
+	size_t slashes = strlen(scheme) + strspn(url + strlen(scheme), "/");
+	size_t kept = said[1] == '/' ? strlen(scheme) : slashes + strcspn(url + slashes, "/?#");
+	int len = snprintf(whole, sizeof(whole), "%.*s%s", (int)kept, url, said);
+	snprintf(response->location, sizeof(response->location), "%s", len > 0 && (size_t)len < sizeof(whole) ? whole : "");
+}
