@@ -180,7 +180,9 @@ enum rc status_page_between(struct buf *to, struct err *err)
 /* Since when it is away, and who asks it again when. */
 static void put_absence(struct html *html, const struct availability_view *view, int64_t now)
 {
-	if (view->down_since) {
+	bool is_counted = view->failures; /* by orders; what other questions were told says no more than when to ask again */
+
+	if (is_counted) {
 		html_put(html, "no answer since ");
 		html_time(html, view->down_since);
 		html_put(html, ", ");
@@ -188,9 +190,9 @@ static void put_absence(struct html *html, const struct availability_view *view,
 		html_put(html, " failure%s in a row", view->failures == 1 ? "" : "s");
 	}
 	if (view->asked_at && view->is_probed) {
-		html_put(html, "%sone renewal asks now", view->down_since ? "; " : "");
+		html_put(html, "%sone renewal asks now", is_counted ? "; " : "");
 	} else if (view->asked_at) {
-		html_put(html, "%sasked again in ", view->down_since ? "; " : "");
+		html_put(html, "%sasked again in ", is_counted ? "; " : "");
 		html_span(html, view->asked_at - now);
 	}
 }

@@ -230,33 +230,57 @@ enum rc availability_note(struct store *store, const char *authority, const stru
 }
 
 struct question {
-	enum availability_question what;
+	const struct err *failure;
+	bool is_again;
 	int64_t now;
 };
 
-/* The second time in a row it is long: nothing that would be known sooner is worth that all ask. */
-static bool note_question(void *ctx, struct store_availability *availability)
+/* What orders came to is not touched. */
+static bool note_heard(struct store_availability *availability)
 {
-	const struct question *question = ctx;
-	int64_t now = question->now;
+	if (availability->failures || (!availability->retry_at && !availability->down_since))
+		return false;
+	availability->retry_at = availability->down_since = 0;
+	return true;
+}
 
-	believe(availability, now);
-	if (question->what == AVAILABILITY_HEARD) {
-		bool was_lost = availability->retry_at && !availability->down_since;
+/* It says itself that it is out of order, and until when.  Those who have another authority are counted their patience from now. */
+static bool note_sent_away(struct store_availability *availability, int64_t until, int64_t now)
+{
+	if (availability->retry_at >= until)
+		return false;
+	availability->retry_at = until;
+	if (!availability->down_since)
+		availability->down_since = now;
+	return true;
+}
 
-		availability->retry_at = was_lost ? 0 : availability->retry_at;
-		return was_lost;
-	}
-	if (availability->retry_at > now || (!availability->retry_at && question->what == AVAILABILITY_LOST))
+/* The second time in a row it is long: nothing that would be known sooner is worth that all ask. */
+static bool note_lost(struct store_availability *availability, bool is_again, int64_t now)
+{
+	if (availability->retry_at > now || (!availability->retry_at && !is_again))
 		return false;
 	availability->retry_at = now + (availability->retry_at ? AVAILABILITY_RETRY_LAST : AVAILABILITY_RETRY_FIRST);
 	return true;
 }
 
-enum rc availability_note_question(struct store *store, const char *authority, enum availability_question what, int64_t now,
-				   struct err *err)
+static bool note_question(void *ctx, struct store_availability *availability)
 {
-	struct question question = { what, now };
+	const struct question *question = ctx;
+	const struct err *failure = question->failure;
+
+	believe(availability, question->now);
+	if (!failure)
+		return note_heard(availability);
+	if (failure->origin == ERR_CURL)
+		return note_lost(availability, question->is_again, question->now);
+	return is_authoritys_own(failure) && failure->retry_at && note_sent_away(availability, failure->retry_at, question->now);
+}
+
+enum rc availability_note_question(struct store *store, const char *authority, const struct err *failure, bool is_again,
+				   int64_t now, struct err *err)
+{
+	struct question question = { failure, is_again, now };
 
 	return store_availability_change(store, authority, note_question, &question, err);
 }

@@ -66,18 +66,14 @@ void renewal_ari_ask(const struct renewal_desk *desk, struct store_certificate *
 		rc = renewal_info_ask(client, now, info, &err);
 	else
 		info->check_at = now + RENEWAL_INFO_CHECK_USUAL;
+	/* RFC 9773, 4.3.3: Retry-After is obeyed, and what it says while it is out of order is said to all. */
+	(void)!availability_note_question(desk->store, record->authority, rc == RC_OK ? NULL : &err, before.failures != 0, now,
+					  NULL);
 	if (rc == RC_OK) {
-		(void)!availability_note_question(desk->store, record->authority, AVAILABILITY_HEARD, now, NULL);
 		if (before.start != info->start || before.end != info->end || strcmp(before.explanation, info->explanation) != 0)
 			describe(info, event, room);
 		return;
 	}
-	/* RFC 9773, 4.3.3: Retry-After is obeyed, and what it says while it is out of order is said to all. */
-	if (err.origin == ERR_CURL)
-		(void)!availability_note_question(desk->store, record->authority,
-						  before.failures ? AVAILABILITY_LOST_AGAIN : AVAILABILITY_LOST, now, NULL);
-	else if (err.retry_at)
-		(void)!availability_note(desk->store, record->authority, &err, now, NULL);
 	/* A server without it is nothing to speak of; of the others the first failure in a row is told. */
 	if (rc != RC_ABSENT && before.failures == 0)
 		snprintf(event, room, "renewal information: %s", err.text);

@@ -262,20 +262,20 @@ static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_a
 	int64_t long_after = NOW + 20 * HOUR;
 
 	(void)state;
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, NOW, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW, NULL), RC_OK);
 	assert_true(quiet_until(SECOND, NOW) <= NOW);
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST_AGAIN, NOW, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, true, NOW, NULL), RC_OK);
 	assert_int_equal(quiet_until(SECOND, NOW), NOW + AVAILABILITY_RETRY_FIRST);
 	/* Others that found out at the same time. */
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, NOW + 1, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW + 1, NULL), RC_OK);
 	assert_int_equal(quiet_until(SECOND, NOW), NOW + AVAILABILITY_RETRY_FIRST);
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST, long_after, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, long_after, NULL), RC_OK);
 	assert_int_equal(quiet_until(SECOND, long_after), long_after + AVAILABILITY_RETRY_LAST);
 	assert_string_equal(chosen_with_order_at(SECOND, long_after), SECOND);
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_HEARD, long_after + 1, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, NULL, false, long_after + 1, NULL), RC_OK);
 	assert_true(quiet_until(SECOND, long_after + 1) <= long_after + 1);
 	/* An order that is answered ends it, too: nobody waits for one that asks. */
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_LOST_AGAIN, long_after + 2, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, true, long_after + 2, NULL), RC_OK);
 	answered(SECOND, long_after + 100);
 	assert_int_equal(admitted(&authorities[1], true, long_after + 100), long_after + 100);
 	assert_int_equal(admitted(&authorities[1], true, long_after + 100), long_after + 100);
@@ -283,8 +283,29 @@ static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_a
 	failed(SECOND, long_after + 200);
 	failed(SECOND, long_after + 200);
 	int64_t quiet = quiet_until(SECOND, long_after + 200);
-	assert_int_equal(availability_note_question(store, SECOND, AVAILABILITY_HEARD, long_after + 201, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, NULL, false, long_after + 201, NULL), RC_OK);
 	assert_int_equal(quiet_until(SECOND, long_after + 201), quiet);
+}
+
+/* Whoever is told first when to come again, all heed it; that it answers such questions again ends it. */
+static void test_question_that_was_sent_away_is_over_with_the_next_answer(void **state)
+{
+	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 2 * HOUR };
+	struct err limited = { .rc = RC_DENIED, .origin = ERR_ACME, .code = 429, .retry_at = NOW + 2 * HOUR };
+
+	(void)state;
+	/* That one asks too often says nothing of the others. */
+	assert_int_equal(availability_note_question(store, FIRST, &limited, false, NOW, NULL), RC_OK);
+	assert_true(quiet_until(FIRST, NOW) <= NOW);
+	assert_int_equal(availability_note_question(store, FIRST, &later, false, NOW, NULL), RC_OK);
+	assert_int_equal(quiet_until(FIRST, NOW), NOW + 2 * HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR - 1), FIRST);
+	assert_string_equal(chosen(0, NOW + HOUR), SECOND);
+	assert_int_equal(availability_note_question(store, FIRST, NULL, false, NOW + 2 * HOUR, NULL), RC_OK);
+	/* Weeks later one answer is lost. */
+	failed(FIRST, NOW + 500 * HOUR);
+	failed(FIRST, NOW + 500 * HOUR + 1);
+	assert_string_equal(chosen(0, NOW + 500 * HOUR + 2), FIRST);
 }
 
 static struct availability_view seen(unsigned index, int64_t now)
@@ -335,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order_under_way_is_finished_where_it_was_made, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away, start,
 						stop),
+		cmocka_unit_test_setup_teardown(test_question_that_was_sent_away_is_over_with_the_next_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_people_are_shown, start, stop),
 	};
 
