@@ -353,18 +353,19 @@ static int64_t carry_on(struct loop *loop, struct entry *entry)
 	}
 }
 
-/* It waits at its authority's gate, and by itself for what its service is owed: whichever is first. */
-static void hold(struct entry *entry, unsigned authority, int64_t until, struct taken *taken)
+/* It waits at its authority's gate, and by itself for what its service is owed and for the end of its patience: whichever is first. */
+static void hold(struct entry *entry, const struct renewal_hold *hold, struct taken *taken)
 {
 	struct renewal_outcome outcome;
 
 	renewal_outcome(entry->renewal, &outcome);
-	int64_t service_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
+	int64_t passes_at = service_next(entry->certificate, &outcome.record, clock_now()).when;
+	passes_at = hold->turns_at < passes_at ? hold->turns_at : passes_at;
 	taken->is_held = true;
-	taken->gate = (struct rota_gate){ .number = authority,
-					  .opens_at = monotonic_of(until),
+	taken->gate = (struct rota_gate){ .number = hold->authority,
+					  .opens_at = monotonic_of(hold->until),
 					  .rank = outcome.record.not_after,
-					  .passes_at = service_at == INT64_MAX ? INT64_MAX : monotonic_of(service_at) };
+					  .passes_at = passes_at == INT64_MAX ? INT64_MAX : monotonic_of(passes_at) };
 	renewal_free(entry->renewal);
 	entry->renewal = NULL;
 }
@@ -372,8 +373,7 @@ static void hold(struct entry *entry, unsigned authority, int64_t until, struct 
 static int64_t begin(struct loop *loop, struct entry *entry, struct taken *taken)
 {
 	struct err err = { 0 };
-	int64_t until;
-	unsigned authority;
+	struct renewal_hold held;
 	pthread_mutex_lock(&loop->lock);
 	entry->begun = entry->call;
 	pthread_mutex_unlock(&loop->lock);
@@ -390,8 +390,8 @@ static int64_t begin(struct loop *loop, struct entry *entry, struct taken *taken
 				       &err);
 		return monotonic_of(clock_now() + LOOP_REST);
 	}
-	if (renewal_is_held(entry->renewal, &until, &authority)) {
-		hold(entry, authority, until, taken);
+	if (renewal_is_held(entry->renewal, &held)) {
+		hold(entry, &held, taken);
 		return taken->gate.opens_at;
 	}
 	pthread_mutex_lock(&loop->lock);

@@ -78,6 +78,38 @@ enum rc availability_choose(struct store *store, const struct config *config, co
 	return RC_OK;
 }
 
+/* When is_down_for_long() says so: at the third part of what there was to live, half of the rest is as long as was waited. */
+static int64_t patience_ends_at(const struct config_policy *policy, int64_t not_after, int64_t down_since)
+{
+	int64_t third = not_after > down_since ? (not_after - down_since + 2) / 3 : 0;
+
+	return down_since + (not_after && third < policy->fallback_after ? third : policy->fallback_after);
+}
+
+enum rc availability_turns_at(struct store *store, const struct config *config, const struct config_certificate *certificate,
+			      const char *authority, int64_t not_after, int64_t now, int64_t *ret_at, struct err *err)
+{
+	const struct config_policy *policy = config_policy_get(config, certificate->policy);
+	int64_t ends_at = INT64_MAX, soonest = INT64_MAX;
+
+	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
+		struct store_availability availability;
+		enum rc rc = store_availability_load(store, name_at(certificate, i), &availability, err);
+
+		if (rc != RC_OK)
+			return rc;
+		believe(&availability, now);
+		if (strcmp(name_at(certificate, i), authority) != 0)
+			soonest = asked_again_at(&availability) < soonest ? asked_again_at(&availability) : soonest;
+		else if (availability.down_since)
+			ends_at = patience_ends_at(policy, not_after, availability.down_since);
+	}
+	*ret_at = ends_at > now ? ends_at : INT64_MAX;
+	if (*ret_at < soonest)
+		*ret_at = soonest;
+	return RC_OK;
+}
+
 struct admission {
 	const struct config_authority *authority;
 	bool orders;

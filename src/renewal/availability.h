@@ -25,6 +25,14 @@ enum rc availability_choose(struct store *store, const struct config *config, co
 			    const char *ordered, int64_t not_after, int64_t now, const struct config_authority **ret_authority,
 			    struct err *err) HWA_CHECKED;
 
+/*
+ * When a certificate that waits for `authority`, which was chosen for it, is to choose again (unix time): its patience is over then, and
+ * another of its authorities may be asked.  INT64_MAX: it has no other, or this one answers, or was waited for to the end already.
+ */
+enum rc availability_turns_at(struct store *store, const struct config *config, const struct config_certificate *certificate,
+			      const char *authority, int64_t not_after, int64_t now, int64_t *ret_at,
+			      struct err *err) HWA_CHECKED;
+
 /* *ret_at is `now`: go on, and an order counts if one is to be made; later: not before then, and nothing was counted. */
 enum rc availability_admit(struct store *store, const struct config_authority *authority, bool orders, int64_t now,
 			   int64_t *ret_at, struct err *err) HWA_CHECKED;

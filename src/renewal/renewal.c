@@ -33,37 +33,6 @@ static void settle_waiting(struct renewal *renewal)
 	renewal->result = owes && renewal->stage != STAGE_END ? RENEWAL_DEPLOYED : RENEWAL_NOT_DUE;
 }
 
-/* Which of its authorities has an order of ours that can go on; NULL: none. */
-static const char *ordered_at(const struct renewal *renewal)
-{
-	const struct config_certificate *certificate = renewal->certificate;
-	const struct order *order = &renewal->record->order;
-
-	if (!order->url[0] || order->phase == ORDER_FAILED)
-		return NULL;
-	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
-		const char *name = i ? certificate->fallback[i - 1] : certificate->authority;
-
-		if (renewal_is_order_of(renewal, order, name))
-			return name;
-	}
-	return NULL;
-}
-
-/* The authority is told of; true: it is not asked for this certificate next time, so its back-off and its word do not count. */
-static bool is_elsewhere_next(const struct renewal *renewal, const struct err *why, int64_t now)
-{
-	const struct renewal_desk *desk = renewal->desk;
-	const struct config_authority *next;
-
-	if (renewal->blame != BLAME_AUTHORITY)
-		return false;
-	return availability_note(desk->store, renewal->authority, why, now, NULL) == RC_OK &&
-	       availability_choose(desk->store, desk->config, renewal->certificate, ordered_at(renewal),
-				   renewal->record->not_after, now, &next, NULL) == RC_OK &&
-	       strcmp(next->name, renewal->authority) != 0;
-}
-
 /* A CA that shortens its lifetimes makes one certificate after another that ends before the present one: not one each hour.  But what is
  * configured otherwise meanwhile does not wait for long. */
 static int64_t not_soon_for_nothing(const struct renewal *renewal, int64_t at, int64_t now)
@@ -92,8 +61,7 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	record->peer_retry_at = why->retry_at;
 	record->retry_at = plan_back_off(record->attempts, record->not_after, renewal->policy->wait, why->retry_at, now);
 	record->retry_at = not_soon_for_nothing(renewal, record->retry_at, now);
-	if (is_elsewhere_next(renewal, why, now))
-		record->retry_at = record->peer_retry_at = 0;
+	renewal_turn(renewal, why, now);
 	snprintf(record->last_error, sizeof(record->last_error), "%s", why->text);
 	snprintf(event, sizeof(event), "failed: %s", why->text);
 	/* Not before: what this authority said of when to come again counts, also where an order of another is kept. */
@@ -102,34 +70,6 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	    RC_OK)
 		log_certificate_failure(record->name, &unsaved);
 	renewal->blame = blame;
-}
-
-/* Which authority, and whether it takes an order now, where one is to be placed. */
-static enum rc authority_choose(struct renewal *renewal, enum renewal_call call, struct err *err)
-{
-	const struct renewal_desk *desk = renewal->desk;
-	const struct config_authority *authority;
-	int64_t at, now = clock_now();
-	enum rc rc = availability_choose(desk->store, desk->config, renewal->certificate, ordered_at(renewal),
-					 renewal->record->not_after, now, &authority, err);
-
-	if (rc != RC_OK)
-		return rc;
-	renewal->authority = authority->name;
-	bool orders = !ordered_at(renewal) || !renewal_is_order_of(renewal, &renewal->record->order, authority->name);
-	rc = availability_admit(desk->store, authority, orders, now, &at, err);
-	if (rc == RC_OK && call == RENEWAL_PLANNED && at > now)
-		renewal->held_until = at;
-	return rc;
-}
-
-bool renewal_is_held(const struct renewal *renewal, int64_t *ret_until, unsigned *ret_authority)
-{
-	const struct config *config = renewal->desk->config;
-
-	*ret_until = renewal->held_until;
-	*ret_authority = (unsigned)(config_authority_get(config, renewal->authority) - config->authorities);
-	return renewal->held_until != 0;
 }
 
 enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
@@ -173,7 +113,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	} else if (renewal->plan.what == PLAN_WAIT) {
 		settle_waiting(renewal);
 	} else {
-		rc = authority_choose(renewal, call, err);
+		rc = renewal_authority_choose(renewal, call, err);
 	}
 	/* What the service is owed does not wait for an authority. */
 	if (rc == RC_OK && renewal->held_until && renewal_stage_next(renewal) != STAGE_END) {
@@ -216,7 +156,7 @@ static enum rc step_ask(struct renewal *renewal, struct err *err)
 	}
 	renewal->stage = STAGE_RESERVE;
 	renewal->result = RENEWAL_RENEWED;
-	rc = authority_choose(renewal, renewal->is_planned ? RENEWAL_PLANNED : RENEWAL_ASKED, err);
+	rc = renewal_authority_choose(renewal, renewal->is_planned ? RENEWAL_PLANNED : RENEWAL_ASKED, err);
 	if (rc != RC_OK)
 		renewal->blame = BLAME_LOCAL;
 	/* Many may have been told so at the same time: it waits for its turn as any that is due. */
@@ -319,6 +259,12 @@ static void note_answer(const struct renewal *renewal, enum stage stage)
 		(void)!availability_note(renewal->desk->store, renewal->authority, NULL, clock_now(), NULL);
 }
 
+/* An order that its authority has sent away waits no longer than its certificate does. */
+static int64_t wait_until(const struct renewal *renewal, enum stage stage, int64_t until)
+{
+	return until && stage == STAGE_ORDER && renewal->is_planned ? renewal_turns_by(renewal, until, clock_now()) : until;
+}
+
 enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err)
 {
 	struct driver_wait wait = { 0 };
@@ -338,7 +284,7 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 	}
 	rc = stage_perform(renewal, &wait, &why);
 	*ret_wait = (struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
-					   .until = wait.until,
+					   .until = wait_until(renewal, stage, wait.until),
 					   .pause_ms = wait.pause_ms,
 					   .is_for_ca =
 						   renewal->stage == STAGE_ORDER && renewal->record->order.phase == ORDER_AWAIT };

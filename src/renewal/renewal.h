@@ -63,9 +63,13 @@ enum renewal_call { RENEWAL_PLANNED, RENEWAL_ASKED, RENEWAL_FORCED };
 /* Decides what is to be done, and does nothing yet.  Borrows desk and certificate. */
 enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certificate *certificate, enum renewal_call call,
 		      struct renewal **ret_renewal, struct err *err) HWA_CHECKED;
-/* True: it is due, but its authority takes no order before *ret_until (unix time), and nothing has been done.  *ret_authority is the
- * number of that authority in the configuration. */
-bool renewal_is_held(const struct renewal *renewal, int64_t *ret_until, unsigned *ret_authority);
+/* True: it is due, but its authority takes no order now, and nothing has been done. */
+struct renewal_hold {
+	unsigned authority; /* its number in the configuration */
+	int64_t until;      /* unix time: it takes none before */
+	int64_t turns_at;   /* it is waited for no longer: another authority may be asked; INT64_MAX: there is none */
+};
+bool renewal_is_held(const struct renewal *renewal, struct renewal_hold *ret_hold);
 /* Performs one step.  A failure ends the renewal, and is in the record and its journal. */
 enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err) HWA_CHECKED;
 /* What has come of it so far, with the record as it is stored. */

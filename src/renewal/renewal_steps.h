@@ -74,6 +74,13 @@ struct config_certificate renewal_ordered(const struct renewal *renewal);
 /* What the certificate is asked for with. */
 struct csr_request renewal_request(const struct renewal *renewal);
 
+/* renewal_authority.c: which of its authorities is asked, and whether that takes an order now, where one is to be placed. */
+enum rc renewal_authority_choose(struct renewal *renewal, enum renewal_call call, struct err *err) HWA_CHECKED;
+/* It failed, and the record says when it is tried again: that its authority is told of, and how long this certificate waits for it. */
+void renewal_turn(struct renewal *renewal, const struct err *why, int64_t now);
+/* Of a wait for its authority until then: when it ends, for another may be asked sooner. */
+int64_t renewal_turns_by(const struct renewal *renewal, int64_t until, int64_t now);
+
 /* renewal_order.c: from the session with the authority to the chain that is staged. */
 /* Can it go on at this authority, as the certificate is configured now? */
 bool renewal_is_order_of(const struct renewal *renewal, const struct order *order, const char *authority);

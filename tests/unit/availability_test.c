@@ -202,6 +202,41 @@ static void test_short_of_time_the_patience_is_short(void **state)
 	assert_string_equal(chosen(NOW + 80, NOW + 30), SECOND);
 }
 
+static int64_t turns_at(const char *authority, int64_t not_after, int64_t now)
+{
+	int64_t at = 0;
+
+	assert_int_equal(availability_turns_at(store, &config, &certificate, authority, not_after, now, &at, NULL), RC_OK);
+	return at;
+}
+
+/* It says itself that it is away for longer than anybody waits. */
+static void test_when_the_next_one_is_asked_is_known_before(void **state)
+{
+	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 20 * HOUR };
+
+	(void)state;
+	assert_int_equal(turns_at(FIRST, 0, NOW), INT64_MAX);
+	assert_int_equal(availability_note(store, FIRST, &later, NOW, NULL), RC_OK);
+	assert_int_equal(turns_at(FIRST, 0, NOW), NOW + HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR - 1), FIRST);
+	assert_string_equal(chosen(0, NOW + HOUR), SECOND);
+	/* Little of the life is left; the patience is in whole seconds. */
+	for (int64_t left = 997; left < 4 * HOUR; left += 997) {
+		int64_t at = turns_at(FIRST, NOW + left, NOW);
+
+		assert_true(at > NOW && at <= NOW + HOUR);
+		assert_string_equal(chosen(NOW + left, at - 2), FIRST);
+		assert_string_equal(chosen(NOW + left, at), SECOND);
+	}
+	assert_int_equal(turns_at(FIRST, 0, NOW + HOUR), INT64_MAX);
+	assert_int_equal(turns_at(SECOND, 0, NOW), INT64_MAX);
+	/* Nor is the other one asked before its time. */
+	later.retry_at = NOW + 2 * HOUR;
+	assert_int_equal(availability_note(store, SECOND, &later, NOW, NULL), RC_OK);
+	assert_int_equal(turns_at(FIRST, 0, NOW), NOW + 2 * HOUR);
+}
+
 /* A thousand want an order at once, and come again when they are told to. */
 static void test_no_hour_has_more_orders_than_it_takes(void **state)
 {
@@ -351,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refusal_is_an_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_next_authority_in_its_turn, start, stop),
 		cmocka_unit_test_setup_teardown(test_short_of_time_the_patience_is_short, start, stop),
+		cmocka_unit_test_setup_teardown(test_when_the_next_one_is_asked_is_known_before, start, stop),
 		cmocka_unit_test_setup_teardown(test_no_hour_has_more_orders_than_it_takes, start, stop),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, start, stop),
 		cmocka_unit_test_setup_teardown(test_order_under_way_is_finished_where_it_was_made, start, stop),
