@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "availability.h"
 #include "certificate.h"
 #include "clock.h"
 #include "log.h"
@@ -76,7 +77,20 @@ static enum rc revoke_one(struct renewal *renewal, const struct store_superseded
 		rc = revocation_request(session_client(session), buf_span(&der), revocation_reason_parse("superseded"), err);
 	if (rc == RC_OK)
 		renewal->blame = BLAME_NOBODY;
+	(void)!availability_note_question(renewal->desk->store, superseded->authority, rc == RC_OK ? NULL : err,
+					  renewal->record->service.revoke_failures != 0, clock_now(), NULL);
 	return rc == RC_ABSENT ? RC_RETRY : rc;
+}
+
+/* What its CA said to others of when to come again is said to this one, too.  True: it waits until then. */
+static bool is_put_off(struct renewal *renewal, const struct store_superseded *superseded)
+{
+	int64_t until = 0, now = clock_now();
+
+	if (availability_quiet_until(renewal->desk->store, superseded->authority, now, &until, NULL) != RC_OK || until <= now)
+		return false;
+	renewal->record->service.revoke_at = until;
+	return true;
 }
 
 /* One of them; that there is no more ends it. */
@@ -97,6 +111,8 @@ enum rc renewal_revoke(struct renewal *renewal, struct err *err)
 		snprintf(event, sizeof(event), "superseded serial %s is not revoked: the policy does not want it any more",
 			 superseded.serial);
 	} else if (rc == RC_OK && superseded.not_after > clock_now()) {
+		if (is_put_off(renewal, &superseded))
+			return renewal_record_save(renewal, NULL, err);
 		rc = revoke_one(renewal, &superseded, &why);
 		snprintf(event, sizeof(event),
 			 rc == RC_OK ? "superseded serial %s is revoked" : "superseded serial %s is not revoked: %s",

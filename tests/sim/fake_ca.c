@@ -76,6 +76,7 @@ void fake_ca_stop(void)
 		free(ca->nonces);
 		free(ca->public.requests.at);
 		free(ca->public.orders.at);
+		free(ca->public.revocations.at);
 		free(ca->root_pem);
 		X509_free(ca->root);
 		EVP_PKEY_free(ca->key);
@@ -182,6 +183,8 @@ static void signed_serve(struct fake_exchange *exchange)
 		exchange->body = json_pack("{s:s}", "status", "valid");
 	} else if (!exchange->account) {
 		fake_ca_problem(exchange, 400, "accountDoesNotExist", "no such account");
+	} else if (strcmp(exchange->path, "/revoke") == 0) {
+		fake_ca_revoke(exchange);
 	} else if (!fake_ca_serve(exchange)) {
 		fake_ca_problem(exchange, 404, "malformed", "no such resource");
 	}

@@ -54,7 +54,7 @@ struct fake_ca {
 	void (*on_renewal_info)(void);
 	void (*on_order)(void);
 	/* what came of it */
-	struct fake_times requests, orders;
+	struct fake_times requests, orders, revocations;
 	unsigned issued, challenged, replaced, lost_orders, invalid_orders, forgotten_orders;
 	unsigned too_early;       /* requests before a Retry-After of 503 was over */
 	char too_early_what[160]; /* the first */
@@ -77,6 +77,8 @@ struct fake_order_view {
 	bool is_open;        /* it waits for somebody: it is not valid and fetched, nor invalid, nor forgotten */
 	bool is_answer_lost; /* to newOrder */
 };
+/* Of that number, as its serial has it, from 1. */
+bool fake_ca_has_revoked(unsigned number, size_t certificate);
 void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct fake_order_view *view), void *ctx);
 
 #endif /* HWA_SIM_FAKE_CA_H */

@@ -114,3 +114,38 @@ size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, c
 	ca->public.issued++;
 	return ca->certificate_count;
 }
+
+void fake_ca_revoke(struct fake_exchange *exchange)
+{
+	AUTO(buf) struct buf der = BUF_MAX(16384);
+	const char *text = json_string_value(json_object_get(exchange->payload, "certificate"));
+	struct fake_ca_state *ca = exchange->ca;
+	uint64_t serial = 0;
+
+	if (!text || codec_base64url_decode(text, &der, NULL) != RC_OK) {
+		fake_ca_problem(exchange, 400, "malformed", "no certificate");
+		return;
+	}
+	const unsigned char *at = der.at;
+	X509 *leaf = d2i_X509(NULL, &at, (long)der.len);
+	if (leaf)
+		ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(leaf));
+	X509_free(leaf);
+	serial &= ~UINT64_C(0x4000000000000000);
+	if (serial == 0 || serial > ca->certificate_count) {
+		fake_ca_problem(exchange, 404, "malformed", "it was not issued here");
+	} else if (ca->certificates[serial - 1].is_revoked) {
+		fake_ca_problem(exchange, 400, "alreadyRevoked", "once is enough");
+	} else {
+		ca->certificates[serial - 1].is_revoked = true;
+		fake_times_add(&ca->public.revocations, virtual_clock_true_ms());
+		exchange->status = 200;
+	}
+}
+
+bool fake_ca_has_revoked(unsigned number, size_t certificate)
+{
+	const struct fake_ca_state *ca = fake_ca_state_get(number);
+
+	return certificate > 0 && certificate <= ca->certificate_count && ca->certificates[certificate - 1].is_revoked;
+}

@@ -33,6 +33,7 @@ struct fake_certificate {
 	char *pem;
 	char name[128];
 	int64_t not_before, not_after;
+	bool is_revoked;
 	size_t replaced_by; /* order, from 1; 0: none */
 };
 
@@ -78,6 +79,8 @@ size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, c
 /* fake_ca_orders.c: RFC 8555 behind the account.  False: no such resource. */
 bool fake_ca_serve(struct fake_exchange *exchange);
 /* RFC 9773, 4.1; without an account. */
+/* RFC 8555, 7.6. */
+void fake_ca_revoke(struct fake_exchange *exchange);
 void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id);
 void fake_ca_problem(struct fake_exchange *exchange, long status, const char *type, const char *detail);
 
