@@ -38,6 +38,19 @@ static bool is_reserved(const struct renewal *renewal, int64_t now)
 	return record->order.phase != ORDER_START || is_live_key(record) || is_rotation_due(renewal, now);
 }
 
+/*
+ * A set that is newer than the record says went live, and its record is to follow: it has the next key.  Servers read it, so that key is not
+ * given up because another is configured meanwhile; what was begun is ended first.  One that cannot be had serves nobody.
+ */
+static bool is_live_unrecorded(const struct renewal *renewal, unsigned live)
+{
+	const struct store_certificate *record = renewal->record;
+	AUTO(token_key) struct token_key *key = NULL;
+
+	return live > record->generation && renewal_is_keyed(&record->next_key) &&
+	       keyring_find(renewal->desk->keyring, &record->next_key, &key, NULL) == RC_OK;
+}
+
 /* Intent before effect: the key's name is on disk before the token has the key.  `because` ends the line of the journal. */
 static enum rc reserve(struct renewal *renewal, bool rotate, const char *because, struct err *err)
 {
@@ -70,7 +83,7 @@ enum rc renewal_reserve(struct renewal *renewal, struct err *err)
 	/* What stands in the way of the switch is told before anything is ordered. */
 	enum rc rc = archive_live(renewal->desk->config->state, record->name, &live, err);
 
-	if (rc != RC_OK || is_reserved(renewal, now))
+	if (rc != RC_OK || is_reserved(renewal, now) || is_live_unrecorded(renewal, live))
 		return rc;
 	rc = archive_highest(renewal->desk->config->state, record->name, &highest, err);
 	if (rc != RC_OK)

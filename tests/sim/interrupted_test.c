@@ -22,16 +22,16 @@
 #define ASKED_MOST 40u /* times that a certificate is ordered which ends before the present one: once a day */
 
 static struct machine machine;
-static const char *rotate = "always";
+static const char *rotate = "always", *token = "t0";
 
 static void configure(FILE *file, void *ctx)
 {
 	(void)ctx;
 	fprintf(file,
 		"policies:\n  - { name: p, ari: false, boot-spread: 0s, jitter: 0%% }\ncertificates:\n"
-		"  - name: c0\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256, rotate: %s }\n"
+		"  - name: c0\n    authority: ca0\n    policy: p\n    key: { token: %s, type: ec-p256, rotate: %s }\n"
 		"    names: [\"dns:c0.example\"]\n",
-		rotate);
+		token, rotate);
 }
 
 static struct fake_ca *begin(const char *rotates)
@@ -102,6 +102,40 @@ static void what_went_live_unrecorded_is_recorded_or_replaced(void **state)
 		assert_int_equal(record().generation, machine.views[0].generation);
 		assert_int_equal(record().next_generation, 0);
 		expect_record_of_what_is_live();
+		end();
+	}
+}
+
+/* The power fails at the switch, and who comes to look writes another token into the configuration.  Whatever the CA does now, the key of
+ * what servers read is there. */
+static void the_key_of_what_went_live_unrecorded_stays_when_another_is_configured(void **state)
+{
+	(void)state;
+	for (unsigned is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
+		struct fake_ca *ca = begin("always");
+
+		machine.dies_at_switch = true;
+		while (!machine.is_cut_off && virtual_clock_true() < DUE)
+			machine_run(&machine, virtual_clock_true() + 60);
+		assert_true(machine.is_cut_off);
+		machine_stop(&machine);
+		machine.is_cut_off = machine.dies_at_switch = false;
+		if (is_forgotten)
+			fake_ca_forget(0);
+		ca->is_down = true;
+		token = "t1";
+		machine_reload(&machine, configure, NULL);
+		machine_run(&machine, virtual_clock_true() + FAKE_DAY);
+		/* It is looked at as if it were new. */
+		machine.views[0].generation = 0;
+		machine_check_live(&machine, 0);
+		ca->is_down = false;
+		machine_run(&machine, virtual_clock_true() + 2 * FAKE_DAY);
+		assert_string_equal(record().live_key.token, "t1");
+		assert_int_equal(record().generation, machine.views[0].generation);
+		expect_record_of_what_is_live();
+		machine_check_keys(&machine);
+		token = "t0";
 		end();
 	}
 }
@@ -220,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_went_live_unrecorded_is_recorded_or_replaced),
+		cmocka_unit_test(the_key_of_what_went_live_unrecorded_stays_when_another_is_configured),
 		cmocka_unit_test(what_went_live_unrecorded_once_is_in_order_soon),
 		cmocka_unit_test(a_revoked_key_is_not_certified_by_what_was_begun_before),
 		cmocka_unit_test(a_key_that_was_to_be_kept_and_is_lost_has_a_successor),
