@@ -118,7 +118,7 @@ static json_t *waits_json(const struct renewal_waits *waits)
 }
 
 /* Scripts rely on these keys: they are added to and not changed. */
-static json_t *row_json(const struct row *row)
+static json_t *row_json(const struct row *row, int64_t now)
 {
 	const struct store_certificate *record = &row->record;
 	const struct store_key *key = row_key(row);
@@ -137,7 +137,7 @@ static json_t *row_json(const struct row *row)
 	json_object_set_new(row_object, "last_error", output_text(record->last_error));
 	json_object_set_new(row_object, "failed_at", output_time(record->last_error[0] ? record->failed_at : 0));
 	json_object_set_new(row_object, "attempts", json_integer(record->attempts));
-	json_object_set_new(row_object, "next_step", output_text(renewal_next_step(record)));
+	json_object_set_new(row_object, "next_step", output_text(renewal_next_step(row->certificate, record, now)));
 	json_object_set_new(row_object, "order_url", output_text(record->order.url));
 	json_object_set_new(row_object, "profile", output_text(record->profile));
 	json_object_set_new(row_object, "suggested", suggestion_json(&record->renewal_info));
@@ -173,7 +173,7 @@ static void service_text(const struct row *row, int64_t now)
 	else if (service->probed_at)
 		printf("    service   probe passed %s\n", clock_print(service->probed_at, last));
 	if (renewal_is_owed(&row->record))
-		printf("    then      %s\n", renewal_next_step(&row->record));
+		printf("    then      %s\n", renewal_next_step(row->certificate, &row->record, now));
 	if (service->revoke_failures)
 		printf("    revoke    of what it replaced failed %u in a row, again %s; the journal tells why\n",
 		       service->revoke_failures, clock_print(service->revoke_at, next));
@@ -223,8 +223,8 @@ static void row_text(const struct row *row, int64_t now)
 		       record->name);
 	printf("    plan      %s\n", next);
 	waits_text(&row->waits);
-	if (*renewal_next_step(record) && !renewal_is_owed(record))
-		printf("    then      %s\n", renewal_next_step(record));
+	if (*renewal_next_step(row->certificate, record, now) && !renewal_is_owed(record))
+		printf("    then      %s\n", renewal_next_step(row->certificate, record, now));
 	suggestion_text(&record->renewal_info);
 	if (record->order.url[0])
 		printf("    order     %s (%s)\n", record->order.url, order_phase_name(record->order.phase));
@@ -300,7 +300,7 @@ static enum exit_status status_each(const struct command_line *line, const struc
 		if (row_needs_attention(&row, now))
 			status = EXIT_ATTENTION;
 		if (line->json) {
-			json_t *row_object = row_json(&row);
+			json_t *row_object = row_json(&row, now);
 
 			/* Of those that were named: of all together it is more than anybody reads. */
 			if (line->word_count)

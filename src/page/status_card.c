@@ -73,14 +73,15 @@ static void put_owed(struct html *html, const struct status_page_certificate *ce
 		html_put(html, "Now");
 	}
 	html_put(html, "</b> ");
-	html_text(html, renewal_next_step(certificate->record));
+	html_text(html, renewal_next_step(certificate->certificate, certificate->record, now));
 	html_put(html, "</p>\n");
 }
 
 static void put_next(struct html *html, const struct status_page_certificate *certificate, int64_t now)
 {
 	bool is_owed = certificate->record && renewal_is_owed(certificate->record);
-	const char *step = certificate->record && !is_owed ? renewal_next_step(certificate->record) : "";
+	const char *step =
+		certificate->record && !is_owed ? renewal_next_step(certificate->certificate, certificate->record, now) : "";
 
 	if (is_owed)
 		put_owed(html, certificate, now);

@@ -2,6 +2,7 @@
 #include "renewal_tell.h"
 
 #include "archive.h"
+#include "service_plan.h"
 
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now)
 {
@@ -43,14 +44,34 @@ static const char *next_of_order(enum order_phase phase)
 	return "";
 }
 
-const char *renewal_next_step(const struct store_certificate *record)
+/* Of what is live, and owed. */
+static const char *next_of_service(const struct config_certificate *certificate, const struct store_certificate *record,
+				   int64_t now)
+{
+	switch (service_next(certificate, record, now).what) {
+	case SERVICE_PUBLISH: return "what is to be in the token beside the key is put there";
+	case SERVICE_DEPLOY:
+		if (record->state == CERT_NOT_IN_SERVICE)
+			return config_has_probe(certificate) ? "the deploy hook is run again, and the service probed"
+							     : "the deploy hook is run again";
+		return "the deploy hook is run";
+	case SERVICE_PROBE: return "the service is probed";
+	case SERVICE_SETTLE: return "it is in service, for no hook and no probe is configured that would say otherwise";
+	case SERVICE_NOTHING:
+	case SERVICE_REVOKE:
+	case SERVICE_PRUNE: break;
+	}
+	return "";
+}
+
+const char *renewal_next_step(const struct config_certificate *certificate, const struct store_certificate *record, int64_t now)
 {
 	switch (record->state) {
 	case CERT_KEYED: return "the key is made or found in its token, and an order is sent";
 	case CERT_ORDERED: return next_of_order(record->order.phase);
 	case CERT_ISSUED: return "the live link is switched to the new certificate";
-	case CERT_INSTALLED: return record->service.deployed_at ? "the service is probed" : "the deploy hook is run";
-	case CERT_NOT_IN_SERVICE: return "the deploy hook is run again, and the service probed";
+	case CERT_INSTALLED:
+	case CERT_NOT_IN_SERVICE: return next_of_service(certificate, record, now);
 	case CERT_NEW:
 	case CERT_IN_SERVICE:
 	case CERTIFICATE_STATE_COUNT: break;

@@ -13,7 +13,7 @@ bool renewal_needs_attention(const struct store_certificate *record, int64_t now
 enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err) HWA_CHECKED;
 
 /* The step that comes next of what is under way, as a sentence without its end: "the CSR is sent"; "" when nothing is. */
-const char *renewal_next_step(const struct store_certificate *record);
+const char *renewal_next_step(const struct config_certificate *certificate, const struct store_certificate *record, int64_t now);
 /* That step is for the service of what is live, when service_next() says, and no part of a renewal. */
 bool renewal_is_owed(const struct store_certificate *record);
 
