@@ -192,6 +192,8 @@ enum rc store_retired_drop(struct store *store, const struct token_key_name *nam
 /* The same of superseded certificates, but those whose CA was asked already: it may have said when to ask again. */
 enum rc store_superseded_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count,
 				struct err *err) HWA_CHECKED;
+/* The same of superseded generations in the archive. */
+enum rc store_prune_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err) HWA_CHECKED;
 
 /* Before another certificate goes live in its place; again is no error. */
 enum rc store_superseded_add(struct store *store, const char *certificate, const struct store_superseded *superseded,

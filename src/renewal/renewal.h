@@ -105,7 +105,7 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
  * pile up.  A token that refuses is no reason not to renew. */
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now);
 
-/* What was superseded while the clock was ahead, keys to be erased and certificates to be revoked, waits no longer than the longest
+/* What was superseded while the clock was ahead, keys to be erased, certificates to be revoked and their archives, waits no longer than the longest
  * wait of any policy.  Before certificates are planned: when the clock was set, or may have been. */
 void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now);
 

@@ -72,15 +72,18 @@ void renewal_retire_hasten(const struct renewal_desk *desk, int64_t now)
 {
 	int64_t latest = now + longest_wait(desk->config);
 	char until[CLOCK_TEXT_MAX];
-	unsigned keys = 0, certificates = 0;
+	unsigned keys = 0, certificates = 0, archives = 0;
 
 	/* What fails is done the next time. */
 	(void)!store_retired_hasten(desk->store, latest, now, &keys, NULL);
 	(void)!store_superseded_hasten(desk->store, latest, now, &certificates, NULL);
-	if (keys || certificates)
+	(void)!store_prune_hasten(desk->store, latest, now, &archives, NULL);
+	if (keys || certificates || archives)
 		log_event(LOG_INFO,
-			  "%u superseded keys and the revocations of %u certificates were to wait for too long; now until %s",
-			  keys, certificates, clock_print(latest, until));
+			  "%u superseded keys, the revocations of %u certificates and the archives of %u were to wait for too "
+			  "long; "
+			  "now until %s",
+			  keys, certificates, archives, clock_print(latest, until));
 }
 
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now)

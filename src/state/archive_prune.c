@@ -91,7 +91,15 @@ static enum rc generation_remove(int archive, unsigned number, struct err *err)
 	return fail(err, "cannot remove the superseded generation", name);
 }
 
-/* One was superseded when the next was made: the age of the next is how long it is superseded. */
+/*
+ * One was superseded when the next was made: the age of the next is how long it is superseded.  A next one that is to be made in a time
+ * to come was made by a clock that was ahead: nobody knows how old it is, and who calls has waited as long as any is kept.
+ */
+static int64_t goes_at(const struct generation *next, const struct archive_prune *terms)
+{
+	return next->made_at > terms->now + terms->age ? terms->now : next->made_at + terms->age;
+}
+
 static enum rc prune(int archive, const struct generation *list, unsigned count, const struct archive_prune *terms,
 		     int64_t *ret_next_at, struct err *err)
 {
@@ -99,7 +107,7 @@ static enum rc prune(int archive, const struct generation *list, unsigned count,
 
 	*ret_next_at = 0;
 	for (unsigned i = 0; i + terms->keep < count; i++) {
-		int64_t at = list[i + 1].made_at + terms->age;
+		int64_t at = goes_at(&list[i + 1], terms);
 
 		if (list[i].number >= terms->until)
 			break;

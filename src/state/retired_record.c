@@ -93,6 +93,7 @@ enum rc store_retired_count(struct store *store, const char *certificate, const 
 /* What is to wait until after ?1, of certificates that say that ?2 can be the time now. */
 #define RETIRED_LATE    "retired.erase_at > ?1 AND " IS_VALID("retired")
 #define SUPERSEDED_LATE "service.revoke_at > ?1 AND service.revoke_failures = 0 AND " IS_VALID("service")
+#define PRUNED_LATE     "service.prune_at > ?1 AND " IS_VALID("service")
 #define IS_VALID(table) "EXISTS (SELECT 1 FROM certificate WHERE name = " table ".certificate AND not_before <= ?2)"
 
 static enum rc late_bind(struct store *store, const char *sql, int64_t latest, int64_t now, sqlite3_stmt **ret_row,
@@ -153,6 +154,14 @@ enum rc store_superseded_hasten(struct store *store, int64_t latest, int64_t now
 				late_hasten(store, "SELECT count(*) FROM service WHERE " SUPERSEDED_LATE,
 					    "UPDATE service SET revoke_at = ?1 WHERE " SUPERSEDED_LATE, latest, now, ret_count,
 					    err),
+				err);
+}
+
+enum rc store_prune_hasten(struct store *store, int64_t latest, int64_t now, unsigned *ret_count, struct err *err)
+{
+	return database_durable(store,
+				late_hasten(store, "SELECT count(*) FROM service WHERE " PRUNED_LATE,
+					    "UPDATE service SET prune_at = ?1 WHERE " PRUNED_LATE, latest, now, ret_count, err),
 				err);
 }
 

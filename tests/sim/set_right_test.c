@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+
 #include "fake_ca.h"
 #include "machine.h"
 #include "virtual_clock.h"
@@ -130,6 +132,43 @@ static void a_step_in_which_the_clock_is_set_right_holds_nothing_up(void **state
 	machine_world_stop(&machine);
 }
 
+static unsigned generations_of_c0(void)
+{
+	char path[512];
+	struct stat status;
+	unsigned count = 0;
+
+	for (unsigned generation = 1; generation < 100; generation++) {
+		snprintf(path, sizeof(path), "%s/archive/c0/%u", machine.config->state, generation);
+		count += stat(path, &status) == 0;
+	}
+	return count;
+}
+
+/* Weeks ahead, so that it is renewed by that clock. */
+static void what_was_superseded_goes_from_the_archive_as_if_the_clock_had_been_right(void **state)
+{
+	(void)state;
+	for (unsigned is_restarted = 0; is_restarted < 2; is_restarted++) {
+		world_start(1, 0);
+		ca->preauthorized = -1;
+		machine_run(&machine, VIRTUAL_START + 20 * FAKE_DAY);
+		virtual_clock_set_wrong(65 * FAKE_DAY);
+		machine_run(&machine, VIRTUAL_START + 20 * FAKE_DAY + HOUR);
+		virtual_clock_set_wrong(0);
+		if (is_restarted) {
+			machine_stop(&machine);
+			machine_start(&machine);
+		}
+		machine_check_all(&machine);
+		assert_int_equal(machine.views[0].generation, 2);
+		assert_int_equal(generations_of_c0(), 2);
+		machine_run(&machine, VIRTUAL_START + 22 * FAKE_DAY + 2 * HOUR);
+		assert_int_equal(generations_of_c0(), 1);
+		machine_world_stop(&machine);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +177,7 @@ int main(void)
 		cmocka_unit_test(an_order_that_is_with_the_ca_is_asked_about),
 		cmocka_unit_test(an_authority_that_could_not_be_reached_is_asked_again),
 		cmocka_unit_test(a_step_in_which_the_clock_is_set_right_holds_nothing_up),
+		cmocka_unit_test(what_was_superseded_goes_from_the_archive_as_if_the_clock_had_been_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

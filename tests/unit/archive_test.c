@@ -98,11 +98,13 @@ static void the_key_reference_is_not_for_everyone_and_nginx_gets_its_lines(void 
 	assert_non_null(strstr(text, "ssl_certificate "));
 }
 
+static const char *pruned = "upf";
+
 static bool is_there(unsigned generation)
 {
 	char full[256];
 
-	snprintf(full, sizeof(full), "%s/archive/upf/%u", dir, generation);
+	snprintf(full, sizeof(full), "%s/archive/%s/%u", dir, pruned, generation);
 	return access(full, F_OK) == 0;
 }
 
@@ -112,7 +114,7 @@ static void age(unsigned generation, int64_t now, int64_t seconds)
 	char full[256];
 	struct timespec times[2] = { { .tv_sec = now - seconds }, { .tv_sec = now - seconds } };
 
-	snprintf(full, sizeof(full), "%s/archive/upf/%u", dir, generation);
+	snprintf(full, sizeof(full), "%s/archive/%s/%u", dir, pruned, generation);
 	assert_int_equal(utimensat(AT_FDCWD, full, times, 0), 0);
 }
 
@@ -145,6 +147,29 @@ static void superseded_generations_go_when_they_are_old_and_the_live_one_never(v
 	assert_int_equal(archive_prune(dir, "upf", &terms, &next, NULL), RC_OK);
 	assert_true(!is_there(4) && is_there(5) && is_there(6));
 	assert_int_equal(next, 0);
+}
+
+/* By a clock that was ahead by more than anything is kept for; by less, it waits for so much longer. */
+static void a_generation_from_a_time_to_come_keeps_nothing(void **state)
+{
+	struct archive_set set = set_of("x");
+	int64_t next = 9, now = clock_now();
+	struct archive_prune terms = { .keep = 1, .until = 3, .age = 100, .now = now };
+
+	(void)state;
+	pruned = "pcf";
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(archive_stage(dir, pruned, i, &set, NULL), RC_OK);
+	age(2, now, -5000);
+	age(3, now, -50);
+	assert_int_equal(archive_switch(dir, pruned, 3, NULL), RC_OK);
+	assert_int_equal(archive_prune(dir, pruned, &terms, &next, NULL), RC_OK);
+	assert_true(!is_there(1) && is_there(2) && is_there(3));
+	assert_int_equal(next, now + 150);
+	terms.now = next;
+	assert_int_equal(archive_prune(dir, pruned, &terms, &next, NULL), RC_OK);
+	assert_true(!is_there(2) && is_there(3));
+	pruned = "upf";
 }
 
 static void what_is_not_ours_in_the_archive_stays(void **state)
@@ -233,6 +258,7 @@ int main(void)
 		cmocka_unit_test(an_abandoned_stage_is_replaced),
 		cmocka_unit_test(the_key_reference_is_not_for_everyone_and_nginx_gets_its_lines),
 		cmocka_unit_test(superseded_generations_go_when_they_are_old_and_the_live_one_never),
+		cmocka_unit_test(a_generation_from_a_time_to_come_keeps_nothing),
 		cmocka_unit_test(what_is_not_ours_in_the_archive_stays),
 		cmocka_unit_test(what_became_of_the_live_set_is_told),
 		cmocka_unit_test(a_number_beyond_ours_is_stepped_over),

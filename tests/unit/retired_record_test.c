@@ -103,7 +103,7 @@ static void a_certificate_superseded_by_a_clock_that_was_ahead_is_revoked_as_oth
 	unsigned count = 0;
 
 	(void)state;
-	record.service.revoke_at = 7100;
+	record.service.revoke_at = record.service.prune_at = 7100;
 	record.service.revoke_failures = 1;
 	assert_int_equal(store_certificate_save(store, &record, 7000, 0, NULL, NULL), RC_OK);
 	assert_int_equal(store_superseded_hasten(store, 2100, 2000, &count, NULL), RC_OK);
@@ -116,6 +116,13 @@ static void a_certificate_superseded_by_a_clock_that_was_ahead_is_revoked_as_oth
 	assert_int_equal(count, 1);
 	assert_int_equal(store_certificate_load(store, "nef", &back, NULL), RC_OK);
 	assert_int_equal(back.service.revoke_at, 2100);
+	assert_int_equal(back.service.prune_at, 7100);
+	assert_int_equal(store_prune_hasten(store, 600, 500, &count, NULL), RC_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_prune_hasten(store, 2100, 2000, &count, NULL), RC_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(store_certificate_load(store, "nef", &back, NULL), RC_OK);
+	assert_int_equal(back.service.prune_at, 2100);
 }
 
 int main(void)
