@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "certificate.h"
 #include "clock.h"
 #include "connection.h"
@@ -68,6 +69,21 @@ static enum rc with_account_key(struct desk *desk, const struct store_certificat
 	return rc;
 }
 
+/* What is read through live/NAME is the certificate that the record is of; else one would be revoked, and another noted to be. */
+static enum rc live_check(const struct config *config, const struct store_certificate *record, struct err *err)
+{
+	unsigned live = 0;
+	enum rc rc = archive_live(config->state, record->name, &live, err);
+
+	if (rc != RC_OK || live == record->generation)
+		return rc;
+	return err_set(
+		err, RC_INPUT,
+		"%s/live/%s leads to generation %u and not to %u, which is in the records; `hwacme status %s` says what is to be "
+		"done, and `hwacme renew %s` ends what was cut off",
+		config->state, record->name, live, record->generation, record->name, record->name);
+}
+
 static enum rc revoke_live(const struct command_line *line, struct desk *desk, int reason, struct store_certificate *ret_record,
 			   bool *ret_by_token, struct err *err)
 {
@@ -78,6 +94,8 @@ static enum rc revoke_live(const struct command_line *line, struct desk *desk, i
 	if (rc == RC_ABSENT || (rc == RC_OK && !ret_record->generation))
 		return err_set(err, RC_INPUT, "nothing was issued for \"%s\" yet", name);
 	if (rc == RC_OK)
+		rc = live_check(desk->config, ret_record, err);
+	if (rc == RC_OK)
 		rc = leaf_read(desk->config, name, &der, err);
 	if (rc == RC_OK)
 		rc = line->with_certificate_key ? with_certificate_key(desk, ret_record, buf_span(&der), reason, err)
@@ -86,6 +104,8 @@ static enum rc revoke_live(const struct command_line *line, struct desk *desk, i
 		return rc;
 	int64_t now = clock_now();
 	ret_record->revoked_at = now;
+	/* What failed before had a good certificate to wait with. */
+	ret_record->retry_at = ret_record->peer_retry_at;
 	return store_certificate_save(desk->store, ret_record, now, now, "revoked", err);
 }
 

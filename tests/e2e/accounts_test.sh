@@ -165,6 +165,23 @@ for option in "" --with-certificate-key; do
 	clean "revoke $option"
 done
 refused 2 "superseded" revoke amf --reason nonsense
+# Revoked, it has nothing to wait with: a back-off from before is over.
+why() { hwacme status amf --json | jq -r '.certificates[0].next_why' || true; } # which ends with 5: it needs attention
+ra faults '{"endpoint": "newOrder", "status": 500, "type": "serverInternal", "times": 9}' >/dev/null
+! hwacme renew --force >/dev/null 2>&1 || fail "renewed by an RA that fails"
+ra faults '{"clear": true}' >/dev/null
+grep -q "^back-off after 1 failed attempt" <<<"$(why)" || fail "no back-off: $(why)"
+hwacme revoke amf >/dev/null || fail "revoke with a back-off"
+grep -q "^a renewal was begun" <<<"$(why)" || fail "revoked, and it waits: $(why)"
+hwacme renew >/dev/null || fail "renewal after a failure and a revocation"
+# Somebody has led the link back: what servers read is not the certificate that would be noted as revoked.
+led=$(readlink "$LAB/state/live/amf")
+cp -r "$LAB/state/archive/amf/${led##*/}" "$LAB/state/archive/amf/1"
+ln -sfT ../archive/amf/1 "$LAB/state/live/amf"
+fresh
+refused 2 "leads to generation 1 and not to ${led##*/}" revoke amf
+[ "$(ra_count revokeCert)" = 0 ] || fail "revoked is what the link led to"
+ln -sfT "$led" "$LAB/state/live/amf"
 
 # RFC 8555, 7.3.6: ended for good; a new one has a fresh key (RFC 8555, 7.3).
 refused 2 --yes account deactivate
