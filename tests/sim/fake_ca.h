@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAKE_CAS_MAX 3
-#define FAKE_DAY     INT64_C(86400)
+#define FAKE_CAS_MAX    3
+#define FAKE_DAY        INT64_C(86400)
+#define FAKE_CA_SERIALS UINT64_C(0x4000000000000000) /* and the number of the certificate, from 1 */
 
 /* One request in so many ... */
 struct fake_ca_mishaps {

@@ -35,7 +35,7 @@ static X509 *blank(size_t number, int64_t from, int64_t to)
 	X509 *certificate = X509_new();
 
 	X509_set_version(certificate, 2);
-	ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), UINT64_C(0x4000000000000000) | number);
+	ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), FAKE_CA_SERIALS | number);
 	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
 	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
 	return certificate;
@@ -131,7 +131,7 @@ void fake_ca_revoke(struct fake_exchange *exchange)
 	if (leaf)
 		ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(leaf));
 	X509_free(leaf);
-	serial &= ~UINT64_C(0x4000000000000000);
+	serial &= ~FAKE_CA_SERIALS;
 	if (serial == 0 || serial > ca->certificate_count) {
 		fake_ca_problem(exchange, 404, "malformed", "it was not issued here");
 	} else if (ca->certificates[serial - 1].is_revoked) {

@@ -93,6 +93,8 @@ enum rc processes_challenge(struct processes *processes, const struct config_cer
 
 static bool is_full(void)
 {
+	if (served && served->dies_after && --served->dies_after == 0)
+		served->is_cut_off = true;
 	if (served && (is_next_unsaved || served->is_cut_off || (served->is_disk_full && chance_one_in(2)))) {
 		served->unsaved++;
 		is_next_unsaved = false;

@@ -37,30 +37,75 @@
 static const char *const KINDS[] = {
 	"authority: ca0\n    fallback: [ca1, ca2]\n    policy: plain\n    key: { token: t0, type: ec-p256 }",
 	"authority: ca0\n    policy: plain\n    key: { token: t1, type: ec-p256, rotate: never }",
-	"authority: ca1\n    policy: ari\n    key: { token: t0, type: ec-p256 }\n    deploy: { run: [/hook] }",
+	"authority: ca1\n    policy: ari\n    key: { token: t0, type: ec-p256 }\n    deploy: { run: [/hook] }\n    probe: { run: "
+	"[/probe], every: 1d, grace: 1m }",
 	"authority: ca2\n    fallback: [ca0]\n    policy: windows\n    key: { token: t1, type: ec-p256 }\n    deploy: { run: "
 	"[/hook] }",
 	"authority: ca1\n    fallback: [ca0]\n    policy: preauthorized\n    key: { token: t0, type: ec-p256, rotate: 3d }",
 };
 
+/* What an operator may have written otherwise meanwhile. */
+enum variant { VARIANT_NAMES = 1, VARIANT_TOKEN = 2, VARIANT_AUTHORITY = 4, VARIANTS = 8 };
+#define LEFT_OUT_MOST 15 /* certificates, the last ones, that the configuration may be without for a while */
+
 static struct machine machine;
 static struct weather weather;
+static unsigned variants[CERTIFICATES], configured = CERTIFICATES;
+
+/* The next token, the next authority. */
+static void kind_print(unsigned index, char text[256])
+{
+	snprintf(text, 256, "%s", KINDS[index % 5]);
+	char *token = strstr(text, "token: t") + strlen("token: t"), *authority = text + strlen("authority: ca");
+
+	if (variants[index] & VARIANT_TOKEN)
+		*token = *token == '0' ? '1' : '0';
+	if (variants[index] & VARIANT_AUTHORITY) {
+		char *fallback = strstr(text, "fallback:");
+
+		*authority = (char)('0' + (*authority - '0' + 1) % FAKE_CAS_MAX);
+		if (fallback)
+			*fallback = '#';
+	}
+}
 
 static void configure(FILE *file, void *ctx)
 {
 	(void)ctx;
-	fputs("policies:\n  - { name: plain, ari: false }\n  - { name: ari }\n"
+	fputs("policies:\n  - { name: plain, ari: false }\n  - { name: ari, revoke-superseded: true }\n"
 	      "  - { name: windows, windows: [\"daily 01:00-05:00 Europe/Paris\"] }\n"
-	      "  - { name: preauthorized, preauthorized: 72h, margin: 12h, ari: false }\ncertificates:\n",
+	      "  - { name: preauthorized, preauthorized: 72h, margin: 12h, ari: false, keep: 2, retire-after: 6h, "
+	      "revoke-superseded: true }\ncertificates:\n",
 	      file);
-	for (unsigned i = 0; i < CERTIFICATES; i++) {
-		const char *name = i % 10 < 7 ? "short" : "long";
+	for (unsigned i = 0; i < configured; i++) {
+		char name[32], also[64] = "", kind[256];
 
+		snprintf(name, sizeof(name), "%s%u", i % 10 < 7 ? "short" : "long", i);
+		if (variants[i] & VARIANT_NAMES)
+			snprintf(also, sizeof(also), ", \"dns:also.%s.example\"", name);
+		kind_print(i, kind);
 		fprintf(file,
-			"  - name: %s%u\n    %s\n    names: [\"dns:%s%u.example\"]\n    challenge: { dns-01: { hook: [/hook] } "
-			"}\n",
-			name, i, KINDS[i % 5], name, i);
+			"  - name: %s\n    %s\n    names: [\"dns:%s.example\"%s]\n    challenge: { dns-01: { hook: [/hook] } }\n",
+			name, kind, name, also);
 	}
+}
+
+/* Another configuration of the same certificates, without some of them now and then. */
+static void reconfigure(FILE *file, void *ctx)
+{
+	configured = CERTIFICATES - (chance_one_in(3) ? (unsigned)chance_between(1, LEFT_OUT_MOST) : 0);
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		if (chance_one_in(6))
+			variants[i] = (unsigned)chance_between(0, VARIANTS - 1);
+	configure(file, ctx);
+}
+
+/* In the end all of them are there, as they were. */
+static void configure_again(FILE *file, void *ctx)
+{
+	memset(variants, 0, sizeof(variants));
+	configured = CERTIFICATES;
+	configure(file, ctx);
 }
 
 /* Since when everything that the certificate needs has been in order; INT64_MAX: it is not now. */
@@ -104,7 +149,7 @@ static void pass(struct machine *passed, void *ctx)
 {
 	int64_t now = virtual_clock_true();
 
-	for (unsigned i = 0; i < CERTIFICATES; i++) {
+	for (unsigned i = 0; i < machine.config->certificate_count; i++) {
 		const struct machine_view *view = &machine.views[i];
 		int64_t since = fair_since(&machine.config->certificates[i]);
 
@@ -124,7 +169,7 @@ static void print_weather(uint64_t seed)
 
 /* Of all certificates and authorities together. */
 struct sums {
-	unsigned issued, renewals, failures, unsaved;
+	unsigned issued, revoked, renewals, failures, unsaved;
 	size_t busiest;
 };
 
@@ -136,6 +181,7 @@ static struct sums sums_make(void)
 		size_t most = fake_times_most(&fake_ca_get(i)->requests, HOUR_MS);
 
 		sums.issued += fake_ca_get(i)->issued;
+		sums.revoked += (unsigned)fake_ca_get(i)->revocations.count;
 		sums.busiest = most > sums.busiest ? most : sums.busiest;
 	}
 	for (unsigned i = 0; i < CERTIFICATES; i++) {
@@ -149,14 +195,32 @@ static struct sums sums_make(void)
 static void print_end(const struct sums *sums, const struct promises_orders *orders, const struct promises_hour *hour)
 {
 	print_message(
-		"%u starts; %u issued, %u renewals, %u failures (at least %u s apart), %u expired with reason; orders "
+		"%u starts; %u issued, %u revoked, %u renewals, %u failures (at least %u s apart), %u expired with reason; "
+		"orders "
 		"abandoned: %u lost, %u unsaved, %u moved, %u by a set clock, %u for nothing; %zu requests in the busiest "
 		"hour of an authority; the least useful hour had %zu for %zu pieces of work, of %zu allowed; %zu keys at the "
 		"most\n",
-		machine.starts, sums->issued, sums->renewals, sums->failures,
+		machine.starts, sums->issued, sums->revoked, sums->renewals, sums->failures,
 		machine.soonest_failure_s == UINT_MAX ? 0 : machine.soonest_failure_s, expiries(), orders->lost, orders->unsaved,
 		orders->moved, orders->jumped, orders->none, sums->busiest, hour->requests, hour->works, hour->allowed,
 		machine.most_keys);
+}
+
+/* What is live is not revoked, and what it replaced was cleared away, or waits no longer than its policy says. */
+static void check_clear(uint64_t seed, const char *name)
+{
+	const int64_t now = clock_now(), most = now + FAKE_DAY;
+	struct store_certificate record;
+
+	assert_int_equal(store_certificate_load(machine.store, name, &record, NULL), RC_OK);
+	uint64_t serial = strtoull(record.serial, NULL, 16) & ~FAKE_CA_SERIALS;
+	if (fake_ca_has_revoked((unsigned)(record.authority[2] - '0'), serial))
+		fail_msg("seed %llu: %s is revoked, and live", (unsigned long long)seed, name);
+	const int64_t times[] = { record.service.revoke_at, record.service.prune_at };
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i] && (times[i] < now - 2 * LOOP_RETIRE || times[i] > most))
+			fail_msg("seed %llu: what %s replaced is to be %s %lld s from now", (unsigned long long)seed, name,
+				 i ? "removed" : "revoked", (long long)(times[i] - now));
 }
 
 static void check_end(uint64_t seed)
@@ -170,6 +234,8 @@ static void check_end(uint64_t seed)
 	print_end(&sums, &orders, &hour);
 	machine_check_all(&machine);
 	machine_check_keys(&machine);
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		check_clear(seed, machine.config->certificates[i].name);
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
 		if (fake_ca_get(i)->too_early)
 			fail_msg("seed %llu: ca%u was asked %u times before its Retry-After: %s", (unsigned long long)seed, i,
@@ -208,11 +274,12 @@ static void run_seed(uint64_t seed)
 	machine_start(&machine);
 	/* All are issued before it begins to rain. */
 	machine_run(&machine, VIRTUAL_START + 7200);
-	weather_start(&weather);
+	weather_start(&weather, reconfigure);
 	machine.after_turn = pass;
 	machine.ctx = &weather;
 	machine_run(&machine, VIRTUAL_START + WEEKS * 7 * FAKE_DAY);
 	weather_end(&weather, &machine);
+	weather_reload(&weather, &machine, configure_again);
 	machine_run(&machine, VIRTUAL_START + WEEKS * 7 * FAKE_DAY + SETTLE);
 	check_end(seed);
 	free(weather.clock_sets.at);

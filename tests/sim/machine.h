@@ -39,6 +39,7 @@ struct machine {
 	bool is_disk_full;
 	bool is_unsaved_at_switch;  /* a set goes live, and the next record cannot be written */
 	bool dies_at_switch;        /* a set goes live, and nothing is stored any more ... */
+	unsigned dies_after;        /* so many writes from now the machine loses its power, too; 0: it does not */
 	bool is_cut_off;            /* ... as if the machine had lost its power, until this is taken back */
 	int64_t records_seen_at_ms; /* of the world: before, no record that a hook placed can be seen */
 	/* what came of it */

@@ -97,6 +97,16 @@ static int by_time(const void *left, const void *right)
 	return (*one > *other) - (*one < *other);
 }
 
+/* Asked for by all of them: a piece of work each. */
+static size_t revocations(int64_t from_ms, int64_t to_ms)
+{
+	size_t count = 0;
+
+	for (unsigned ca = 0; ca < FAKE_CAS_MAX; ca++)
+		count += fake_times_within(&fake_ca_get(ca)->revocations, from_ms, to_ms);
+	return count;
+}
+
 struct promises_hour promises_hour(const struct machine *machine, const struct fake_times *clock_sets)
 {
 	struct promises_hour worst = { 0 };
@@ -119,7 +129,8 @@ struct promises_hour promises_hour(const struct machine *machine, const struct f
 			;
 		for (; to < worked->count && worked->at[to] <= at + HOUR_MS; to++)
 			;
-		size_t works = to - from, questions = 1 + fake_times_within(clock_sets, at - HOUR_MS, at);
+		size_t works = to - from + revocations(at - 2 * HOUR_MS, at + HOUR_MS),
+		       questions = 1 + fake_times_within(clock_sets, at - HOUR_MS, at);
 		size_t allowed = works * PROMISES_REQUESTS + questions * PROMISES_QUESTIONS, requests = last - first + 1;
 		if ((int64_t)requests - (int64_t)allowed > most) {
 			most = (int64_t)requests - (int64_t)allowed;

@@ -20,9 +20,9 @@ static const char *const NAMES[] = { WEATHER_KINDS(X) };
 
 /* Most are short; a few last for days. */
 static const int64_t LASTS[WEATHER_KIND_COUNT] = {
-	[WEATHER_CA_DOWN] = 30 * HOUR,    [WEATHER_CA_BUSY] = 3 * HOUR,     [WEATHER_CA_ODD] = 40 * HOUR,
+	[WEATHER_CA_DOWN] = 30 * HOUR,    [WEATHER_CA_BUSY] = 23 * HOUR,    [WEATHER_CA_ODD] = 40 * HOUR,
 	[WEATHER_TOKEN_AWAY] = 12 * HOUR, [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
-	[WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR
+	[WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR,      [WEATHER_POWER] = 60 * HOUR
 };
 
 const char *weather_name(enum weather_kind kind)
@@ -30,9 +30,9 @@ const char *weather_name(enum weather_kind kind)
 	return NAMES[kind];
 }
 
-void weather_start(struct weather *weather)
+void weather_start(struct weather *weather, void (*configure)(FILE *file, void *ctx))
 {
-	memset(weather, 0, sizeof(*weather));
+	*weather = (struct weather){ .configure = configure };
 	/* Some worlds are worse than others. */
 	weather->pause = chance_between(30 * MINUTE, 8 * HOUR);
 	weather->next_at = virtual_clock_true() + weather->pause;
@@ -56,6 +56,25 @@ static void clock_set(struct weather *weather, struct machine *machine, int64_t 
 static struct fake_token *token_of(unsigned which)
 {
 	return fake_token_get(which % 2 ? "t1" : "t0");
+}
+
+void weather_reload(struct weather *weather, struct machine *machine, void (*configure)(FILE *file, void *ctx))
+{
+	/* What is configured otherwise ends orders that are open, as a clock does. */
+	fake_times_add(&weather->clock_sets, virtual_clock_true_ms());
+	machine_reload(machine, configure, weather);
+	machine_failures_forget(machine);
+	weather->machine_bad_until = virtual_clock_true();
+}
+
+/* The power is back at once. */
+static void switch_on(struct machine *machine)
+{
+	machine_stop(machine);
+	machine->is_cut_off = false;
+	early_forgive();
+	machine_start(machine);
+	machine_failures_forget(machine);
 }
 
 static void begin(struct weather *weather, struct machine *machine, enum weather_kind kind, int64_t ends_at)
@@ -92,6 +111,11 @@ static void begin(struct weather *weather, struct machine *machine, enum weather
 		machine_failures_forget(machine);
 		weather->ends_at[kind] = 0;
 		break;
+	case WEATHER_POWER: machine->dies_after = (unsigned)chance_between(1, 8); break;
+	case WEATHER_RELOAD:
+		weather_reload(weather, machine, weather->configure);
+		weather->ends_at[kind] = 0;
+		break;
 	case WEATHER_KIND_COUNT: break;
 	}
 }
@@ -113,6 +137,7 @@ static void end(struct weather *weather, struct machine *machine, enum weather_k
 	case WEATHER_HOOKS: machine->hook_fails_one_in = 0; break;
 	case WEATHER_DISK_FULL: machine->is_disk_full = false; break;
 	case WEATHER_CLOCK: clock_set(weather, machine, 0); break;
+	case WEATHER_POWER: machine->dies_after = 0; break;
 	default: break;
 	}
 	if (kind == WEATHER_CA_DOWN || kind == WEATHER_CA_BUSY || kind == WEATHER_CA_ODD)
@@ -144,6 +169,8 @@ void weather_pass(struct machine *machine, void *ctx)
 
 	if (machine->is_disk_full)
 		early_forgive();
+	if (machine->is_cut_off)
+		switch_on(machine);
 	for (int kind = 0; kind < WEATHER_KIND_COUNT; kind++)
 		if (weather->ends_at[kind] && now >= weather->ends_at[kind])
 			end(weather, machine, (enum weather_kind)kind);

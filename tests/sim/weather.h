@@ -14,7 +14,9 @@
 	X(HOOKS, "hooks fail")      \
 	X(DISK_FULL, "disk full")   \
 	X(CLOCK, "clock set")       \
-	X(RESTART, "restart")
+	X(RESTART, "restart")       \
+	X(POWER, "power cut")       \
+	X(RELOAD, "reload")
 
 #define X(name, text) WEATHER_##name,
 enum weather_kind { WEATHER_KINDS(X) WEATHER_KIND_COUNT };
@@ -28,11 +30,14 @@ struct weather {
 	int64_t ca_bad_until[3], token_bad_until[2], machine_bad_until; /* when each could last not do its work */
 	struct fake_times clock_sets;
 	bool is_over;
+	void (*configure)(FILE *file, void *ctx); /* writes another configuration */
 };
 
-void weather_start(struct weather *weather);
+void weather_start(struct weather *weather, void (*configure)(FILE *file, void *ctx));
 /* machine->after_turn; ctx is the weather. */
 void weather_pass(struct machine *machine, void *ctx);
+/* The daemon is given another configuration. */
+void weather_reload(struct weather *weather, struct machine *machine, void (*configure)(FILE *file, void *ctx));
 /* It clears, and stays so. */
 void weather_end(struct weather *weather, struct machine *machine);
 const char *weather_name(enum weather_kind kind);
