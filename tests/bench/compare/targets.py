@@ -43,7 +43,7 @@ def fleet(rows, limits, size, token):
         yield (f"{what}: rate / best peer's, {best['client']}", rate / best["certificates_per_second"], "at least 10",
                rate >= 10 * best["certificates_per_second"])
     bounds = [limit["per_second"] for limit in limits if limit["limit"].startswith("Pebble")]
-    keys = [limit["per_second"] for limit in limits if limit["limit"].startswith(token) and "alone" in limit["limit"] and "key" in limit["limit"]]
+    keys = [limit["per_second"] for limit in limits if limit["limit"].startswith(token) and ": key, " in limit["limit"]]
     if bounds and keys:
         bound = min(max(bounds), max(keys))
         whose = "Pebble" if bound == max(bounds) else token
