@@ -151,19 +151,36 @@ static enum rc journal_choose(struct store *store, bool *ret_is_write_ahead, str
 	return rc != RC_OK && rc_ahead != RC_OK ? rc_ahead : rc;
 }
 
-enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)
+/* SQLite opens for reading what it could not open for writing at that moment, and is then refused each write until it is opened anew. */
+static bool is_for_reading(struct store *store)
+{
+	return sqlite3_exec(store->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_READONLY;
+}
+
+static enum rc tell_for_reading(const struct store *store, struct err *err)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	char path[sizeof(store->path) + 8];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", store->path, suffixes[i]);
+		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 && errno != ENOENT)
+			return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot write %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
+	return err_set(err, RC_RESOURCE, "%s: it could not be opened for writing a moment ago; try again", store->path);
+}
+
+/* *ret_again: another try may find it otherwise. */
+static enum rc open_once(const char *state_dir, struct store **ret_store, bool *ret_again, struct err *err)
 {
 	AUTO(store) struct store *store = NULL;
 	bool is_ahead = false;
-	enum rc rc = make_directories(state_dir, err);
+	enum rc rc = store_new(state_dir, &store, err);
 
-	if (rc == RC_OK)
-		rc = store_new(state_dir, &store, err);
-	/* SQLite would make it 0644; it names keys and accounts. */
-	if (rc == RC_OK)
-		rc = file_make(state_dir, DATABASE_NAME, err);
-	if (rc == RC_OK)
-		rc = files_look(state_dir, err);
+	*ret_again = false;
 	if (rc != RC_OK)
 		return rc;
 	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
@@ -172,6 +189,9 @@ enum rc store_open(const char *state_dir, struct store **ret_store, struct err *
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot look at %s: %s", store->path, strerror(errno));
 	sqlite3_busy_timeout(store->db, BUSY_MS);
 	rc = journal_choose(store, &is_ahead, err);
+	*ret_again = rc == RC_OK && is_for_reading(store);
+	if (*ret_again)
+		return tell_for_reading(store, err);
 	if (rc == RC_OK)
 		rc = database_run(store,
 				  "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA "
@@ -183,6 +203,29 @@ enum rc store_open(const char *state_dir, struct store **ret_store, struct err *
 		rc = database_durable_open(store, err);
 	if (rc == RC_OK)
 		*ret_store = TAKE(store);
+	return rc;
+}
+
+enum rc store_open(const char *state_dir, struct store **ret_store, struct err *err)
+{
+	struct err why = { 0 };
+	bool again = false;
+	enum rc rc = make_directories(state_dir, err);
+
+	/* SQLite would make it 0644; it names keys and accounts. */
+	if (rc == RC_OK)
+		rc = file_make(state_dir, DATABASE_NAME, err);
+	if (rc == RC_OK)
+		rc = files_look(state_dir, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = open_once(state_dir, ret_store, &again, &why);
+	if (again) {
+		why = (struct err){ 0 };
+		rc = open_once(state_dir, ret_store, &again, &why);
+	}
+	if (rc != RC_OK && err)
+		*err = why;
 	return rc;
 }
 

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +185,44 @@ static void a_file_that_cannot_be_opened_is_told_with_the_reason(void **state)
 			fail_msg("with %u more: %s", (unsigned)room, err.text);
 	}
 	assert_true(is_open && failed >= 3);
+}
+
+static unsigned refusals;
+
+/* In the place of SQLite's own. */
+static int open_refused(const char *path, int flags, int mode)
+{
+	if (refusals && strstr(path, "-wal") && (flags & O_ACCMODE) == O_RDWR) {
+		refusals--;
+		errno = EIO;
+		return -1;
+	}
+	return open(path, flags, mode);
+}
+
+/* SQLite opens it for reading then, and a daemon would be refused each write for years. */
+static void a_log_that_could_not_be_opened_for_writing_is_opened_anew(void **state)
+{
+	sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+	struct store_certificate record = { .name = "pcf", .state = CERT_KEYED };
+
+	(void)state;
+	store_close(open_it());
+	assert_int_equal(files->xSetSystemCall(files, "open", (sqlite3_syscall_ptr)open_refused), SQLITE_OK);
+	for (unsigned count = 0; count < 3; count++) {
+		AUTO(store) struct store *store = NULL;
+		struct err err = { 0 };
+
+		refusals = count;
+		enum rc rc = store_open(state_dir, &store, &err);
+		assert_int_equal(refusals, 0);
+		assert_int_equal(rc, count < 2 ? RC_OK : RC_RESOURCE);
+		if (store)
+			assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, NULL), RC_OK);
+		else
+			assert_non_null(strstr(err.text, "could not be opened for writing"));
+	}
+	assert_int_equal(files->xSetSystemCall(files, "open", NULL), SQLITE_OK);
 }
 
 static void the_superseded_key_is_retired_in_the_same_step(void **state)
@@ -417,6 +457,7 @@ int main(void)
 		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
 		cmocka_unit_test(what_became_of_it_in_service_comes_back),
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_told_with_the_reason),
+		cmocka_unit_test(a_log_that_could_not_be_opened_for_writing_is_opened_anew),
 		cmocka_unit_test(the_superseded_key_is_retired_in_the_same_step),
 		cmocka_unit_test(an_account_is_kept_with_its_key),
 		cmocka_unit_test(the_directory_of_an_authority_is_kept_as_it_came),
