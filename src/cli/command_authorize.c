@@ -7,25 +7,7 @@
 #include "desk.h"
 #include "output.h"
 #include "preauthorization.h"
-
-#define PATIENCE 120 /* seconds for the CA to look at all answers */
-#define PAUSE_MS 500 /* between looks when it does not say */
-
-static enum rc wait_valid(struct authorizations *authorizations, struct authorizations_state state, struct err *err)
-{
-	int64_t give_up_at = clock_now() + PATIENCE;
-	enum rc rc = RC_OK;
-
-	while (rc == RC_OK && state.waiting) {
-		bool whole = clock_wait_until(state.retry_at ? state.retry_at : INT64_MAX,
-					      state.retry_at ? PATIENCE * INT64_C(1000) : PAUSE_MS);
-
-		if (!whole || clock_now() > give_up_at)
-			return err_set(err, RC_RETRY, "the CA has not validated the challenges in time");
-		rc = authorizations_look(authorizations, clock_now(), &state, err);
-	}
-	return rc;
-}
+#include "validity.h"
 
 static enum rc authorize(struct desk *desk, const struct config_certificate *certificate, unsigned *ret_count, bool *ret_by_token,
 			 struct err *err)
@@ -48,7 +30,7 @@ static enum rc authorize(struct desk *desk, const struct config_certificate *cer
 	if (rc == RC_OK)
 		rc = authorizations_begin(client, certificate, &challenges, &order, clock_now(), &authorizations, &state, err);
 	if (rc == RC_OK)
-		rc = wait_valid(authorizations, state, err);
+		rc = validity_await(authorizations, state, err);
 	*ret_count = order.authorization_count;
 	return rc;
 }
