@@ -14,7 +14,7 @@ static enum rc key_read(const struct config_secret *secret, struct buf *ret_key,
 {
 	AUTO(pin) struct pin *text = NULL;
 	char where[512], plain[PIN_MAX + 1];
-	enum rc rc = pin_read(secret, &text, err);
+	enum rc rc = pin_read(secret, "HMAC key", &text, err);
 
 	if (rc != RC_OK)
 		return rc;

@@ -9,8 +9,8 @@
 #define PIN_MAX 255
 
 struct pin;
-/* A trailing newline is not part of it.  RC_INPUT names the file, credential or variable, never the secret. */
-enum rc pin_read(const struct config_secret *secret, struct pin **ret_pin, struct err *err) HWA_CHECKED;
+/* `what` is "PIN", or what else it is to be called.  A trailing newline is not part of it.  RC_INPUT names the file, credential or variable, never the secret. */
+enum rc pin_read(const struct config_secret *secret, const char *what, struct pin **ret_pin, struct err *err) HWA_CHECKED;
 const unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
 void pin_free(struct pin *pin); /* wipes */

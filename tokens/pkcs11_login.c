@@ -216,7 +216,7 @@ enum rc pkcs11_login(struct pkcs11_session *session, struct err *err)
 	enum rc rc = pin_state_check(token, pin_where(&token->pin, where), err);
 
 	if (rc == RC_OK)
-		rc = pin_read(&token->pin, &pin, err);
+		rc = pin_read(&token->pin, "PIN", &pin, err);
 	if (rc == RC_OK)
 		rc = pin_len_check(token, pin, where, err);
 	return rc == RC_OK ? login_once(session, pin, where, err) : rc;

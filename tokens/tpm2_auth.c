@@ -12,10 +12,10 @@ enum rc tpm2_auth_read(const struct config_secret *from, TPM2B_AUTH *ret_value, 
 {
 	AUTO(pin) struct pin *pin = NULL;
 	char where[512];
-	enum rc rc = pin_read(from, &pin, err);
+	enum rc rc = pin_read(from, "authorisation value", &pin, err);
 
 	if (rc != RC_OK)
-		return err_wrap(err, rc, "authorisation value");
+		return rc;
 	/* Part 1, 19.6.4.3: trailing zeros are not part of it, and would be the one thing two readers see differently. */
 	if (pin_len(pin) > AUTH_MAX || pin_bytes(pin)[pin_len(pin) - 1] == 0)
 		return err_set(err, RC_INPUT, "the authorisation value in %s is longer than %d bytes, or ends in a zero byte",

@@ -45,7 +45,7 @@ static void expect_pin(const struct config_secret *secret, const char *wanted)
 	struct pin *pin = NULL;
 	struct err err = { 0 };
 
-	assert_int_equal(pin_read(secret, &pin, &err), RC_OK);
+	assert_int_equal(pin_read(secret, "PIN", &pin, &err), RC_OK);
 	assert_int_equal(pin_len(pin), strlen(wanted));
 	assert_memory_equal(pin_bytes(pin), wanted, strlen(wanted));
 	pin_free(pin);
@@ -56,7 +56,7 @@ static void expect_refusal(const struct config_secret *secret, const char *named
 	struct pin *const untouched = (struct pin *)(void *)dir, *pin = untouched;
 	struct err err = { 0 };
 
-	assert_int_equal(pin_read(secret, &pin, &err), RC_INPUT);
+	assert_int_equal(pin_read(secret, "PIN", &pin, &err), RC_INPUT);
 	assert_ptr_equal(pin, untouched);
 	assert_non_null(strstr(err.text, named));
 	if (hidden)
@@ -184,7 +184,7 @@ static void it_lies_in_memory_that_is_locked_and_not_dumped(void **state)
 
 	(void)state;
 	put("1234", 4);
-	assert_int_equal(pin_read(&secret, &pin, NULL), RC_OK);
+	assert_int_equal(pin_read(&secret, "PIN", &pin, NULL), RC_OK);
 	assert_true(page_has_flag(pin_bytes(pin), " lo"));
 	assert_true(page_has_flag(pin_bytes(pin), " dd"));
 	assert_true(page_has_flag(pin_bytes(pin), " wf"));
@@ -192,9 +192,37 @@ static void it_lies_in_memory_that_is_locked_and_not_dumped(void **state)
 	pin_free(NULL);
 }
 
+/* The key of an external account binding, say: nobody looks for a mistake where he has made none. */
+static void what_cannot_be_read_is_called_by_its_name(void **state)
+{
+	static char variable[] = "HWACME_NOT_SET", credential[] = "eab";
+	static const struct {
+		struct config_secret secret;
+		const char *said;
+	} cases[] = {
+		{ { SECRET_FILE, path }, "the HMAC key cannot be read from file " },
+		{ { SECRET_FILE, dir }, "the HMAC key cannot be read: file " },
+		{ { SECRET_ENV, variable }, "the HMAC key cannot be read: environment variable HWACME_NOT_SET" },
+		{ { SECRET_CREDENTIAL, credential }, "the HMAC key cannot be read: credential eab" },
+	};
+
+	(void)state;
+	unlink(path);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pin *pin = NULL;
+		struct err err = { 0 };
+
+		assert_int_equal(pin_read(&cases[i].secret, "HMAC key", &pin, &err), RC_INPUT);
+		if (strncmp(err.text, cases[i].said, strlen(cases[i].said)) != 0)
+			fail_msg("not \"%s\" but: %s", cases[i].said, err.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_cannot_be_read_is_called_by_its_name),
 		cmocka_unit_test(one_trailing_newline_is_not_part_of_it),
 		cmocka_unit_test(the_longest_is_taken_and_a_longer_one_is_not_cut),
 		cmocka_unit_test(an_empty_or_missing_file_is_named),
