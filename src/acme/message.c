@@ -169,6 +169,15 @@ static enum rc identifiers_check(const json_t *object, char *const *names, unsig
 	return RC_OK;
 }
 
+static bool is_known(const struct message_order *order, const char *url)
+{
+	for (unsigned i = 0; i < order->authorization_count; i++)
+		if (strcmp(order->authorizations[i], url) == 0)
+			return true;
+	return false;
+}
+
+/* One that is listed twice is one: nobody answers it twice. */
 static enum rc authorizations_get(const json_t *object, struct message_order *order, struct err *err)
 {
 	const json_t *list = json_object_get(object, "authorizations");
@@ -186,8 +195,8 @@ static enum rc authorizations_get(const json_t *object, struct message_order *or
 
 		if (!url || strlen(url) >= HTTP_URL_MAX || strncasecmp(url, "https://", 8) != 0)
 			return err_set(err, RC_PROTOCOL, "\"authorizations\" has something that is not an https:// URL");
-		snprintf(order->authorizations[i], HTTP_URL_MAX, "%s", url);
-		order->authorization_count++;
+		if (!is_known(order, url))
+			snprintf(order->authorizations[order->authorization_count++], HTTP_URL_MAX, "%s", url);
 	}
 	return RC_OK;
 }

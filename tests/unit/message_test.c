@@ -56,6 +56,22 @@ static void an_order_keeps_urls_and_expiry(void **state)
 	assert_string_equal(order.certificate_url, "https://ca/c");
 }
 
+/* What is listed twice is one thing to prove: nobody answers it twice, or waits for it twice. */
+static void an_authorization_that_is_listed_twice_is_one(void **state)
+{
+	AUTO(message_order) struct message_order order = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(ORDER_HEAD ",\"authorizations\":[\"https://ca/1\",\"https://ca/2\",\"https://ca/1\",\"https://ca/"
+					  "2\",\"https://ca/3\"]}",
+			       &order, NULL),
+			 RC_OK);
+	assert_int_equal(order.authorization_count, 3);
+	assert_string_equal(order.authorizations[0], "https://ca/1");
+	assert_string_equal(order.authorizations[1], "https://ca/2");
+	assert_string_equal(order.authorizations[2], "https://ca/3");
+}
+
 /* RFC 8555, 7.1.3: a pending order has `expires`; a server that has left the zero of Go there has said nothing, and no more than that. */
 static void a_time_that_was_never_set_is_not_said(void **state)
 {
@@ -326,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(missing_null_and_empty_authorizations_are_normal),
 		cmocka_unit_test(an_order_keeps_urls_and_expiry),
+		cmocka_unit_test(an_authorization_that_is_listed_twice_is_one),
 		cmocka_unit_test(a_time_that_was_never_set_is_not_said),
 		cmocka_unit_test(a_uri_is_no_identifier),
 		cmocka_unit_test(odd_orders_are_refused),
