@@ -26,13 +26,16 @@ static const char *value_end(const char *at)
 /* RFC 8288, 3: rel may name several relations, with spaces between. */
 static void relations_add(struct http_response *response, const char *url, size_t url_len, const char *at, const char *end)
 {
+	/* RFC 8288, 3.1: a path, or a server and a path, is relative to what was asked for, which is not known here. */
+	bool is_target = url_len && (*url == '/' || strncasecmp(url, "https://", 8) == 0);
+
 	while (at < end && response->link_count < HTTP_LINKS_MAX) {
 		struct http_link *link = &response->links[response->link_count];
 		size_t len = strcspn(at, SPACE "\",;\\");
 
 		if (len > (size_t)(end - at))
 			len = (size_t)(end - at);
-		if (len > 0 && len < sizeof(link->rel) && url_len < sizeof(link->url) && strncasecmp(url, "https://", 8) == 0) {
+		if (len > 0 && len < sizeof(link->rel) && url_len < sizeof(link->url) && is_target) {
 			snprintf(link->url, sizeof(link->url), "%.*s", (int)url_len, url);
 			snprintf(link->rel, sizeof(link->rel), "%.*s", (int)len, at);
 			response->link_count++;

@@ -55,17 +55,32 @@ void response_header_take(const char *line, size_t len, struct http_response *re
 	}
 }
 
-/* RFC 9110, 10.2.2: what other servers of HTTP may do, and some frameworks that CAs are made with. */
-void response_header_resolve(const char *url, struct http_response *response)
+/* What other servers of HTTP may do, and some frameworks that CAs are made with.  "": it would be too long. */
+static void whole_url(const char *asked, char said[HTTP_URL_MAX])
 {
 	static const char scheme[] = "https:";
 	char whole[HTTP_URL_MAX];
-	const char *said = response->location;
 
-	if (said[0] != '/' || strncasecmp(url, scheme, strlen(scheme)) != 0)
+	if (said[0] != '/' || strncasecmp(asked, scheme, strlen(scheme)) != 0)
 		return;
-	size_t slashes = strlen(scheme) + strspn(url + strlen(scheme), "/");
-	size_t kept = said[1] == '/' ? strlen(scheme) : slashes + strcspn(url + slashes, "/?#");
-	int len = snprintf(whole, sizeof(whole), "%.*s%s", (int)kept, url, said);
-	snprintf(response->location, sizeof(response->location), "%s", len > 0 && (size_t)len < sizeof(whole) ? whole : "");
+	size_t slashes = strlen(scheme) + strspn(asked + strlen(scheme), "/");
+	size_t kept = said[1] == '/' ? strlen(scheme) : slashes + strcspn(asked + slashes, "/?#");
+	int len = snprintf(whole, sizeof(whole), "%.*s%s", (int)kept, asked, said);
+	snprintf(said, HTTP_URL_MAX, "%s", len > 0 && (size_t)len < sizeof(whole) ? whole : "");
+}
+
+/* RFC 9110, 10.2.2, and RFC 8288, 3.1. */
+void response_header_resolve(const char *url, struct http_response *response)
+{
+	unsigned kept = 0;
+
+	whole_url(url, response->location);
+	for (unsigned i = 0; i < response->link_count; i++) {
+		struct http_link *link = &response->links[i];
+
+		whole_url(url, link->url);
+		if (strncasecmp(link->url, "https://", 8) == 0 && kept++ < i)
+			response->links[kept - 1] = *link;
+	}
+	response->link_count = kept;
 }

@@ -45,7 +45,7 @@ static void what_is_no_link_adds_nothing(void **state)
 					      "<https://ca/1>;rel=",
 					      "<https://ca/1>;rel=\"\"",
 					      "<http://ca/1>;rel=up",
-					      "</relative>;rel=up",
+					      "<relative>;rel=up",
 					      "<https://ca/1>;rel=\"\\",
 					      ";;;",
 					      "<https://ca/1>;rel=a23456789012345678901234567890123" };

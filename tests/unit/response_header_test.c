@@ -41,10 +41,34 @@ static void a_location_is_relative_to_what_was_asked_for(void **state)
 	assert_string_equal(response.location, ""); /* it would be another when cut */
 }
 
+/* RFC 8288, 3.1: so is the target of a link, by which a CA names its alternate chains (RFC 8555, 7.4.2). */
+static void links_are_relative_to_what_was_asked_for(void **state)
+{
+	static const char line[] = "Link: </acme/cert/7/1>;rel=\"alternate\", <//other.example/2>;rel=alternate, "
+				   "<https://ra.example/3>;rel=alternate, <acme/4>;rel=alternate";
+	static const char *const wholes[] = { "https://ra.example:8443/acme/cert/7/1", "https://other.example/2",
+					      "https://ra.example/3" };
+	static struct http_response response;
+	static char too_long[HTTP_URL_MAX + 64];
+
+	(void)state;
+	response_header_take(line, sizeof(line) - 1, &response);
+	snprintf(too_long, sizeof(too_long), "Link: </%0*d>;rel=alternate", (int)HTTP_URL_MAX - 8, 0);
+	response_header_take(too_long, strlen(too_long), &response);
+	response_header_take("Link: </last>;rel=up", strlen("Link: </last>;rel=up"), &response);
+	response_header_resolve("https://ra.example:8443/acme/cert/7", &response);
+	assert_int_equal(response.link_count, 4);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(response.links[i].url, wholes[i]);
+	assert_string_equal(response.links[3].url, "https://ra.example:8443/last");
+	assert_string_equal(response.links[3].rel, "up");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_location_is_relative_to_what_was_asked_for),
+		cmocka_unit_test(links_are_relative_to_what_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
