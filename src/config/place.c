@@ -2,6 +2,7 @@
 #include "place.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct place place_at(const struct document *document, const char *list, unsigned index, struct err *err)
 {
@@ -9,6 +10,16 @@ struct place place_at(const struct document *document, const char *list, unsigne
 
 	snprintf(place.path, sizeof(place.path), "%s[%u]", list, index);
 	return place;
+}
+
+enum rc place_refuse_url(const struct place *place, const char *option, const char *text, const char *instead)
+{
+	const char *at = strrchr(text, '@'), *host = strstr(text, "://");
+	int scheme = host && at && host < at ? (int)(host + 3 - text) : 0;
+	char shown[128];
+
+	snprintf(shown, sizeof(shown), "%.*s%s%s", scheme, text, at ? "..." : "", at ? at : text);
+	return place_refuse(place, option, shown, instead);
 }
 
 enum rc place_refuse(const struct place *place, const char *option, const char *text, const char *instead)

@@ -14,5 +14,7 @@ struct place place_at(const struct document *document, const char *list, unsigne
 
 /* "FILE:LINE: certificates[3].OPTION: "TEXT": INSTEAD"; the message ends with what to write instead. */
 enum rc place_refuse(const struct place *place, const char *option, const char *text, const char *instead);
+/* The same of a URL: user and password that somebody wrote into it are not shown. */
+enum rc place_refuse_url(const struct place *place, const char *option, const char *text, const char *instead);
 
 #endif /* HWA_PLACE_H */

@@ -49,8 +49,9 @@ static enum rc read_algorithm(const struct place *place, const char *text, enum 
 static enum rc read_directory(const struct place *place, char **text, char **ret)
 {
 	if (!value_url(*text))
-		return place_refuse(place, "directory", *text,
-				    "write the URL of the ACME directory, https://HOST/..., without blanks, user and password");
+		return place_refuse_url(
+			place, "directory", *text,
+			"write the URL of the ACME directory, https://HOST/..., without blanks, user and password");
 	*ret = TAKE(*text);
 	return RC_OK;
 }

@@ -136,7 +136,8 @@ static bool is_host(const char *text)
 static enum rc read_token_authority(const struct reading *reading, struct schema_tkauth01 *texts)
 {
 	if (texts->authority && (strncmp(texts->authority, "https://", 8) != 0 || !value_url(texts->authority)))
-		return refuse(reading, "authority", texts->authority, "write the URL of the Token Authority, https://HOST/...");
+		return place_refuse_url(reading->place, "challenge.tkauth-01.authority", texts->authority,
+					"write the URL of the Token Authority, https://HOST/...");
 	for (unsigned i = 0; i < texts->allow_count; i++)
 		if (!is_host(texts->allow[i]))
 			return refuse(reading, "allow", texts->allow[i], "write host names, without https:// and port");

@@ -296,7 +296,10 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(9, "    directory: ra.example", "https://");
 	expect_refused(9, "    directory: https:///dir", "https://HOST");
 	expect_refused(9, "    directory: \"https://ra.example/dir \"", "https://HOST");
-	expect_refused(9, "    directory: https://nf:secret@ra.example/dir", "https://HOST");
+	expect_refused(9, "    directory: https://nf:secret@ra.example/dir", "\"https://...@ra.example/dir\": write the URL");
+	/* Whatever else is wrong with it. */
+	expect_refused(9, "    directory: https://nf:sec/ret@x@ra.example/dir", "\"https://...@ra.example/dir\"");
+	expect_refused(9, "    directory: nf:secret@ra.example", "\"...@ra.example\"");
 	expect_refused(10, "    contact: [noc]", "mailto:");
 	expect_refused(11, "    terms-agreed: yes", "true or false");
 	expect_refused(12, "    account-key: { token: hsm, type: ec-p999 }", "ec-p384");
