@@ -87,6 +87,8 @@ static const char *remedy(const char *type, int number)
 {
 	bool is_page = strcmp(type, "metrics") == 0;
 
+	if (number == EAFNOSUPPORT)
+		return "there is no IPv6 here: write an IPv4 address (0.0.0.0:PORT)";
 	if (number == EADDRNOTAVAIL)
 		return "write an address of this machine";
 	if (number == EACCES)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "err.h"
@@ -68,6 +69,39 @@ static void the_error_says_what_to_do(void **state)
 	close(fd);
 	/* An address for documents is nobody's. */
 	assert_int_equal(listen_open("metrics", "192.0.2.1:9642", &fd, &err), RC_RETRY);
+	assert_non_null(strstr(err.text, "write an address of this machine in metrics: { listen: }"));
+}
+
+static bool has_no_six;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	if (domain == AF_INET6 && has_no_six) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	return __real_socket(domain, type, protocol);
+}
+
+/* A kernel without IPv6: no port is taken, and to free one is of no use. */
+static void where_there_is_no_ipv6_another_address_is_advised(void **state)
+{
+	struct err err = { 0 };
+	int fd = -1;
+
+	(void)state;
+	has_no_six = true;
+	assert_int_equal(listen_open("http-01", "[::]:80", &fd, &err), RC_RETRY);
+	assert_non_null(
+		strstr(err.text, "; there is no IPv6 here: write an IPv4 address (0.0.0.0:PORT) in http-01: { listen: }"));
+	assert_int_equal(listen_open("metrics", "[::1]:9642", &fd, &err), RC_RETRY);
+	assert_non_null(strstr(err.text, "write an IPv4 address"));
+	has_no_six = false;
+	/* It has IPv6, and not this address; or IPv6 is switched off, and no address of it is there. */
+	assert_int_equal(listen_open("metrics", "[2001:db8::1]:9642", &fd, &err), RC_RETRY);
 	assert_non_null(strstr(err.text, "write an address of this machine in metrics: { listen: }"));
 }
 
@@ -208,6 +242,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(an_address_is_tried_and_left),
 		cmocka_unit_test(the_error_says_what_to_do),
+		cmocka_unit_test(where_there_is_no_ipv6_another_address_is_advised),
 		cmocka_unit_test(who_keeps_whom_from_listening),
 		cmocka_unit_test(without_a_service_manager_the_error_says_so),
 		cmocka_unit_test(sockets_handed_over_are_found_by_name),
