@@ -45,7 +45,8 @@ struct token_key_name {
 struct token_custody {
 	bool held;      /* invariant I2 (src/README.md) holds */
 	bool is_broken; /* it does not, as the token has told; when neither, the token did not tell, and nothing follows from that */
-	char text[192]; /* in words: "sensitive, never extractable, generated in the token", or why it was not told */
+	char text
+		[512]; /* in words: "sensitive, never extractable, generated in the token"; or an error's text: why it was not told */
 };
 
 /* What `token list` shows. */

@@ -128,6 +128,35 @@ static void a_damaged_key_file_is_refused_and_named(void **state)
 	token_close(token);
 }
 
+static enum rc keep_text(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
+{
+	(void)key;
+	(void)err;
+	snprintf(ctx, sizeof(custody->text), "%s", custody->text);
+	return RC_OK;
+}
+
+/* A long path is no reason not to say what is wrong with it, nor one to say half of it. */
+static void why_a_key_is_not_told_of_is_told_whole(void **state)
+{
+	struct token *token = NULL;
+	struct err err = { 0 };
+	char deep[512], odd[sizeof(deep) + 16], text[sizeof(((struct token_custody *)0)->text)] = "";
+
+	(void)state;
+	snprintf(deep, sizeof(deep), "%s/%0200d", keys_dir, 0);
+	snprintf(odd, sizeof(odd), "%s/odd.pem", deep);
+	assert_int_equal(mkdir(deep, 0700), 0);
+	assert_int_equal(mkdir(odd, 0700), 0);
+	contract_expect(token_open(&config, deep, &token, &err), RC_OK, &err, "open");
+	contract_expect(token_list(token, keep_text, text, &err), RC_OK, &err, "list");
+	if (!strstr(text, "odd.pem"))
+		fail_msg("%s", text);
+	rmdir(odd);
+	token_close(token);
+	rmdir(deep);
+}
+
 static void a_key_file_is_for_its_owner_only(void **state)
 {
 	struct token *token = open_it(&config);
@@ -174,6 +203,7 @@ int main(void)
 		cmocka_unit_test(an_absent_tpm_is_named),
 		cmocka_unit_test(a_key_wrapped_by_another_tpm_is_refused),
 		cmocka_unit_test(a_damaged_key_file_is_refused_and_named),
+		cmocka_unit_test(why_a_key_is_not_told_of_is_told_whole),
 		cmocka_unit_test(a_key_file_is_for_its_owner_only),
 		cmocka_unit_test(a_directory_that_is_not_safe_for_keys_is_named_when_one_is_made),
 	};
