@@ -12,6 +12,8 @@
 #include "problem.h"
 #include "utf8.h"
 
+#define BARE_MAX 8 /* looks at an order that is valid, and lacks its certificate: some ten seconds */
+
 struct driver {
 	struct client *client;
 	const struct config_certificate *certificate;
@@ -25,6 +27,7 @@ struct driver {
 	int64_t now;                  /* of the step under way */
 	struct message_order *answer; /* the CA's last word about the order; NULL: not known */
 	struct authorizations *open;  /* answers that are out; NULL: none */
+	unsigned bare;                /* answers that called it valid, and did not say where its certificate is */
 	bool is_until_known;          /* hooks.authorized was told */
 	bool is_unready;              /* answers are placed, and the CA was not told of them yet */
 	bool is_unsaved;              /* the order changed since it was stored ... */
@@ -133,6 +136,12 @@ static enum rc answer_take(struct driver *driver, const struct http_response *re
 	snprintf(driver->order->certificate_url, sizeof(driver->order->certificate_url), "%s", answer->certificate_url);
 	ret_event->status = answer->status;
 	ret_event->retry_at = response->retry_at;
+	/* RFC 8555, 7.1.6: what is valid has its certificate; some CAs say where a moment later. */
+	if (answer->status == ORDER_IS_VALID && !answer->certificate_url[0]) {
+		if (++driver->bare > BARE_MAX)
+			return err_set(err, RC_PROTOCOL, "order: it is \"valid\", but has no \"certificate\"");
+		ret_event->status = ORDER_IS_PROCESSING;
+	}
 	if (answer->status == ORDER_IS_INVALID)
 		return err_set_raw(err, RC_DENIED, ERR_ACME, 0, "the CA made the order invalid: %s: %s",
 				   answer->problem.type[0] ? answer->problem.type : "no reason given", answer->problem.detail);

@@ -223,7 +223,7 @@ enum rc message_order_parse(struct span json, char *const *names, unsigned name_
 	if (rc == RC_OK)
 		rc = message_url_get(object, "finalize", true, order.finalize_url, err);
 	if (rc == RC_OK)
-		rc = message_url_get(object, "certificate", order.status == ORDER_IS_VALID, order.certificate_url, err);
+		rc = message_url_get(object, "certificate", false, order.certificate_url, err);
 	if (rc == RC_OK)
 		rc = identifiers_check(object, names, name_count, err);
 	if (rc == RC_OK)
