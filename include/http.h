@@ -23,7 +23,7 @@
 #define HTTP_HEADER_MAX (32u * 1024u)
 #define HTTP_URL_MAX    1024u
 #define HTTP_NONCE_MAX  256u
-#define HTTP_TIMEOUT_MS 30000
+#define HTTP_TIMEOUT_MS 45000 /* step-ca takes up to 30 s for a challenge, before it answers */
 #define HTTP_LINKS_MAX  8
 #define HTTP_CHAIN_MAX  (64u * 1024u) /* of a client certificate */
 #define HTTP_SPKI_MAX   1024u

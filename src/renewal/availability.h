@@ -13,7 +13,7 @@
 
 #define AVAILABILITY_RETRY_FIRST 60  /* seconds before the first look after a failure; then twice as long ... */
 #define AVAILABILITY_RETRY_LAST  900 /* ... up to this: all wait for one look, so it may be often */
-#define AVAILABILITY_PROBE       120 /* seconds the others wait for the one that asks */
+#define AVAILABILITY_PROBE       150 /* seconds the others wait for the one that asks: three exchanges */
 
 /*
  * Of the certificate's authorities the first that answers, or has not been down for long, or is due to be asked again; when

@@ -8,12 +8,13 @@
 #include "clock.h"
 #include "codec.h"
 #include "fake_ca_state.h"
+#include "http.h"
 #include "log.h"
 #include "virtual_clock.h"
 
 #define LATENCY_LEAST 10 /* milliseconds, each way */
 #define LATENCY_MOST  150
-#define TIMEOUT       30000
+#define TIMEOUT       HTTP_TIMEOUT_MS
 
 static struct fake_ca_state authorities[FAKE_CAS_MAX];
 

@@ -13,9 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "availability.h"
 #include "http.h"
 #include "libcurl.h"
 #include "soft_token.h"
+#include "supervisor.h"
 #include "tls_pair.h"
 
 static enum rc get(const char *url, struct err *err)
@@ -320,9 +322,21 @@ static void a_root_of_the_system_is_looked_for_by_its_name_first(void **state)
 	tls_ca_free(&stranger);
 }
 
+/* step-ca looks for the answer to a challenge while it is told of it, and gives that 30 s. */
+static void an_exchange_has_the_time_that_a_ca_takes_to_look_for_an_answer(void **state)
+{
+	(void)state;
+	assert_true(HTTP_TIMEOUT_MS >= 30000 + 10000);
+	/* Two of them, where the system's roots are read for the second, are no sign that an engine hangs. */
+	assert_true(2 * HTTP_TIMEOUT_MS < SUPERVISOR_SILENCE_MS);
+	/* Who tries an authority asks for its directory, a nonce and an order. */
+	assert_true(3 * HTTP_TIMEOUT_MS < AVAILABILITY_PROBE * 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exchange_has_the_time_that_a_ca_takes_to_look_for_an_answer),
 		cmocka_unit_test(a_root_of_the_system_is_looked_for_by_its_name_first),
 		cmocka_unit_test(each_connection_shows_the_certificate_of_its_time),
 		cmocka_unit_test(a_trust_file_is_read_anew_for_each_connection),
