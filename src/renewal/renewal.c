@@ -106,7 +106,7 @@ enum rc renewal_begin(const struct renewal_desk *desk, const struct config_certi
 	renewal->plan = renewal_plan(desk->config, certificate, record, call == RENEWAL_FORCED, clock_now());
 	record->order.not_before = order_not_before;
 	/* A hook whose time has come is no reason to ask the CA before its own. */
-	if (renewal->plan.what == PLAN_WAIT && record->retry_at <= clock_now() &&
+	if (renewal->plan.what == PLAN_WAIT && renewal_retry_at(record, clock_now()) <= clock_now() &&
 	    renewal_ari_is_due(renewal->policy, certificate, record, clock_now())) {
 		renewal->stage = STAGE_ASK;
 		renewal->result = RENEWAL_NOT_DUE;

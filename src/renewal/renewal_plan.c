@@ -104,7 +104,7 @@ int64_t renewal_least_not_after(const struct config *config, const struct config
 
 /* A failure that is yet to happen was noted by a clock that has been set back since: nobody knows how long ago it was, and a wait that
  * is counted from there could outlast the certificate. */
-static int64_t retry_at(const struct store_certificate *record, int64_t now)
+int64_t renewal_retry_at(const struct store_certificate *record, int64_t now)
 {
 	return record->failed_at > now ? 0 : record->retry_at;
 }
@@ -139,7 +139,7 @@ struct plan renewal_plan(const struct config *config, const struct config_certif
 		facts.under_way = renewal_is_keyed(&record->next_key);
 		facts.is_with_ca = is_with_ca(&record->order);
 		facts.waits_until = waits_until(record, now);
-		facts.retry_at = retry_at(record, now);
+		facts.retry_at = renewal_retry_at(record, now);
 		facts.attempts = record->attempts;
 		facts.suggested_start = record->renewal_info.start;
 		facts.suggested_end = record->renewal_info.end;
@@ -173,7 +173,7 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
 		at = service.when;
 	int64_t asks_at = renewal_ari_asks_at(&record->renewal_info, now);
 	/* After a failure nothing is asked before the back-off is over. */
-	if (retry_at(record, now) <= now && asks_at < at && renewal_ari_is_due(policy, certificate, record, asks_at))
+	if (renewal_retry_at(record, now) <= now && asks_at < at && renewal_ari_is_due(policy, certificate, record, asks_at))
 		at = asks_at;
 	return at;
 }

@@ -16,6 +16,9 @@ const char *renewal_profile(const struct config *config, const struct config_cer
 int64_t renewal_least_not_after(const struct config *config, const struct config_certificate *certificate,
 				const struct store_certificate *record, int64_t now);
 
+/* Until when nothing is tried again after a failure; 0: there was none, or it says nothing. */
+int64_t renewal_retry_at(const struct store_certificate *record, int64_t now);
+
 static inline bool renewal_is_keyed(const struct store_key *key)
 {
 	return key->token[0] != '\0';

@@ -169,9 +169,46 @@ static void what_was_superseded_goes_from_the_archive_as_if_the_clock_had_been_r
 	}
 }
 
+static struct store_certificate record_of_c0(void)
+{
+	struct store_certificate record;
+
+	assert_int_equal(store_certificate_load(machine.store, "c0", &record, NULL), RC_OK);
+	return record;
+}
+
+/* A failure that is yet to happen keeps nobody from what is due: neither is it looked for in vain each minute. */
+static void the_ca_is_asked_when_to_renew_after_a_failure_by_such_a_clock(void **state)
+{
+	static struct machine_alike alike_asked = { .policy = "ari: true, boot-spread: 0s", .certificates = 1 };
+
+	(void)state;
+	ca = machine_world_start(1);
+	ca->preauthorized = -1;
+	ca->has_renewal_info = true;
+	machine_new(&machine, 0, machine_alike, &alike_asked);
+	machine_start(&machine);
+	machine_run(&machine, VIRTUAL_START + 10 * HOUR);
+	struct store_certificate record = record_of_c0();
+	assert_int_equal(record.generation, 1);
+	record.failed_at = virtual_clock_true() + 20 * FAKE_DAY;
+	record.retry_at = record.failed_at + HOUR;
+	record.attempts = 1;
+	assert_int_equal(store_certificate_save(machine.store, &record, virtual_clock_true(), 0, NULL, NULL), RC_OK);
+	machine_stop(&machine);
+	machine_start(&machine);
+	size_t requests = ca->requests.count;
+	unsigned turns = machine.turns;
+	machine_run(&machine, VIRTUAL_START + 10 * HOUR + FAKE_DAY);
+	assert_true(ca->requests.count > requests);
+	assert_in_range(machine.turns - turns, 1, 100); /* superseded keys are looked for each hour */
+	machine_world_stop(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_ca_is_asked_when_to_renew_after_a_failure_by_such_a_clock),
 		cmocka_unit_test(an_order_goes_on_when_the_clock_is_set_right),
 		cmocka_unit_test(so_it_does_after_a_restart),
 		cmocka_unit_test(an_order_that_is_with_the_ca_is_asked_about),
