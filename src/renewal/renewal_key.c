@@ -13,8 +13,9 @@ static bool is_rotation_due(const struct renewal *renewal, int64_t now)
 	/* The key of a revoked certificate is not certified again. */
 	if (!renewal_is_keyed(live) || !renewal_key_matches(live, &renewal->certificate->key) || renewal->record->revoked_at)
 		return true;
+	/* Made by a clock that was ahead: nobody knows how old it is, and it would stay for as long. */
 	if (renewal->certificate->rotate == ROTATE_AGE)
-		return now - live->created_at >= renewal->certificate->rotate_age;
+		return live->created_at > now || now - live->created_at >= renewal->certificate->rotate_age;
 	return renewal->certificate->rotate == ROTATE_ALWAYS;
 }
 

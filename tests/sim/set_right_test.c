@@ -169,12 +169,44 @@ static void what_was_superseded_goes_from_the_archive_as_if_the_clock_had_been_r
 	}
 }
 
+static void rotating(FILE *file, void *ctx)
+{
+	(void)ctx;
+	fprintf(file, "policies:\n  - { name: p, ari: false, boot-spread: 0s }\ncertificates:\n"
+		      "  - name: c0\n    authority: ca0\n    policy: p\n    key: { token: t0, type: ec-p256, rotate: 50d }\n"
+		      "    names: [\"dns:c0.example\"]\n");
+}
+
 static struct store_certificate record_of_c0(void)
 {
 	struct store_certificate record;
 
 	assert_int_equal(store_certificate_load(machine.store, "c0", &record, NULL), RC_OK);
 	return record;
+}
+
+/* Nobody knows how old a key is that is yet to be made. */
+static void a_key_that_was_made_by_such_a_clock_is_rotated_all_the_same(void **state)
+{
+	(void)state;
+	ca = machine_world_start(1);
+	ca->order_life = 7 * FAKE_DAY;
+	ca->preauthorized = -1;
+	ca->approval = 120;
+	virtual_clock_set_wrong(1000 * FAKE_DAY);
+	machine_new(&machine, 0, rotating, NULL);
+	machine_start(&machine);
+	machine_run(&machine, VIRTUAL_START + 60);
+	virtual_clock_set_wrong(0);
+	machine_run(&machine, VIRTUAL_START + FAKE_DAY);
+	const struct store_certificate first = record_of_c0();
+	assert_int_equal(first.generation, 1);
+	assert_true(first.live_key.created_at > VIRTUAL_START + 999 * FAKE_DAY);
+	machine_run(&machine, VIRTUAL_START + 70 * FAKE_DAY);
+	const struct store_certificate second = record_of_c0();
+	assert_int_equal(second.generation, 2);
+	assert_memory_not_equal(second.live_key.name.id, first.live_key.name.id, TOKEN_ID_LEN);
+	machine_world_stop(&machine);
 }
 
 /* A failure that is yet to happen keeps nobody from what is due: neither is it looked for in vain each minute. */
@@ -208,6 +240,7 @@ static void the_ca_is_asked_when_to_renew_after_a_failure_by_such_a_clock(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_that_was_made_by_such_a_clock_is_rotated_all_the_same),
 		cmocka_unit_test(the_ca_is_asked_when_to_renew_after_a_failure_by_such_a_clock),
 		cmocka_unit_test(an_order_goes_on_when_the_clock_is_set_right),
 		cmocka_unit_test(so_it_does_after_a_restart),
