@@ -15,10 +15,15 @@
 #include "roots.h"
 #include "sandbox.h"
 
-/* Where a warning belongs. */
+#define WARNING_TEXT 1024
+
+/* Where a warning belongs, and which ones were told of the certificate at its own authority. */
 struct warning_place {
 	struct check *check;
 	const char *name;
+	const char *fallback; /* NULL: its own authority */
+	struct buf told;
+	unsigned count;
 };
 
 void check_report(struct check *check, const char *what, const char *name, enum exit_status if_bad, const struct err *bad,
@@ -70,6 +75,16 @@ static void check_custody(struct check *check)
 	}
 }
 
+/* Is it ordered from there, by and by? */
+static bool is_ordered_from(const struct config_certificate *certificate, const char *authority)
+{
+	bool is_it = strcmp(certificate->authority, authority) == 0;
+
+	for (unsigned i = 0; i < certificate->fallback_count && !is_it; i++)
+		is_it = strcmp(certificate->fallback[i], authority) == 0;
+	return is_it;
+}
+
 /* Profiles that are ordered and that the CA does not have: the authority's, and those of its certificates. */
 static enum rc check_ordered_profiles(const struct check *check, const struct config_authority *authority, struct client *client,
 				      struct err *err)
@@ -79,7 +94,7 @@ static enum rc check_ordered_profiles(const struct check *check, const struct co
 	for (unsigned i = 0; i < check->config->certificate_count && rc == RC_OK; i++) {
 		const struct config_certificate *certificate = &check->config->certificates[i];
 
-		if (!certificate->profile || strcmp(certificate->authority, authority->name) != 0)
+		if (!certificate->profile || !is_ordered_from(certificate, authority->name))
 			continue;
 		rc = client_profile_check(client, certificate->profile, err);
 		if (rc != RC_OK)
@@ -170,11 +185,21 @@ static void check_roots(struct check *check)
 static void on_warning(void *ctx, const char *text)
 {
 	struct warning_place *place = ctx;
+	char where[STORE_NAME_MAX + 32] = "", whole[WARNING_TEXT];
 
+	/* What is wrong with the certificate is told once. */
+	if (place->fallback && strstr(buf_text(&place->told), text))
+		return;
+	if (!place->fallback)
+		(void)!buf_print(&place->told, NULL, "%s\n", text);
+	else
+		snprintf(where, sizeof(where), "at fallback \"%s\": ", place->fallback);
+	place->count++;
+	snprintf(whole, sizeof(whole), "%s%s", where, text);
 	output_row(place->check->rows, json_pack("{s:s, s:s, s:b, s:b, s:o}", "check", "profile", "name", place->name, "ok", 1,
-						 "warning", 1, "text", output_string(text)));
+						 "warning", 1, "text", output_string(whole)));
 	if (!place->check->line->json)
-		printf("%-4s %-9s %s: %s\n", "warn", "profile", place->name, text);
+		printf("%-4s %-9s %s: %s\n", "warn", "profile", place->name, whole);
 }
 
 /* What TS 33.310 has against a network function's certificate is told, and is the operator's to decide: the status stays. */
@@ -182,12 +207,19 @@ static void check_profiles(struct check *check)
 {
 	for (unsigned i = 0; i < check->config->certificate_count; i++) {
 		const struct config_certificate *certificate = &check->config->certificates[i];
-		struct warning_place place = { .check = check, .name = certificate->name };
+		struct warning_place place = { .check = check, .name = certificate->name, .told = BUF_MAX(1u << 16) };
 
 		if (!certificate_profile_is_nf(certificate))
 			continue;
-		const struct config_authority *authority = config_authority_get(check->config, certificate->authority);
-		if (certificate_profile_warn(certificate, authority, on_warning, &place) == 0)
+		certificate_profile_warn(certificate, config_authority_get(check->config, certificate->authority), on_warning,
+					 &place);
+		for (unsigned at = 0; at < certificate->fallback_count; at++) {
+			place.fallback = certificate->fallback[at];
+			certificate_profile_warn(certificate, config_authority_get(check->config, place.fallback), on_warning,
+						 &place);
+		}
+		buf_clear(&place.told);
+		if (place.count == 0)
 			check_report(check, "profile", certificate->name, EXIT_USAGE, NULL, "as TS 33.310, 6.1.3c wants it");
 	}
 }

@@ -76,6 +76,12 @@ TABLE
 profile 'certificate-profile: { country: DE, accept-without: [nf-types, uri, extended-key-usage] }'
 said=$(hwacme check) || fail "a warning changed the status of check: $said"
 grep -q '^warn profile  *amf: .*accepted without: uri extended-key-usage nf-types' <<<"$said" || fail "check: $said"
+# So may a fallback's operator alone, and what is told of both is told once.
+lab_ra_fallback "certificate-profile: { accept-without: [subject] }"
+sed -i 's|types: \[SMF, AMF\]|types: [SMF, AMFF]|' "$LAB/backup.yaml"
+said=$("$HWACME" -c "$LAB/backup.yaml" check 2>&1) || fail "check with a fallback: $said"
+grep -q '^warn profile  *amf: at fallback "backup": .*accepted without: subject' <<<"$said" || fail "check of a fallback: $said"
+[ "$(grep -c '^warn profile.*AMFF' <<<"$said")" = 1 ] || fail "told of the certificate more than once: $said"
 while read -r name part; do
 	defect "$name"
 	renew --force

@@ -38,6 +38,11 @@ refused 2 '"shorter"' 'nf-tls, short'
 got=0
 said=$("$HWACME" -c "$LAB/hwacme.yaml" check 2>&1) || got=$?
 { [ $got = 2 ] && grep -q 'BAD .*"shorter".*nf-tls, short' <<<"$said"; } || fail "check: exit $got: $said"
+# A fallback is asked for the same one, when the first is away: that is too late to learn that it has none of that name.
+lab_ra_fallback
+got=0
+said=$("$HWACME" -c "$LAB/backup.yaml" check 2>&1) || got=$?
+{ [ $got = 2 ] && grep -q 'BAD .*backup: .*certificate "amf".*"shorter".*nf-tls, short' <<<"$said"; } || fail "check of a fallback: exit $got: $said"
 # What it did not have this morning it may have now: the kept directory is not the last word.
 ra settings '{"profiles": {"shorter": "five days"}}' >/dev/null
 hwacme renew --force >/dev/null

@@ -4,6 +4,7 @@
 #	lab_ra [OPTION...]	the RA alone, in a $LAB that exists; trust.pem and roots.pem are put where lab_config looks for them
 #	lab_ra_config [LINE...]	writes $LAB/hwacme.yaml: amf, key in the HSM; the lines go into the certificate;
 #				LAB_ACCOUNT_TYPE, LAB_ACCOUNT_ALGORITHM and LAB_KEY_TYPE are ec-p256 and its own unless set
+#	lab_ra_fallback [LINE]	writes $LAB/backup.yaml: the same with the RA once more, as a fallback; the line goes into that authority
 #	ra NAME [JSON]		GET or POST /manage/NAME, the answer on stdout
 #	ra_count ENDPOINT	requests to it since the last reset
 #	fresh			forgets what was asked and issued; clean WHAT: fails the test if the client broke the protocol
@@ -42,6 +43,12 @@ clean() {
 	local complaints
 	complaints=$(ra violations | jq -r '(.violations + .remarks)[] | "\(.endpoint): \(.what)"')
 	[ -z "$complaints" ] || fail "$1: the client broke the protocol: $complaints"
+}
+
+lab_ra_fallback() {
+	sed "s|^policies:|  - name: backup\n    directory: $LAB_DIRECTORY\n    trust: $LAB/trust.pem\n    terms-agreed: true\n\
+    account-key: { token: hsm, type: ec-p256 }\n${1:+    $1\n}&|; s|^    authority: operator-ra|&\n    fallback: [backup]|" \
+		"$LAB/hwacme.yaml" >"$LAB/backup.yaml"
 }
 
 lab_ra_config() {
