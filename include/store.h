@@ -82,6 +82,7 @@ struct store_certificate {
 	/* the renewal under way */
 	struct store_key next_key;
 	unsigned next_generation; /* staged; 0: none */
+	bool is_forced; /* the operator wanted it, whenever it comes to its end: what comes of it may end before the live one */
 	struct order order;
 	/* failures */
 	unsigned attempts;     /* failed in a row */

@@ -67,6 +67,7 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 	record->next_key = (struct store_key){ 0 };
 	record->generation = record->next_generation;
 	record->next_generation = 0;
+	record->is_forced = false;
 	snprintf(record->profile, sizeof(record->profile), "%s", record->order.profile);
 	record->order = (struct order){ .phase = ORDER_START };
 	renewal_ari_start(record, renewal->accepted->certificate_id, clock_now());

@@ -83,9 +83,14 @@ enum rc renewal_reserve(struct renewal *renewal, struct err *err)
 	unsigned live, highest = 0;
 	/* What stands in the way of the switch is told before anything is ordered. */
 	enum rc rc = archive_live(renewal->desk->config->state, record->name, &live, err);
+	/* It may be with the CA for longer than we wait, or are there. */
+	bool is_news = renewal->is_forced && !record->is_forced;
 
-	if (rc != RC_OK || is_reserved(renewal, now) || is_live_unrecorded(renewal, live))
+	record->is_forced = record->is_forced || renewal->is_forced;
+	if (rc != RC_OK)
 		return rc;
+	if (is_reserved(renewal, now) || is_live_unrecorded(renewal, live))
+		return is_news ? renewal_record_save(renewal, NULL, err) : RC_OK;
 	rc = archive_highest(renewal->desk->config->state, record->name, &highest, err);
 	if (rc != RC_OK)
 		return rc;

@@ -171,8 +171,9 @@ static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, s
 		.accept_without = authority->certificate_profile.accept_without,
 		.roots = authorities_roots(renewal->desk->authorities, authority),
 		.now = now,
-		.previous_not_after =
-			renewal->is_forced ? 0 : renewal_least_not_after(renewal->desk->config, &ordered, renewal->record, now)
+		.previous_not_after = renewal->record->is_forced
+					      ? 0
+					      : renewal_least_not_after(renewal->desk->config, &ordered, renewal->record, now)
 	};
 	rc = certificate_accept(pem, &rules, &chain, err);
 	note_shorter(renewal, &chain.facts, rules.previous_not_after);

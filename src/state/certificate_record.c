@@ -10,7 +10,7 @@ static const char SELECT[] =
 	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation,"
 	" phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url, certificate_url,"
 	" certificate.attempts, certificate.retry_at, peer_retry_at, certificate.failed_at, certificate.last_error, "
-	"revoked_at, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
+	"revoked_at, is_forced, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
 	" FROM certificate LEFT JOIN issued ON issued.certificate = name LEFT JOIN service ON service.certificate = name"
 	" WHERE name = ?";
 static const char REPLACE[] =
@@ -19,8 +19,8 @@ static const char REPLACE[] =
 	" not_after, issued_at, serial, fingerprint, authority, names, asked, custody, next_token, next_label, "
 	"next_id, next_type, next_at,"
 	" next_generation, phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url,"
-	" certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, revoked_at)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, revoked_at, is_forced)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -60,6 +60,7 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	record->failed_at = sqlite3_column_int64(row, at++);
 	text_column(row, at++, record->last_error, sizeof(record->last_error));
 	record->revoked_at = sqlite3_column_int64(row, at++);
+	record->is_forced = sqlite3_column_int(row, at++) != 0;
 	at = issued_column(row, at, record);
 	service_column(row, at, record);
 }
@@ -121,6 +122,7 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_int64(row, at++, record->failed_at);
 	sqlite3_bind_text(row, at++, record->last_error, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(row, at++, record->revoked_at);
+	sqlite3_bind_int(row, at++, record->is_forced);
 }
 
 static bool names_key(const struct store_certificate *record, const struct store_key *key)

@@ -91,6 +91,9 @@ const char *const database_steps[] = {
 	"ALTER TABLE certificate ADD COLUMN order_profile TEXT;"
 	"ALTER TABLE availability ADD COLUMN noted_at INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 12;",
+	/* That a renewal was forced is known as long as it takes. */
+	"ALTER TABLE certificate ADD COLUMN is_forced INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 13;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

@@ -195,9 +195,46 @@ static void a_hook_is_no_answer_to_who_asks_for_what_is_due(void **state)
 	world_stop();
 }
 
+/* Somebody at the CA has to approve it: the daemon puts it down, or is started anew, and goes on with it by itself. */
+static void what_was_forced_is_taken_however_long_it_takes(void **state)
+{
+	bool has_hook = false;
+
+	(void)state;
+	for (unsigned is_restarted = 0; is_restarted < 2; is_restarted++) {
+		struct fake_ca *ca = machine_world_start(1);
+
+		ca->preauthorized = -1;
+		ca->order_life = 7 * FAKE_DAY;
+		machine_new(&machine, 0, configure, &has_hook);
+		machine_start(&machine);
+		machine_run(&machine, VIRTUAL_START + FAKE_DAY);
+		/* From now on its certificates end before the one that is live. */
+		ca->life = 30 * FAKE_DAY;
+		ca->approval = 3 * 3600;
+		memset(&story, 0, sizeof(story));
+		ask(RENEWAL_FORCED);
+		machine_run(&machine, VIRTUAL_START + FAKE_DAY + 20 * MINUTE);
+		if (is_restarted) {
+			machine_stop(&machine);
+			machine_start(&machine);
+		}
+		machine_run(&machine, VIRTUAL_START + FAKE_DAY + 4 * 60 * MINUTE);
+		machine_check_all(&machine);
+		assert_int_equal(machine.views[0].generation, 2);
+		assert_int_equal(ca->orders.count, 2);
+		/* It is over with that: what is not forced is judged as ever. */
+		struct store_certificate record;
+		assert_int_equal(store_certificate_load(machine.store, "c0", &record, NULL), RC_OK);
+		assert_false(record.is_forced);
+		machine_world_stop(&machine);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_forced_is_taken_however_long_it_takes),
 		cmocka_unit_test_setup(a_look_that_finds_nothing_to_do_is_no_answer_to_who_forces, fresh),
 		cmocka_unit_test_setup(a_hook_that_is_tried_again_is_no_answer_to_who_forces, fresh),
 		cmocka_unit_test_setup(nor_is_its_failure, fresh),

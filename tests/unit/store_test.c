@@ -403,6 +403,7 @@ static void an_open_order_of_the_version_before_goes_on(void **state)
 	assert_int_equal(order_waits_until(&record.order, 200), 300);
 	assert_string_equal(record.order.url, "https://ca/o");
 	assert_false(record.order.is_profile_known);
+	assert_false(record.is_forced);
 	assert_int_equal(availability.retry_at, 160);
 	assert_int_equal(availability.noted_at, 0);
 	/* As long as nobody says, it stays so. */
@@ -447,6 +448,11 @@ static void each_member_that_changes_alone_is_stored(void **state)
 			fail_msg("member %zu is not stored when it changes alone", i);
 	}
 	assert_true(back.renewal_info.is_replaced);
+	assert_false(back.is_forced);
+	record.is_forced = true;
+	assert_int_equal(store_certificate_save(store, &record, 1, 1, NULL, &err), RC_OK);
+	assert_int_equal(store_certificate_load(store, "alone", &back, &err), RC_OK);
+	assert_true(back.is_forced);
 }
 
 int main(void)
