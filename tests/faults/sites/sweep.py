@@ -119,7 +119,8 @@ class Sweep:
             return
         if run.status != 1:
             raise Failure(f"exit {run.status}, not 1: {run.said}")
-        files = {os.path.basename(one.path.rstrip(".")) or "state" for one in run.sites if one.result == -getattr(errno, name) or not one.ended}
+        broken = [one for one in run.sites if one.result == -getattr(errno, name) or not one.ended]
+        files = {os.path.basename(one.path.rstrip(".")) or "state" for one in broken}
         files |= {os.path.basename(os.path.dirname(one.path)) or "state" for one in run.sites if one.result < 0}
         files |= {"hwacme.db"} if any("hwacme.db" in one for one in files) else set()
         if not any(one in run.said for one in files):
