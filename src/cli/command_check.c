@@ -176,9 +176,10 @@ static void check_roots(struct check *check)
 		if (!authority->roots)
 			continue;
 		enum rc rc = roots_new(authority->roots, &roots, &err);
+		enum exit_status if_bad = rc == RC_OK ? EXIT_USAGE : EXIT_FAILED;
 		if (rc == RC_OK)
 			rc = roots_check(roots, &err);
-		check_report(check, "roots", authority->name, EXIT_USAGE, rc == RC_OK ? NULL : &err, authority->roots);
+		check_report(check, "roots", authority->name, if_bad, rc == RC_OK ? NULL : &err, authority->roots);
 	}
 }
 
