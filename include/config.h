@@ -222,6 +222,8 @@ const struct config_policy *config_policy_get(const struct config *config, const
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name);
 /* How this certificate answers that type; NULL: not at all. */
 const struct config_challenge *config_challenge_get(const struct config_certificate *certificate, enum challenge_type type);
+/* Is the authority of that name this certificate's, or one of its fallbacks? */
+bool config_is_authority_of(const struct config_certificate *certificate, const char *authority);
 
 /* Every secret that the configuration points at, counted from 0: what the engine must not read.  NULL after the last. */
 const struct config_secret *config_secret_at(const struct config *config, unsigned index);

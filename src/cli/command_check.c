@@ -75,16 +75,6 @@ static void check_custody(struct check *check)
 	}
 }
 
-/* Is it ordered from there, by and by? */
-static bool is_ordered_from(const struct config_certificate *certificate, const char *authority)
-{
-	bool is_it = strcmp(certificate->authority, authority) == 0;
-
-	for (unsigned i = 0; i < certificate->fallback_count && !is_it; i++)
-		is_it = strcmp(certificate->fallback[i], authority) == 0;
-	return is_it;
-}
-
 /* Profiles that are ordered and that the CA does not have: the authority's, and those of its certificates. */
 static enum rc check_ordered_profiles(const struct check *check, const struct config_authority *authority, struct client *client,
 				      struct err *err)
@@ -94,7 +84,7 @@ static enum rc check_ordered_profiles(const struct check *check, const struct co
 	for (unsigned i = 0; i < check->config->certificate_count && rc == RC_OK; i++) {
 		const struct config_certificate *certificate = &check->config->certificates[i];
 
-		if (!certificate->profile || !is_ordered_from(certificate, authority->name))
+		if (!certificate->profile || !config_is_authority_of(certificate, authority->name))
 			continue;
 		rc = client_profile_check(client, certificate->profile, err);
 		if (rc != RC_OK)

@@ -58,6 +58,15 @@ const struct config_challenge *config_challenge_get(const struct config_certific
 	return NULL;
 }
 
+bool config_is_authority_of(const struct config_certificate *certificate, const char *authority)
+{
+	bool is_it = strcmp(certificate->authority, authority) == 0;
+
+	for (unsigned i = 0; i < certificate->fallback_count && !is_it; i++)
+		is_it = strcmp(certificate->fallback[i], authority) == 0;
+	return is_it;
+}
+
 const struct config_certificate *config_certificate_get(const struct config *config, const char *name)
 {
 	size_t least = 0, most = config->by_name ? config->certificate_count : 0;

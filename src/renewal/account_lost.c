@@ -131,15 +131,6 @@ static enum rc next_make(struct authorities *authorities, const struct config_au
 	return rc;
 }
 
-static bool has_to_do_with(const struct config_certificate *certificate, const char *authority)
-{
-	bool has = strcmp(certificate->authority, authority) == 0;
-
-	for (unsigned i = 0; i < certificate->fallback_count && !has; i++)
-		has = strcmp(certificate->fallback[i], authority) == 0;
-	return has;
-}
-
 /* RFC 8555, 7.1.3: an order belongs to the account that made it; nobody else is shown it. */
 static void order_leave(struct store_certificate *record, const struct store_account *account)
 {
@@ -159,7 +150,7 @@ static enum rc orders_leave(struct authorities *authorities, const struct store_
 		const struct config_certificate *certificate = &config->certificates[i];
 		struct store_certificate record;
 
-		if (!has_to_do_with(certificate, account->authority))
+		if (!config_is_authority_of(certificate, account->authority))
 			continue;
 		enum rc rc = store_certificate_load(authorities->store, certificate->name, &record, err);
 		if (rc == RC_ABSENT)

@@ -16,16 +16,6 @@ int64_t renewal_ari_asks_at(const struct renewal_info *info, int64_t now)
 	return info->check_at > now && info->check_at - now <= RENEWAL_INFO_CHECK_MOST + 1 ? info->check_at : now;
 }
 
-/* That of a fallback is as good as any: whoever issued it may want it back.  Of one that is configured no more nothing is known. */
-static bool is_configured(const struct config_certificate *certificate, const char *authority)
-{
-	bool is_it = strcmp(certificate->authority, authority) == 0;
-
-	for (unsigned i = 0; i < certificate->fallback_count && !is_it; i++)
-		is_it = strcmp(certificate->fallback[i], authority) == 0;
-	return is_it;
-}
-
 bool renewal_ari_is_due(const struct config_policy *policy, const struct config_certificate *certificate,
 			const struct store_certificate *record, int64_t now)
 {
@@ -33,9 +23,10 @@ bool renewal_ari_is_due(const struct config_policy *policy, const struct config_
 
 	if (!policy->ari || !record->generation || !info->id[0] || renewal_ari_asks_at(info, now) > now)
 		return false;
-	/* RFC 9773, 4.3: MUST NOT after it expired, nor after it is considered to be replaced; nor is a renewal under way asked about. */
+	/* RFC 9773, 4.3: MUST NOT after it expired, nor after it is considered to be replaced; nor is a renewal under way asked about.
+	 * That of a fallback is as good as any: whoever issued it may want it back.  Of one that is configured no more nothing is known. */
 	return now < record->not_after && !info->is_replaced && !record->revoked_at && !renewal_is_keyed(&record->next_key) &&
-	       is_configured(certificate, record->authority);
+	       config_is_authority_of(certificate, record->authority);
 }
 
 static void describe(const struct renewal_info *info, char *event, size_t room)

@@ -19,14 +19,6 @@ static int start(void **state)
 	return proxied_start(label);
 }
 
-static void the_kept_key_is_there(void)
-{
-	p11_proxy_script("");
-	sweep_case("afterwards");
-	world_check(&world);
-	assert_int_equal(sweep_end("afterwards"), 0);
-}
-
 static void one_session_is_enough_for_everything(void **state)
 {
 	struct stage stage;

@@ -21,14 +21,6 @@ static int start(void **state)
 	return proxied_start(label);
 }
 
-static void the_kept_key_is_there(void)
-{
-	p11_proxy_script("");
-	sweep_case("afterwards");
-	world_check(&world);
-	assert_int_equal(sweep_end("afterwards"), 0);
-}
-
 /* The module itself, under the login of the open token. */
 static CK_FUNCTION_LIST *look_begin(CK_SESSION_HANDLE *ret_session)
 {

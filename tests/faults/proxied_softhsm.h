@@ -38,4 +38,12 @@ static inline void expect(enum rc rc, enum rc wanted, const struct err *err)
 		fail_msg("%s, not %s: %s", sweep_rc_name(rc), sweep_rc_name(wanted), rc == RC_OK ? "" : err->text);
 }
 
+static inline void the_kept_key_is_there(void)
+{
+	p11_proxy_script("");
+	sweep_case("afterwards");
+	world_check(&world);
+	assert_int_equal(sweep_end("afterwards"), 0);
+}
+
 #endif /* HWA_PROXIED_SOFTHSM_H */

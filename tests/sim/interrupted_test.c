@@ -80,6 +80,18 @@ static void expect_record_of_what_is_live(void)
 	assert_string_equal(stored.fingerprint, fingerprint);
 }
 
+static void cut_off_at_the_switch(bool ca_forgets)
+{
+	machine.dies_at_switch = true;
+	while (!machine.is_cut_off && virtual_clock_true() < DUE)
+		machine_run(&machine, virtual_clock_true() + 60);
+	assert_true(machine.is_cut_off);
+	machine_stop(&machine);
+	machine.is_cut_off = machine.dies_at_switch = false;
+	if (ca_forgets)
+		fake_ca_forget(0);
+}
+
 /* The power fails when the new set has just gone live; what was ordered is then fetched again, or is not known to the CA any more. */
 static void what_went_live_unrecorded_is_recorded_or_replaced(void **state)
 {
@@ -87,14 +99,7 @@ static void what_went_live_unrecorded_is_recorded_or_replaced(void **state)
 	for (unsigned is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
 		struct fake_ca *ca = begin("always");
 
-		machine.dies_at_switch = true;
-		while (!machine.is_cut_off && virtual_clock_true() < DUE)
-			machine_run(&machine, virtual_clock_true() + 60);
-		assert_true(machine.is_cut_off);
-		machine_stop(&machine);
-		machine.is_cut_off = machine.dies_at_switch = false;
-		if (is_forgotten)
-			fake_ca_forget(0);
+		cut_off_at_the_switch(is_forgotten);
 		machine_start(&machine);
 		machine_run(&machine, DUE + FAKE_DAY);
 		print_message("%u issued, generation %u is live\n", ca->issued, machine.views[0].generation);
@@ -114,14 +119,7 @@ static void the_key_of_what_went_live_unrecorded_stays_when_another_is_configure
 	for (unsigned is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
 		struct fake_ca *ca = begin("always");
 
-		machine.dies_at_switch = true;
-		while (!machine.is_cut_off && virtual_clock_true() < DUE)
-			machine_run(&machine, virtual_clock_true() + 60);
-		assert_true(machine.is_cut_off);
-		machine_stop(&machine);
-		machine.is_cut_off = machine.dies_at_switch = false;
-		if (is_forgotten)
-			fake_ca_forget(0);
+		cut_off_at_the_switch(is_forgotten);
 		ca->is_down = true;
 		token = "t1";
 		machine_reload(&machine, configure, NULL);

@@ -549,6 +549,17 @@ static void a_missing_file_says_how_to_name_another(void **state)
 	assert_int_equal(config_load("/tmp", &config, &err), RC_INPUT);
 }
 
+static void a_fallback_is_an_authority_of_its_certificate_as_well(void **state)
+{
+	static char first[] = "ra", second[] = "spare";
+	static char *fallback[] = { second };
+	const struct config_certificate certificate = { .authority = first, .fallback = fallback, .fallback_count = 1 };
+
+	(void)state;
+	assert_true(config_is_authority_of(&certificate, "ra") && config_is_authority_of(&certificate, "spare"));
+	assert_false(config_is_authority_of(&certificate, "r") || config_is_authority_of(&certificate, "other"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -577,6 +588,7 @@ int main(void)
 		cmocka_unit_test(references_lead_somewhere_and_names_are_unique),
 		cmocka_unit_test(yaml_tricks_are_refused),
 		cmocka_unit_test(a_missing_file_says_how_to_name_another),
+		cmocka_unit_test(a_fallback_is_an_authority_of_its_certificate_as_well),
 	};
 
 	return cmocka_run_group_tests(tests, config_file_start, config_file_stop);
