@@ -3,7 +3,6 @@ import dataclasses
 import os
 import pathlib
 import shlex
-import shutil
 import subprocess
 
 from .server import DIRECTORY, HTTP01
@@ -329,7 +328,3 @@ class HwacmeBesideHsm(HwacmeHsm):
 
 class HwacmeBesideTpm(HwacmeTpm):
     name, is_beside = "hwacme + daemon, swtpm", True
-
-
-def clear(client):
-    shutil.rmtree(client.home, ignore_errors=True)
