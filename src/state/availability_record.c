@@ -32,8 +32,9 @@ static enum rc save(struct store *store, const char *authority, const struct sto
 {
 	sqlite3_stmt *row = NULL;
 	enum rc rc = database_prepare(store,
-				      "INSERT OR REPLACE INTO availability (authority, down_since, retry_at, probing_until,"
-				      " order_at_ms, failures, noted_at) VALUES (?,?,?,?,?,?,?)",
+				      ROW_SAVE("availability", "authority",
+					       "down_since, retry_at, probing_until, order_at_ms, failures, noted_at",
+					       "?2,?3,?4,?5,?6,?7"),
 				      &row, err);
 
 	if (rc != RC_OK)

@@ -13,14 +13,15 @@ static const char SELECT[] =
 	"revoked_at, is_forced, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
 	" FROM certificate LEFT JOIN issued ON issued.certificate = name LEFT JOIN service ON service.certificate = name"
 	" WHERE name = ?";
-static const char REPLACE[] =
-	"INSERT OR REPLACE INTO certificate (name, state, generation, live_token, live_label, live_id, "
-	"live_type, live_at, not_before,"
-	" not_after, issued_at, serial, fingerprint, authority, names, asked, custody, next_token, next_label, "
-	"next_id, next_type, next_at,"
-	" next_generation, phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url,"
-	" certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, revoked_at, is_forced)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static const char SAVE[] =
+	ROW_SAVE("certificate", "name",
+		 "state, generation, live_token, live_label, live_id, live_type, live_at, not_before, not_after, issued_at, "
+		 "serial, fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, "
+		 "next_at, next_generation, phase, polls, expires_at, order_not_before, order_asked_at, order_url, "
+		 "order_profile, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, "
+		 "revoked_at, is_forced",
+		 "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,"
+		 "?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39");
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -188,7 +189,7 @@ static enum rc record_write(struct store *store, const struct store_certificate 
 		rc = RC_OK;
 	}
 	if (rc == RC_OK)
-		rc = database_prepare(store, REPLACE, &row, err);
+		rc = database_prepare(store, SAVE, &row, err);
 	if (rc != RC_OK)
 		return rc;
 	record_bind(row, record);

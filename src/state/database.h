@@ -77,6 +77,11 @@ int key_bind(sqlite3_stmt *statement, int at, const struct store_key *key);
 void key_column(sqlite3_stmt *statement, int at, struct store_key *ret_key);
 void text_column(sqlite3_stmt *statement, int at, char *text, size_t room);
 #define KEY_COLUMNS 5
+/* A row that is there keeps its place: but for the page it is on nothing is written.  `values`: ?2, ?3, ... for the columns; the key is ?1. */
+#define ROW_SAVE(table, key, columns, values)                                                                      \
+	"INSERT INTO " table " (" key ", " columns ") VALUES (?1, " values ") ON CONFLICT (" key ") DO UPDATE SET" \
+	" (" columns ") = (" values ")"
+
 /* Inside a transaction: the key waits to be erased; retired->certificate is "" for an account's. */
 enum rc retired_add(struct store *store, const struct store_retired *retired, struct err *err);
 

@@ -27,11 +27,13 @@ enum rc issued_save(struct store *store, const struct store_certificate *record,
 {
 	sqlite3_stmt *row = NULL;
 	const struct renewal_info *info = &record->renewal_info;
-	enum rc rc = database_prepare(
-		store,
-		"INSERT OR REPLACE INTO issued (certificate, account, profile, id, start_at, end_at, at, check_at,"
-		" failures, early, is_replaced, explanation, authorized_until) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		&row, err);
+	enum rc rc =
+		database_prepare(store,
+				 ROW_SAVE("issued", "certificate",
+					  "account, profile, id, start_at, end_at, at, check_at, failures, early, is_replaced, "
+					  "explanation, authorized_until",
+					  "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13"),
+				 &row, err);
 
 	if (rc != RC_OK)
 		return rc;

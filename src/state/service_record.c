@@ -27,8 +27,10 @@ enum rc service_save(struct store *store, const struct store_certificate *record
 	const struct store_service *service = &record->service;
 	enum rc rc = database_prepare(
 		store,
-		"INSERT OR REPLACE INTO service (certificate, deployed_at, probed_at, grace_from, attempts, retry_at,"
-		" failed_at, last_error, prune_at, revoke_at, revoke_failures, published) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		ROW_SAVE("service", "certificate",
+			 "deployed_at, probed_at, grace_from, attempts, retry_at, failed_at, last_error, prune_at, "
+			 "revoke_at, revoke_failures, published",
+			 "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12"),
 		&row, err);
 
 	if (rc != RC_OK)

@@ -123,6 +123,10 @@ static void what_others_wrote_is_noticed_once_and_not_what_we_did(void **state)
 	assert_false(store_changed_elsewhere(daemon));
 	assert_int_equal(store_certificate_save(daemon, &record, 1, 1, NULL, NULL), RC_OK);
 	assert_false(store_changed_elsewhere(daemon));
+	/* What is there already is not written again. */
+	assert_int_equal(store_certificate_save(command, &record, 2, 2, NULL, NULL), RC_OK);
+	assert_false(store_changed_elsewhere(daemon));
+	record.attempts = 1;
 	assert_int_equal(store_certificate_save(command, &record, 2, 2, NULL, NULL), RC_OK);
 	assert_true(store_changed_elsewhere(daemon));
 	assert_false(store_changed_elsewhere(daemon));
