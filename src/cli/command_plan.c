@@ -168,6 +168,8 @@ enum exit_status command_plan(const struct command_line *line)
 	/* No database yet is an answer, not a failure: nothing was ever issued. */
 	if (rc == RC_ABSENT)
 		rc = RC_OK;
+	if (rc == RC_OK && store)
+		rc = store_view_begin(store, &err);
 	if (rc == RC_OK)
 		rc = fill(&schedule, config, store, now, now + days * DAY, &err);
 	if (rc != RC_OK) {

@@ -28,9 +28,19 @@ struct row {
 	char probe_words[512];
 };
 
-static enum rc row_fill(struct row *row, const struct config *config, struct store *store,
-			const struct config_certificate *certificate, int64_t now, struct err *err)
+/* What all rows are read from. */
+struct source {
+	const struct config *config;
+	struct store *store; /* NULL: nothing was ever issued */
+	struct archive_view *live;
+};
+
+static enum rc row_fill(struct row *row, const struct source *source, const struct config_certificate *certificate, int64_t now,
+			struct err *err)
 {
+	const struct config *config = source->config;
+	struct store *store = source->store;
+
 	enum rc rc = store ? store_certificate_load(store, certificate->name, &row->record, err) : RC_ABSENT;
 
 	/* What cannot be read is not "new". */
@@ -45,7 +55,7 @@ static enum rc row_fill(struct row *row, const struct config *config, struct sto
 	row->live[0] = row->live_error.text[0] = '\0';
 	if (row->record.generation) {
 		snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, row->record.name);
-		(void)!renewal_live_check(config->state, &row->record, &row->live_error);
+		(void)!renewal_live_check(source->live, &row->record, &row->live_error);
 	}
 	row->plan = renewal_plan(config, certificate, rc == RC_OK ? &row->record : NULL, false, now);
 	if (!store || !renewal_waits(store, config, certificate, &row->record, &row->plan, now, &row->waits))
@@ -276,8 +286,10 @@ static bool row_needs_attention(const struct row *row, int64_t now)
 	       (row->is_probed && !row->has_passed);
 }
 
-static enum exit_status status_each(const struct command_line *line, const struct config *config, struct store *store)
+static enum exit_status status_each(const struct command_line *line, const struct source *source)
 {
+	const struct config *config = source->config;
+	struct store *store = source->store;
 	AUTO(json) json_t *rows = json_array();
 	enum exit_status status = EXIT_DONE;
 	int64_t now = clock_now();
@@ -290,7 +302,7 @@ static enum exit_status status_each(const struct command_line *line, const struc
 
 		if (!command_names(line, config->certificates[i].name))
 			continue;
-		if (row_fill(&row, config, store, &config->certificates[i], now, &err) != RC_OK) {
+		if (row_fill(&row, source, &config->certificates[i], now, &err) != RC_OK) {
 			command_failed("status", &err);
 			return EXIT_FAILED;
 		}
@@ -321,6 +333,7 @@ enum exit_status command_status(const struct command_line *line)
 {
 	AUTO(config) struct config *config = NULL;
 	AUTO(store) struct store *store = NULL;
+	AUTO(archive_view) struct archive_view *live = NULL;
 	struct err err = { 0 };
 
 	enum exit_status status = command_config(line, &config);
@@ -328,9 +341,16 @@ enum exit_status command_status(const struct command_line *line)
 		return exit_first(status, EXIT_USAGE);
 	enum rc rc = store_open_readonly(config->state, &store, &err);
 	/* No database yet is an answer, not a failure: nothing was ever issued. */
-	if (rc != RC_OK && rc != RC_ABSENT) {
+	if (rc == RC_ABSENT)
+		rc = RC_OK;
+	/* Services may take their time, and the database's log would grow all the while. */
+	if (rc == RC_OK && store && !line->probe)
+		rc = store_view_begin(store, &err);
+	if (rc == RC_OK)
+		rc = archive_view_new(config->state, &live, &err);
+	if (rc != RC_OK) {
 		command_failed("status", &err);
 		return EXIT_FAILED;
 	}
-	return status_each(line, config, store);
+	return status_each(line, &(struct source){ .config = config, .store = store, .live = live });
 }

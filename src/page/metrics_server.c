@@ -74,10 +74,22 @@ static enum rc certificate_print(const struct metrics_server *server, const stru
 	return rc;
 }
 
+static enum rc certificates_print(const struct metrics_server *server, struct buf texts[GAUGE_COUNT], struct err *err)
+{
+	int64_t now = clock_now();
+	enum rc rc = store_view_begin(server->store, err);
+
+	if (rc != RC_OK)
+		return rc;
+	for (unsigned i = 0; i < server->config->certificate_count && rc == RC_OK; i++)
+		rc = certificate_print(server, &server->config->certificates[i], now, texts, err);
+	store_view_end(server->store);
+	return rc;
+}
+
 static enum rc print(const struct metrics_server *server, struct buf *text, struct err *err)
 {
 	struct buf texts[GAUGE_COUNT];
-	int64_t now = clock_now();
 
 	for (int gauge = 0; gauge < GAUGE_COUNT; gauge++)
 		texts[gauge] = BUF_MAX(METRICS_BODY_MAX);
@@ -85,8 +97,8 @@ static enum rc print(const struct metrics_server *server, struct buf *text, stru
 
 	for (int gauge = 0; gauge < GAUGE_COUNT && rc == RC_OK; gauge++)
 		rc = buf_print(&texts[gauge], err, "%s", GAUGES[gauge]);
-	for (unsigned i = 0; i < server->config->certificate_count && rc == RC_OK; i++)
-		rc = certificate_print(server, &server->config->certificates[i], now, texts, err);
+	if (rc == RC_OK)
+		rc = certificates_print(server, texts, err);
 	for (int gauge = 0; gauge < GAUGE_COUNT; gauge++) {
 		if (rc == RC_OK)
 			rc = buf_append(text, buf_span(&texts[gauge]), err);

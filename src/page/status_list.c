@@ -30,6 +30,7 @@ struct status_list {
 	struct status_page page;  /* counts that are of all */
 	struct store_retired overdue[RENEWAL_OVERDUE_MAX];
 	unsigned overdue_count;
+	struct archive_view *view; /* while one page is made */
 };
 
 /* What a row points to. */
@@ -76,7 +77,7 @@ static enum rc row_load(const struct status_list *list, uint32_t index, int64_t 
 						 .live_error = facts->live.text };
 	facts->live.text[0] = '\0';
 	if (row->record)
-		(void)!renewal_live_check(list->config->state, row->record, &facts->live);
+		(void)!renewal_live_check(list->view, row->record, &facts->live);
 	row->overdue = renewal_overdue_of(list->overdue, list->overdue_count, certificate->name);
 	row->plan = renewal_plan(list->config, certificate, row->record, false, now);
 	row->needs_attention = renewal_needs_attention(row->record, now) || facts->live.text[0] || row->overdue;
@@ -110,15 +111,13 @@ static void count(struct status_list *list, const struct status_page_certificate
 	}
 }
 
-static enum rc make(struct status_list *list, int64_t now, struct err *err)
+static enum rc items_make(struct status_list *list, int64_t now, struct err *err)
 {
 	const unsigned all = list->config->certificate_count;
-	int64_t began = clock_monotonic_ms();
 	struct status_page_certificate row;
 	struct facts facts;
 	enum rc rc = RC_OK;
 
-	list->is_made = false;
 	list->overdue_count = renewal_overdue(list->config, list->store, now, list->overdue, RENEWAL_OVERDUE_MAX);
 	list->page = (struct status_page){ .host = list->host, .version = HWACME_VERSION, .certificates = all };
 	for (unsigned i = 0; i < all && rc == RC_OK; i++) {
@@ -130,9 +129,23 @@ static enum rc make(struct status_list *list, int64_t now, struct err *err)
 			list->items[i].at = row.record ? row.record->not_after : 0;
 		count(list, &row, now);
 	}
+	if (rc == RC_OK)
+		qsort(list->items, all, sizeof(*list->items), by_need);
+	return rc;
+}
+
+static enum rc make(struct status_list *list, int64_t now, struct err *err)
+{
+	int64_t began = clock_monotonic_ms();
+
+	list->is_made = false;
+	enum rc rc = store_view_begin(list->store, err);
 	if (rc != RC_OK)
 		return rc;
-	qsort(list->items, all, sizeof(*list->items), by_need);
+	rc = items_make(list, now, err);
+	store_view_end(list->store);
+	if (rc != RC_OK)
+		return rc;
 	list->made_at = clock_monotonic_ms();
 	list->took_ms = list->made_at - began;
 	list->is_made = true;
@@ -214,7 +227,7 @@ static enum rc rows_print(const struct status_list *list, const struct status_pa
 	return rc;
 }
 
-enum rc status_list_print(struct status_list *list, const char *find, unsigned number, int64_t now, struct buf *html,
+static enum rc page_print(struct status_list *list, const char *find, unsigned number, int64_t now, struct buf *html,
 			  struct err *err)
 {
 	enum rc rc = refresh(list, now, err);
@@ -238,4 +251,17 @@ enum rc status_list_print(struct status_list *list, const char *find, unsigned n
 	if (rc == RC_OK)
 		rc = rows_print(list, &page, html, err);
 	return rc == RC_OK ? status_page_end(&page, html, err) : rc;
+}
+
+enum rc status_list_print(struct status_list *list, const char *find, unsigned number, int64_t now, struct buf *html,
+			  struct err *err)
+{
+	enum rc rc = archive_view_new(list->config->state, &list->view, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = page_print(list, find, number, now, html, err);
+	archive_view_free(list->view);
+	list->view = NULL;
+	return rc;
 }

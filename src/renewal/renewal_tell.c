@@ -1,7 +1,6 @@
 /* renewal_tell.c -- puts a record into words. */
 #include "renewal_tell.h"
 
-#include "archive.h"
 #include "service_plan.h"
 
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now)
@@ -10,16 +9,15 @@ bool renewal_needs_attention(const struct store_certificate *record, int64_t now
 	       record->revoked_at || record->attempts > 0 || record->service.attempts > 0 || renewal_is_owed(record);
 }
 
-enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err)
+enum rc renewal_live_check(struct archive_view *view, const struct store_certificate *record, struct err *err)
 {
 	struct err why = { 0 };
 
 	if (!record->generation)
 		return RC_OK;
-	enum rc rc = archive_check(state_dir, record->name, record->generation, &why);
+	enum rc rc = archive_check(view, record->name, record->generation, &why);
 	/* One that was just switched is not in the record yet. */
-	if (rc != RC_OK && record->next_generation &&
-	    archive_check(state_dir, record->name, record->next_generation, NULL) == RC_OK)
+	if (rc != RC_OK && record->next_generation && archive_check(view, record->name, record->next_generation, NULL) == RC_OK)
 		return RC_OK;
 	if (rc != RC_OK && err)
 		*err = why;

@@ -2,6 +2,7 @@
 #ifndef HWA_RENEWAL_TELL_H
 #define HWA_RENEWAL_TELL_H
 
+#include "archive.h"
 #include "availability.h"
 #include "renewal.h"
 
@@ -10,7 +11,7 @@
 bool renewal_needs_attention(const struct store_certificate *record, int64_t now);
 
 /* live/NAME, as a service finds it; RC_OK: it is as it is to be, and else *err says what to do. */
-enum rc renewal_live_check(const char *state_dir, const struct store_certificate *record, struct err *err) HWA_CHECKED;
+enum rc renewal_live_check(struct archive_view *view, const struct store_certificate *record, struct err *err) HWA_CHECKED;
 
 /* The step that comes next of what is under way, as a sentence without its end: "the CSR is sent"; "" when nothing is. */
 const char *renewal_next_step(const struct config_certificate *certificate, const struct store_certificate *record, int64_t now);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@
 #define NAME_LEN       63          /* config.h */
 #define GENERATION_MAX 1000000000u /* one a second for 30 years */
 
-/* STATE/archive/NAME or STATE/live, open. */
+/* STATE/archive, STATE/archive/NAME or STATE/live, open. */
 struct place {
 	int fd;
 	char path[PATH_MAX];
@@ -69,17 +70,23 @@ static enum rc part_open(const char *state_dir, const char *part, bool make, str
 	return rc;
 }
 
+/* `archive`: STATE/archive; *ret is STATE/archive/NAME. */
+static enum rc set_open(const struct place *archive, const char *name, bool make, struct place *ret, struct err *err)
+{
+	enum rc rc = check_name(name, err);
+
+	if (rc != RC_OK)
+		return rc;
+	snprintf(ret->path, sizeof(ret->path), "%.*s/%s", PATH_MAX - 80, archive->path, name);
+	return folder_open(archive->fd, name, ret->path, make ? FOLDER_MODE : 0, &ret->fd, err);
+}
+
 static enum rc archive_open(const char *state_dir, const char *name, bool make, struct place *ret, struct err *err)
 {
 	AUTO(place) struct place archive = PLACE_CLOSED;
-	enum rc rc = check_name(name, err);
+	enum rc rc = part_open(state_dir, "archive", make, &archive, err);
 
-	if (rc == RC_OK)
-		rc = part_open(state_dir, "archive", make, &archive, err);
-	if (rc != RC_OK)
-		return rc;
-	snprintf(ret->path, sizeof(ret->path), "%s/archive/%s", state_dir, name);
-	return folder_open(archive.fd, name, ret->path, make ? FOLDER_MODE : 0, &ret->fd, err);
+	return rc == RC_OK ? set_open(&archive, name, make, ret, err) : rc;
 }
 
 /* A set that is being written. */
@@ -176,22 +183,26 @@ enum rc archive_stage(const char *state_dir, const char *name, unsigned generati
 	return rc == RC_OK ? RC_OK : err_wrap(err, rc, "stage generation %u in %s/archive/%s", generation, state_dir, name);
 }
 
-/* What the link is to point at is there, and is ours. */
-static enum rc check_target(const char *state_dir, const char *name, unsigned generation, struct err *err)
+/* What the link is to point at is there, and is ours.  `set`: STATE/archive/NAME. */
+static enum rc check_generation(const struct place *set, unsigned generation, struct err *err)
 {
-	AUTO(place) struct place archive = PLACE_CLOSED;
 	char number[16], path[PATH_MAX];
 	int fd;
-	enum rc rc = archive_open(state_dir, name, false, &archive, err);
 
-	if (rc != RC_OK)
-		return rc;
 	snprintf(number, sizeof(number), "%u", generation);
-	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 32, archive.path, number);
-	rc = folder_open(archive.fd, number, path, 0, &fd, err);
+	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 32, set->path, number);
+	enum rc rc = folder_open(set->fd, number, path, 0, &fd, err);
 	if (rc == RC_OK)
 		close(fd);
 	return rc;
+}
+
+static enum rc check_target(const char *state_dir, const char *name, unsigned generation, struct err *err)
+{
+	AUTO(place) struct place set = PLACE_CLOSED;
+	enum rc rc = archive_open(state_dir, name, false, &set, err);
+
+	return rc == RC_OK ? check_generation(&set, generation, err) : rc;
 }
 
 enum rc archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err)
@@ -240,19 +251,19 @@ static enum rc link_read(const struct place *live, const char *name, unsigned *r
 	return RC_OK;
 }
 
-enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err)
+/* `live`: opened when it is not yet; it need not be there. */
+static enum rc live_read(const char *state_dir, struct place *live, const char *name, unsigned *ret_generation, struct err *err)
 {
-	AUTO(place) struct place live = PLACE_CLOSED;
 	struct err why = { 0 };
 	bool is_there = false;
 	enum rc rc = check_name(name, &why);
 
+	if (rc == RC_OK && live->fd < 0)
+		rc = part_open(state_dir, "live", false, live, &why);
 	if (rc == RC_OK)
-		rc = part_open(state_dir, "live", false, &live, &why);
-	if (rc == RC_OK)
-		rc = folder_look(live.fd, live.path, name, S_IFLNK, &is_there, &why);
+		rc = folder_look(live->fd, live->path, name, S_IFLNK, &is_there, &why);
 	if (rc == RC_OK && is_there)
-		return link_read(&live, name, ret_generation, err);
+		return link_read(live, name, ret_generation, err);
 	if (rc == RC_OK || rc == RC_ABSENT) {
 		*ret_generation = 0;
 		return RC_OK;
@@ -262,19 +273,56 @@ enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_gene
 	return rc;
 }
 
-/* The folder, and in it the certificate, which is in every set. */
-static enum rc set_check(const char *state_dir, const char *name, unsigned generation, struct err *err)
+enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err)
 {
-	AUTO(place) struct place archive = PLACE_CLOSED;
+	AUTO(place) struct place live = PLACE_CLOSED;
+
+	return live_read(state_dir, &live, name, ret_generation, err);
+}
+
+struct archive_view {
+	char state_dir[PATH_MAX];
+	struct place live, archive;
+};
+
+enum rc archive_view_new(const char *state_dir, struct archive_view **ret_view, struct err *err)
+{
+	struct archive_view *view = malloc(sizeof(*view));
+
+	if (!view)
+		return err_set(err, RC_RESOURCE, "out of memory");
+	view->live = view->archive = PLACE_CLOSED;
+	snprintf(view->state_dir, sizeof(view->state_dir), "%s", state_dir);
+	*ret_view = view;
+	return RC_OK;
+}
+
+void archive_view_free(struct archive_view *view)
+{
+	if (!view)
+		return;
+	place_close(&view->live);
+	place_close(&view->archive);
+	free(view);
+}
+
+/* The folder, and in it the certificate, which is in every set. */
+static enum rc set_check(struct archive_view *view, const char *name, unsigned generation, struct err *err)
+{
+	AUTO(place) struct place set = PLACE_CLOSED;
 	char leaf[64];
 	struct stat status;
-	enum rc rc = archive_open(state_dir, name, false, &archive, err);
+	enum rc rc = RC_OK;
 
+	if (view->archive.fd < 0)
+		rc = part_open(view->state_dir, "archive", false, &view->archive, err);
 	if (rc == RC_OK)
-		rc = check_target(state_dir, name, generation, err);
+		rc = set_open(&view->archive, name, false, &set, err);
+	if (rc == RC_OK)
+		rc = check_generation(&set, generation, err);
 	if (rc == RC_OK) {
 		snprintf(leaf, sizeof(leaf), "%u/%s", generation, set_file_name(SET_FILE_CERT));
-		rc = fstatat(archive.fd, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 ? RC_OK : fail(err, "find", archive.path, leaf);
+		rc = fstatat(set.fd, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 ? RC_OK : fail(err, "find", set.path, leaf);
 	}
 	if (rc == RC_OK)
 		return RC_OK;
@@ -284,14 +332,15 @@ static enum rc set_check(const char *state_dir, const char *name, unsigned gener
 			"the live set is damaged: restore it, or have another made with `hwacme renew --force %s`", name);
 }
 
-enum rc archive_check(const char *state_dir, const char *name, unsigned generation, struct err *err)
+enum rc archive_check(struct archive_view *view, const char *name, unsigned generation, struct err *err)
 {
+	const char *state_dir = view->state_dir;
 	unsigned live = 0;
 	struct err why = { 0 };
-	enum rc rc = archive_live(state_dir, name, &live, &why);
+	enum rc rc = live_read(state_dir, &view->live, name, &live, &why);
 
 	if (rc == RC_OK && live == generation)
-		return set_check(state_dir, name, generation, err);
+		return set_check(view, name, generation, err);
 	if (rc == RC_OK && !live)
 		return err_set(err, RC_RESOURCE, "%s/live/%s is gone; `hwacme renew %s` makes it anew", state_dir, name, name);
 	if (rc == RC_OK)

@@ -33,10 +33,16 @@ enum rc archive_stage(const char *state_dir, const char *name, unsigned generati
 enum rc archive_switch(const char *state_dir, const char *name, unsigned generation, struct err *err) HWA_CHECKED;
 /* Which generation live/NAME points at; 0: none. */
 enum rc archive_live(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err) HWA_CHECKED;
-/* Does live/NAME lead to that generation, and is it there?  RC_RESOURCE: no; the text says how it is put right. */
-enum rc archive_check(const char *state_dir, const char *name, unsigned generation, struct err *err) HWA_CHECKED;
 /* The highest generation present for NAME, staged or live; 0: none. */
 enum rc archive_highest(const char *state_dir, const char *name, unsigned *ret_generation, struct err *err) HWA_CHECKED;
+
+/* For who looks at many sets, one after the other: live/ and archive/ are opened once.  Of one thread. */
+struct archive_view;
+enum rc archive_view_new(const char *state_dir, struct archive_view **ret_view, struct err *err) HWA_CHECKED;
+void archive_view_free(struct archive_view *view);
+AUTO_DEFINE(archive_view, struct archive_view *, archive_view_free);
+/* Does live/NAME lead to that generation, and is it there?  RC_RESOURCE: no; the text says how it is put right. */
+enum rc archive_check(struct archive_view *view, const char *name, unsigned generation, struct err *err) HWA_CHECKED;
 
 /* What of the superseded generations may go. */
 struct archive_prune {

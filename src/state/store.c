@@ -254,6 +254,18 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 	return rc;
 }
 
+enum rc store_view_begin(struct store *store, struct err *err)
+{
+	STORE_HELD(store);
+	return database_run(store, "BEGIN", err);
+}
+
+void store_view_end(struct store *store)
+{
+	STORE_HELD(store);
+	sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL); /* of what was only read: it cannot fail in a way that counts */
+}
+
 void store_close(struct store *store)
 {
 	if (!store)

@@ -134,6 +134,27 @@ static void what_others_wrote_is_noticed_once_and_not_what_we_did(void **state)
 	store_close(daemon);
 }
 
+static void what_is_listed_is_of_one_moment(void **state)
+{
+	struct store *daemon = open_it(), *lister = NULL;
+	struct store_certificate record = { .name = "viewed", .state = CERT_NEW }, seen;
+
+	(void)state;
+	assert_int_equal(store_certificate_save(daemon, &record, 1, 1, NULL, NULL), RC_OK);
+	assert_int_equal(store_open_readonly(state_dir, &lister, NULL), RC_OK);
+	assert_int_equal(store_view_begin(lister, NULL), RC_OK);
+	assert_int_equal(store_certificate_load(lister, "viewed", &seen, NULL), RC_OK);
+	record.attempts = 7;
+	assert_int_equal(store_certificate_save(daemon, &record, 1, 1, NULL, NULL), RC_OK);
+	assert_int_equal(store_certificate_load(lister, "viewed", &seen, NULL), RC_OK);
+	assert_int_equal(seen.attempts, 0);
+	store_view_end(lister);
+	assert_int_equal(store_certificate_load(lister, "viewed", &seen, NULL), RC_OK);
+	assert_int_equal(seen.attempts, 7);
+	store_close(lister);
+	store_close(daemon);
+}
+
 /* What is written to a file that has no name any more is read by nobody, and a lock on one keeps nobody out. */
 static void a_database_or_lock_that_was_removed_is_noticed(void **state)
 {
@@ -214,6 +235,7 @@ int main(void)
 		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
 		cmocka_unit_test(who_waits_for_the_lock_is_seen_until_it_has_it),
 		cmocka_unit_test(what_others_wrote_is_noticed_once_and_not_what_we_did),
+		cmocka_unit_test(what_is_listed_is_of_one_moment),
 		cmocka_unit_test(a_database_or_lock_that_was_removed_is_noticed),
 		cmocka_unit_test(what_a_killed_process_left_half_written_can_be_read_at_once),
 	};
