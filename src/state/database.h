@@ -53,6 +53,9 @@ static inline void store_let_go(struct store **held)
 	pthread_mutex_unlock(&(*held)->lock);
 }
 
+/* STATE/NAME, for reading and writing; made when it is missing, for us alone: it names keys and accounts, or tells of them. */
+enum rc store_file_open(const char *state_dir, const char *name, int *ret_fd, struct err *err);
+
 /* database_durable.c: once the log is there and its first commit on the disk */
 enum rc database_durable_open(struct store *store, struct err *err);
 /*
