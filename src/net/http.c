@@ -35,33 +35,26 @@ struct curl_http {
 /* One exchange while it runs. */
 struct exchange {
 	struct http_response *response;
-	struct span unsent; /* of the body */
 	size_t header_len;
+	bool is_post, is_begun;
 	bool too_large, out_of_memory, headers_ended;
 };
-
-static size_t on_send(char *to, size_t size, size_t count, void *ctx)
-{
-	struct exchange *exchange = ctx;
-	size_t len = size * count < exchange->unsent.len ? size * count : exchange->unsent.len;
-
-	if (len == 0)
-		return 0;
-	memcpy(to, exchange->unsent.at, len);
-	exchange->unsent = span_of(exchange->unsent.at + len, exchange->unsent.len - len);
-	return len;
-}
 
 /*
  * When a kept connection ends without an answer, libcurl by itself sends the request again.
  * A JWS must not be: its nonce is spent (RFC 8555, 6.5), and it may have taken effect.
  */
-static int on_rewind(void *ctx, curl_off_t offset, int origin)
+static int on_begin(void *ctx, char *server, char *own, int server_port, int own_port)
 {
-	(void)ctx;
-	(void)offset;
-	(void)origin;
-	return CURL_SEEKFUNC_FAIL;
+	struct exchange *exchange = ctx;
+	bool is_repeated = exchange->is_begun;
+
+	(void)server;
+	(void)own;
+	(void)server_port;
+	(void)own_port;
+	exchange->is_begun = true;
+	return is_repeated && exchange->is_post ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t on_body(char *at, size_t size, size_t count, void *ctx)
@@ -133,7 +126,7 @@ static enum rc curl_fail(const struct curl_http *http, const struct handle *hand
 	case CURLE_SSL_ISSUER_ERROR:
 		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s", url,
 				   http->trust ? http->trust : "the system's roots (option trust)", why);
-	case CURLE_SEND_FAIL_REWIND: /* on_rewind */
+	case CURLE_ABORTED_BY_CALLBACK: /* on_begin */
 		return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: the server closed the connection without an answer", url);
 	case CURLE_OUT_OF_MEMORY: return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");
 	case CURLE_WEIRD_SERVER_REPLY:
@@ -217,8 +210,7 @@ static bool set_options(const struct curl_http *http, struct handle *handle)
 	       libcurl.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
 	       libcurl.easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
 	       libcurl.easy_setopt(curl, CURLOPT_USERAGENT, agent) == CURLE_OK &&
-	       libcurl.easy_setopt(curl, CURLOPT_READFUNCTION, on_send) == CURLE_OK &&
-	       libcurl.easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_rewind) == CURLE_OK &&
+	       libcurl.easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_begin) == CURLE_OK &&
 	       libcurl.easy_setopt(curl, CURLOPT_ERRORBUFFER, handle->reason) == CURLE_OK &&
 	       libcurl.easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 	       libcurl.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
@@ -276,14 +268,15 @@ static void set_request(CURL *curl, const struct http_request *request, struct e
 	libcurl.easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	libcurl.easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
 	libcurl.easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
-	libcurl.easy_setopt(curl, CURLOPT_READDATA, exchange);
+	libcurl.easy_setopt(curl, CURLOPT_PREREQDATA, exchange);
 	libcurl.easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	libcurl.easy_setopt(curl, CURLOPT_NOBODY, request->method == HTTP_HEAD ? 1L : 0L);
 	if (request->method != HTTP_POST)
 		return;
 	libcurl.easy_setopt(curl, CURLOPT_POST, 1L);
 	libcurl.easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
-	libcurl.easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
+	/* Not by a callback: headers and body go out together. */
+	libcurl.easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? (const char *)request->body.at : "");
 }
 
 static enum rc headers_make(const struct http_request *request, struct curl_slist **ret_headers, struct err *err)
@@ -328,7 +321,7 @@ static enum rc exchange_run(const struct curl_http *http, struct handle *handle,
 			    struct http_response *ret_response, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { .body = BUF_MAX(HTTP_BODY_MAX) };
-	struct exchange exchange = { .response = &response, .unsent = request->body };
+	struct exchange exchange = { .response = &response, .is_post = request->method == HTTP_POST };
 	struct curl_slist *headers = NULL;
 
 	if (strlen(request->url) >= HTTP_URL_MAX)
