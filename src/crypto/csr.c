@@ -11,7 +11,6 @@
 #include "public_key.h"
 #include "subject_name.h"
 
-AUTO_DEFINE(pkey, EVP_PKEY *, EVP_PKEY_free);
 AUTO_DEFINE(request, X509_REQ *, X509_REQ_free);
 AUTO_DEFINE(algor, X509_ALGOR *, X509_ALGOR_free);
 AUTO_DEFINE(ecdsa, ECDSA_SIG *, ECDSA_SIG_free);
@@ -81,11 +80,12 @@ static enum rc add_extensions(X509_REQ *request, const struct csr_request *asked
 
 /* RSA has NULL parameters (RFC 4055, 5), ECDSA and Ed25519 none (RFC 5758, 3.2;
  * RFC 8410, 3: one identifier for the key and its signature). */
-static bool set_algorithm(X509_REQ *request, const EVP_PKEY *pkey, enum key_type type)
+static bool set_algorithm(X509_REQ *request, enum key_type type)
 {
+	static const int keys[] = { [FAMILY_RSA] = EVP_PKEY_RSA, [FAMILY_EC] = EVP_PKEY_EC, [FAMILY_ED25519] = EVP_PKEY_ED25519 };
 	AUTO(algor) X509_ALGOR *algorithm = X509_ALGOR_new();
 	const char *hash = token_hash_name(key_type_hash(type));
-	int key = EVP_PKEY_get_base_id(pkey), signature = key;
+	int key = keys[key_type_family(type)], signature = key;
 	int parameters = key_type_family(type) == FAMILY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF;
 
 	return algorithm && (!hash || OBJ_find_sigid_by_algs(&signature, OBJ_txt2nid(hash), key) == 1) &&
@@ -126,13 +126,14 @@ static enum rc set_signature(X509_REQ *request, struct span sig, struct err *err
 	return RC_OK;
 }
 
-static enum rc request_sign(X509_REQ *request, const EVP_PKEY *pkey, struct token_key *key, struct err *err)
+/* The signature is of these very bytes, and was verified (token.h). */
+static enum rc request_sign(X509_REQ *request, struct token_key *key, struct err *err)
 {
 	AUTO(buf) struct buf sig = BUF_MAX(TOKEN_SIG_MAX);
 	AUTO(buf) struct buf der = BUF_MAX(TOKEN_SIG_MAX + 16);
 	enum token_scheme scheme = key_type_scheme(key->type);
 	unsigned char *tbs = NULL;
-	int len = set_algorithm(request, pkey, key->type) ? i2d_re_X509_REQ_tbs(request, &tbs) : -1;
+	int len = set_algorithm(request, key->type) ? i2d_re_X509_REQ_tbs(request, &tbs) : -1;
 
 	if (len <= 0)
 		return out_of_memory(err);
@@ -156,9 +157,8 @@ static bool set_ec_key(X509_PUBKEY *place, enum key_type type, struct span point
 	return false;
 }
 
-/* Written as it is: X509_REQ_set_pubkey() encodes and decodes it again, which costs more than all else that is done here.
- * The key, read; NULL: none. */
-static EVP_PKEY *set_key(X509_REQ *request, struct span spki)
+/* Written as it is: X509_REQ_set_pubkey() encodes and decodes it again, which costs more than all else that is done here. */
+static bool set_key(X509_REQ *request, struct span spki)
 {
 	X509_PUBKEY *place = X509_REQ_get_X509_PUBKEY(request);
 	const unsigned char *at = spki.at;
@@ -166,8 +166,8 @@ static EVP_PKEY *set_key(X509_REQ *request, struct span spki)
 	enum key_type type = public_key_ec_point(spki, &point);
 
 	if (type != KEY_TYPE_COUNT)
-		return set_ec_key(place, type, point) ? public_key_from_ec(type, point) : NULL;
-	return d2i_X509_PUBKEY(&place, &at, (long)spki.len) ? X509_PUBKEY_get(place) : NULL;
+		return set_ec_key(place, type, point);
+	return d2i_X509_PUBKEY(&place, &at, (long)spki.len) != NULL;
 }
 
 enum rc csr_make(struct token_key *key, const struct csr_request *asked, struct buf *ret_der, struct err *err)
@@ -179,16 +179,13 @@ enum rc csr_make(struct token_key *key, const struct csr_request *asked, struct 
 
 	if (rc != RC_OK)
 		return rc;
-	AUTO(pkey) EVP_PKEY *pkey = request ? set_key(request, buf_span(&spki)) : NULL;
-	if (!pkey || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1)
+	if (!request || !set_key(request, buf_span(&spki)) || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1)
 		return out_of_memory(err);
 	rc = nf_profile_add_subject(asked, X509_REQ_get_subject_name(request), err);
 	if (rc == RC_OK)
 		rc = add_extensions(request, asked, err);
 	if (rc == RC_OK)
-		rc = request_sign(request, pkey, key, err);
-	if (rc == RC_OK && X509_REQ_verify(request, pkey) != 1)
-		rc = err_set_raw(err, RC_BUG, ERR_OPENSSL, 0, "the request does not verify");
+		rc = request_sign(request, key, err);
 	if (rc != RC_OK)
 		return rc;
 	int len = i2d_X509_REQ(request, &der);
