@@ -8,7 +8,7 @@
  * RESULT gets one line of JSON. `rss_kib_by_name` has the greatest sum of Rss of all processes of one name (comm). Wall time ends with the command, or with the last of those lines. CPU is that of all
  * processes, also of those that outlive their parent: they become our children (PR_SET_CHILD_SUBREAPER), and wait4() tells
  * to the microsecond. Memory is the greatest sum over the tree that was seen: of Rss (pages that two processes share count
- * twice) and of Pss (they count once), looked at every few milliseconds, and where a look takes long so much less often that looking takes a twentieth of one
+ * twice) and of Pss (they count once), looked at every few milliseconds, and where a look takes long so much less often that looking takes a fortieth of one
  * processor. Ends with the command's status.
  */
 #include <ctype.h>
@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define LOOK_MS       3 /* between two looks at the memory: a renewal takes a hundred */
-#define LOOK_SHARE    20 /* of the time: a look at four processes takes the kernel a millisecond, as much as a request takes them */
+#define LOOK_SHARE    40 /* of the time: a look at four processes takes the kernel a millisecond, as much as a request takes them */
 #define PROCESSES_MAX 512
 #define LINE_MAX_LEN  4096
 #define END_MS        20000 /* for a daemon to end */
