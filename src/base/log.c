@@ -11,6 +11,7 @@
 
 #include "bytes.h"
 #include "clock.h"
+#include "progress.h"
 #include "utf8.h"
 
 #define MESSAGE_MAX 1536                    /* bytes; the longest error and what stands before it */
@@ -152,8 +153,10 @@ static void print(enum log_level level, const char *certificate, const char *mes
 		print_json(&line, level, certificate, message, err);
 	else
 		print_text(&line, level, certificate, message, err);
+	progress_pause();
 	/* Where nobody reads, nobody can be told. */
 	(void)!span_write(STDERR_FILENO, span_of(line.text, line.used));
+	progress_go_on(certificate, message);
 }
 
 static void print_formatted(enum log_level level, const char *certificate, const char *fmt, va_list args)

@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "dnspersist01.h"
 #include "log.h"
+#include "progress.h"
 #include "roots.h"
 #include "sandbox.h"
 
@@ -332,6 +333,7 @@ enum exit_status command_check(const struct command_line *line)
 		command_failed("check", &err);
 		return EXIT_FAILED;
 	}
+	progress_begin("hwacme check"); /* within the sandbox */
 	check_report(&check, "sandbox", "engine", EXIT_FAILED, NULL,
 		     sandbox_has_landlock() ? "seccomp and Landlock"
 					    : "seccomp; this kernel has no Landlock, so files are not confined");

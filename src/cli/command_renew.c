@@ -7,6 +7,7 @@
 #include "desk.h"
 #include "log.h"
 #include "output.h"
+#include "progress.h"
 
 #define ASKED_AT_ONCE 16 /* of the daemon: what it tells of them meanwhile has room in the socket */
 
@@ -158,6 +159,7 @@ static bool try_daemon(const struct command_line *line, const struct config *con
 	if (rc == RC_ABSENT)
 		return false;
 	if (rc == RC_OK) {
+		progress_begin("the daemon");
 		*ret_status = renew_by_daemon(line, config, fd);
 		close(fd);
 		return true;

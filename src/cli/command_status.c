@@ -13,6 +13,7 @@
 #include "log.h"
 #include "output.h"
 #include "probe.h"
+#include "progress.h"
 #include "renewal_tell.h"
 #include "service_plan.h"
 
@@ -352,5 +353,7 @@ enum exit_status command_status(const struct command_line *line)
 		command_failed("status", &err);
 		return EXIT_FAILED;
 	}
+	if (line->probe)
+		progress_begin("hwacme status --probe");
 	return status_each(line, &(struct source){ .config = config, .store = store, .live = live });
 }

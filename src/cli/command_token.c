@@ -4,6 +4,7 @@
 
 #include "log.h"
 #include "output.h"
+#include "progress.h"
 #include "token_desk.h"
 
 static void types_print(const struct token_info *info, char *text, size_t room)
@@ -117,5 +118,6 @@ enum exit_status command_token(const struct command_line *line)
 		command_failed("token", &err);
 		return EXIT_FAILED;
 	}
+	progress_begin("hwacme token");
 	return VERBS[verb].run(&(struct token_desk){ .line = line, .config = config, .keyring = keyring, .store = store });
 }

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "progress.h"
 #include "token_desk.h"
 
 #define GC_KEYS_MAX 1000u
@@ -50,6 +51,7 @@ static bool agreed(const struct token_desk *desk, unsigned count)
 		fputs("hwacme: nothing was erased; --yes erases them without asking\n", stderr);
 		return false;
 	}
+	progress_end();
 	fprintf(stderr, "Erase %s for good? [y/N] ", count == 1 ? "this key" : "these keys");
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

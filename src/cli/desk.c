@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "progress.h"
 #include "sandbox.h"
 
 #define LOCK_PATIENCE INT64_C(30000) /* milliseconds */
@@ -73,6 +74,8 @@ enum exit_status desk_open(const struct command_line *line, enum desk_use use, s
 		command_failed("hwacme", &err);
 		return EXIT_FAILED;
 	}
+	if (use != DESK_DAEMON)
+		progress_begin("hwacme");
 	*ret_desk = desk;
 	desk = (struct desk){ 0 };
 	return EXIT_DONE;

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "log.h"
 #include "output.h"
+#include "progress.h"
 
 #define CONFIG_DEFAULT "/etc/hwacme/hwacme.yaml"
 #define HELP_COLUMN    26 /* where a command's sentence begins, behind two spaces */
@@ -204,7 +205,9 @@ static enum exit_status perform(int argc, char **argv)
 	}
 	log_open();
 	log_set_level(line.verbose ? LOG_DEBUG : LOG_INFO);
-	return command->run(&line);
+	enum exit_status status = command->run(&line);
+	progress_end();
+	return status;
 }
 
 int cli_main(int argc, char **argv)

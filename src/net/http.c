@@ -44,15 +44,12 @@ struct exchange {
  * When a kept connection ends without an answer, libcurl by itself sends the request again.
  * A JWS must not be: its nonce is spent (RFC 8555, 6.5), and it may have taken effect.
  */
-static int on_begin(void *ctx, char *server, char *own, int server_port, int own_port)
+static int on_begin(void *ctx, __attribute__((unused)) char *server, __attribute__((unused)) char *own,
+		    __attribute__((unused)) int server_port, __attribute__((unused)) int own_port)
 {
 	struct exchange *exchange = ctx;
 	bool is_repeated = exchange->is_begun;
 
-	(void)server;
-	(void)own;
-	(void)server_port;
-	(void)own_port;
 	exchange->is_begun = true;
 	return is_repeated && exchange->is_post ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
