@@ -111,7 +111,7 @@ static bool is_gone(const struct http_response *response)
 }
 
 /* RFC 8555, 7.2.  A newNonce that is gone tells that the directory we had kept is out of date. */
-static enum rc nonce_fetch(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)
+static enum rc nonce_ask(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
 	const char *url;
@@ -121,17 +121,30 @@ static enum rc nonce_fetch(struct client *client, char ret_nonce[HTTP_NONCE_MAX]
 		rc = http_send(client->http, &(struct http_request){ .method = HTTP_HEAD, .url = url, .endpoint = "newNonce" },
 			       &response, err);
 	if (rc == RC_OK && is_gone(&response) && client_directory_forget(client))
-		return nonce_fetch(client, ret_nonce, err);
+		return nonce_ask(client, ret_nonce, err);
 	/* RFC 8555, 7.2: the answer to HEAD has no body, so the status alone tells; an overloaded CA says here when to come again. */
 	if (rc == RC_OK && response.status >= 400)
-		rc = client_refusal(&response, err);
-	if (rc != RC_OK)
-		return err_wrap(err, rc, "newNonce");
-	if (!response.nonce[0])
+		return client_refusal(&response, err);
+	if (rc == RC_OK && !response.nonce[0])
 		return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, response.status,
-				   "newNonce: the answer (status %ld) has no usable Replay-Nonce", response.status);
-	snprintf(ret_nonce, HTTP_NONCE_MAX, "%s", response.nonce);
-	return RC_OK;
+				   "the answer (status %ld) has no usable Replay-Nonce", response.status);
+	if (rc == RC_OK)
+		snprintf(ret_nonce, HTTP_NONCE_MAX, "%s", response.nonce);
+	return rc;
+}
+
+/* Nothing was asked with it yet: whatever is said of it, an order is neither refused nor gone. */
+static enum rc nonce_fetch(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)
+{
+	enum rc rc = nonce_ask(client, ret_nonce, err);
+
+	if (rc == RC_OK)
+		return RC_OK;
+	if (rc == RC_ABSENT || rc == RC_DENIED || rc == RC_PROTOCOL)
+		rc = RC_RETRY;
+	if (err)
+		err->rc = rc;
+	return err_wrap(err, rc, "newNonce");
 }
 
 static enum rc nonce_take(struct client *client, char ret_nonce[HTTP_NONCE_MAX], struct err *err)

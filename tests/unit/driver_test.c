@@ -18,7 +18,8 @@
 
 static struct {
 	struct http http;
-	unsigned bare; /* answers that say "valid", and not where the certificate is; the first is that to the CSR */
+	unsigned bare;     /* answers that say "valid", and not where the certificate is; the first is that to the CSR */
+	long nonce_status; /* of newNonce, without a nonce, once there is an order; 0: each answer has one */
 	unsigned orders, csrs, looks;
 } ca;
 
@@ -39,8 +40,13 @@ static enum rc ca_send(struct http *http, const struct http_request *request, st
 	enum rc rc = RC_OK;
 
 	(void)http;
-	strcpy(response.nonce, "abc");
-	if (strcmp(request->url, CA "dir") == 0) {
+	if (!ca.nonce_status || (!ca.orders && strcmp(request->url, CA "new") != 0))
+		strcpy(response.nonce, "abc");
+	if (strcmp(request->url, CA "nonce") == 0 && ca.orders && ca.nonce_status) {
+		response.status = ca.nonce_status;
+		if (ca.nonce_status == 302)
+			return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, 302, "a redirect");
+	} else if (strcmp(request->url, CA "dir") == 0) {
 		rc = buf_print(&response.body, err,
 			       "{\"newNonce\": \"" CA "nonce\", \"newAccount\": \"" CA "account\", \"newOrder\": \"" CA "new\"}");
 	} else if (strcmp(request->url, CA "new") == 0) {
@@ -87,8 +93,16 @@ static enum rc accept_chain(void *ctx, struct span pem, bool *ret_is_elsewhere, 
 	return RC_OK;
 }
 
+static void ca_begin(unsigned bare, long nonce_status)
+{
+	memset(&ca, 0, sizeof(ca));
+	ca.http.ops = &CA_OPS;
+	ca.bare = bare;
+	ca.nonce_status = nonce_status;
+}
+
 /* To its end, whatever waits there are; the seconds that it took. */
-static enum rc run(unsigned bare, struct order *order, int64_t *ret_took, struct err *err)
+static enum rc run(struct order *order, int64_t *ret_took, struct err *err)
 {
 	static char name[] = "dns:a.example", *names[] = { name };
 	const struct config_certificate certificate = { .names = names, .name_count = 1 };
@@ -98,9 +112,6 @@ static enum rc run(unsigned bare, struct order *order, int64_t *ret_took, struct
 	AUTO(driver) struct driver *driver = NULL;
 	int64_t now = BEGAN;
 
-	memset(&ca, 0, sizeof(ca));
-	ca.http.ops = &CA_OPS;
-	ca.bare = bare;
 	*order = (struct order){ .phase = ORDER_START };
 	assert_int_equal(client_new(&ca.http, key, CA "dir", &client, NULL), RC_OK);
 	client_set_account(client, CA "account/1");
@@ -127,7 +138,8 @@ static void a_valid_order_without_its_certificate_is_looked_at_again(void **stat
 
 	(void)state;
 	for (unsigned bare = 0; bare < 6; bare++) {
-		if (run(bare, &order, &took, &err) != RC_OK)
+		ca_begin(bare, 0);
+		if (run(&order, &took, &err) != RC_OK)
 			fail_msg("%u: %s", bare, err.text);
 		assert_int_equal(order.phase, ORDER_DONE);
 		assert_int_equal(ca.orders, 1);
@@ -143,11 +155,31 @@ static void but_not_without_end(void **state)
 	int64_t took;
 
 	(void)state;
-	assert_int_equal(run(1000, &order, &took, &err), RC_PROTOCOL);
+	ca_begin(1000, 0);
+	assert_int_equal(run(&order, &took, &err), RC_PROTOCOL);
 	assert_non_null(strstr(err.text, "\"certificate\""));
 	assert_int_equal(order.phase, ORDER_FAILED);
 	assert_true(ca.looks > 6 && ca.looks < 20);
 	assert_true(took >= 9 && took < 60);
+}
+
+/* RFC 8555, 7.2: a proxy, or a server that was deployed just now, says nothing of an order when it is asked for a nonce. */
+static void an_order_outlives_a_nonce_that_is_not_given(void **state)
+{
+	static const long statuses[] = { 200, 302, 403, 404, 410, 503 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		struct order order;
+		struct err err = { 0 };
+		int64_t took;
+
+		ca_begin(0, statuses[i]);
+		assert_int_equal(run(&order, &took, &err), RC_RETRY);
+		assert_non_null(strstr(err.text, "newNonce"));
+		assert_int_equal(order.phase, ORDER_POLL);
+		assert_string_equal(order.url, CA "order");
+	}
 }
 
 int main(void)
@@ -155,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_valid_order_without_its_certificate_is_looked_at_again),
 		cmocka_unit_test(but_not_without_end),
+		cmocka_unit_test(an_order_outlives_a_nonce_that_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);
