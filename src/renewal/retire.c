@@ -108,13 +108,15 @@ unsigned renewal_overdue(const struct config *config, struct store *store, int64
 {
 	struct store_retired retired[RETIRED_AT_ONCE];
 	unsigned count = RETIRED_AT_ONCE, looked_at = 0, found = 0;
+	/* What was kept as long as its certificate was valid has its time from then on. */
+	int64_t then = now - RENEWAL_OVERDUE;
 
 	while (count == RETIRED_AT_ONCE && found < max) {
-		if (store_retired_page(store, now - RENEWAL_OVERDUE, looked_at, retired, RETIRED_AT_ONCE, &count, NULL) != RC_OK)
+		if (store_retired_page(store, then, looked_at, retired, RETIRED_AT_ONCE, &count, NULL) != RC_OK)
 			break;
 		looked_at += count;
 		for (unsigned i = 0; i < count && found < max; i++)
-			if (!is_needed(config, store, &retired[i], now))
+			if (!is_needed(config, store, &retired[i], then))
 				ret[found++] = retired[i];
 	}
 	return found;

@@ -87,6 +87,13 @@ static unsigned keys_in(const char *name)
 	return count;
 }
 
+static unsigned overdue_at(int64_t now)
+{
+	struct store_retired retired[RENEWAL_OVERDUE_MAX];
+
+	return renewal_overdue(&config, desk.store, now, retired, RENEWAL_OVERDUE_MAX);
+}
+
 /* What a renewal does with keys: the next is made and goes live, and the one before it waits for `erase_at`. */
 static void rotate(struct store_certificate *record, const struct config_certificate *certificate, int64_t erase_at)
 {
@@ -183,6 +190,9 @@ static void a_key_that_may_be_in_use_stays_until_its_certificate_has_expired(voi
 	record.service.deployed_at = 0;
 	assert_int_equal(store_certificate_save(desk.store, &record, 1, 1, NULL, NULL), RC_OK);
 	assert_int_equal(renewal_retire(&desk, FAR - 1, NULL), 0);
+	/* Who erases looks once an hour: nothing is amiss before that. */
+	assert_int_equal(overdue_at(FAR + RENEWAL_OVERDUE - 1), 0);
+	assert_int_equal(overdue_at(FAR + RENEWAL_OVERDUE), 1);
 	assert_int_equal(renewal_retire(&desk, FAR, NULL), 1);
 	assert_int_equal(keys_in(hsm_name), 1);
 	erase_all(&record);
