@@ -208,15 +208,31 @@ enum rc availability_quiet_until(struct store *store, const char *authority, int
 	return RC_OK;
 }
 
-/* It cannot be reached, is not who it should be, or says itself that it is out of order. */
-static bool is_authoritys_own(const struct err *failure)
+/* It says so itself. */
+static bool is_out_of_order(const struct err *failure)
+{
+	bool is_answer = failure->origin == ERR_HTTP || failure->origin == ERR_ACME;
+
+	return is_answer && (failure->problem == PROBLEM_SERVER_INTERNAL || failure->code >= 500);
+}
+
+/* A proxy that wants a password, another server in its place.  Only that something is gone, or that it was too much, may be told without a
+ * word of ACME. */
+static bool is_no_acme(const struct err *failure)
 {
 	switch (failure->origin) {
-	case ERR_CURL: return failure->rc == RC_RETRY || failure->rc == RC_DENIED;
-	case ERR_HTTP: return failure->code >= 500;
-	case ERR_ACME: return failure->problem == PROBLEM_SERVER_INTERNAL || failure->code >= 500;
+	case ERR_SELF: return failure->rc == RC_PROTOCOL;
+	case ERR_HTTP: return failure->rc != RC_ABSENT && failure->code != 429;
 	default: return false;
 	}
+}
+
+/* It cannot be reached, is not who it should be, or is out of order. */
+static bool is_authoritys_own(const struct err *failure)
+{
+	if (failure->origin == ERR_CURL)
+		return failure->rc == RC_RETRY || failure->rc == RC_DENIED || failure->rc == RC_PROTOCOL;
+	return is_out_of_order(failure) || is_no_acme(failure);
 }
 
 struct outcome {
@@ -306,7 +322,7 @@ static bool note_question(void *ctx, struct store_availability *availability)
 		return note_heard(availability);
 	if (failure->origin == ERR_CURL)
 		return note_lost(availability, question->is_again, question->now);
-	return is_authoritys_own(failure) && failure->retry_at && note_sent_away(availability, failure->retry_at, question->now);
+	return is_out_of_order(failure) && failure->retry_at && note_sent_away(availability, failure->retry_at, question->now);
 }
 
 enum rc availability_note_question(struct store *store, const char *authority, const struct err *failure, bool is_again,

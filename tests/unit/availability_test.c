@@ -171,6 +171,34 @@ static void test_refusal_is_an_answer(void **state)
 	assert_int_equal(admitted(&authorities[1], true, NOW + 60), NOW + 60);
 }
 
+/* What is there in its place, and what no server of ACME says.  That something is gone, or was too much, a CA may tell by
+ * the status alone. */
+static void test_who_does_not_speak_acme_does_not_answer(void **state)
+{
+	const struct err none_of_acme[] = {
+		{ .rc = RC_PROTOCOL, .origin = ERR_SELF },
+		{ .rc = RC_PROTOCOL, .origin = ERR_HTTP, .code = 302 },
+		{ .rc = RC_DENIED, .origin = ERR_HTTP, .code = 403 },
+		{ .rc = RC_PROTOCOL, .origin = ERR_CURL },
+	};
+	const struct err of_one[] = { { .rc = RC_ABSENT, .origin = ERR_HTTP, .code = 404 },
+				      { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 429 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none_of_acme) / sizeof(none_of_acme[0]); i++) {
+		answered(SECOND, NOW);
+		for (int times = 0; times < 2; times++)
+			assert_int_equal(availability_note(store, SECOND, &none_of_acme[i], NOW, NULL), RC_OK);
+		assert_true(admitted(&authorities[1], true, NOW) > NOW);
+	}
+	for (size_t i = 0; i < sizeof(of_one) / sizeof(of_one[0]); i++) {
+		failed(SECOND, NOW);
+		failed(SECOND, NOW);
+		assert_int_equal(availability_note(store, SECOND, &of_one[i], NOW + 60, NULL), RC_OK);
+		assert_int_equal(admitted(&authorities[1], true, NOW + 60), NOW + 60);
+	}
+}
+
 static void test_next_authority_in_its_turn(void **state)
 {
 	(void)state;
@@ -384,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_word_heard_by_a_clock_that_was_ahead, start, stop),
 		cmocka_unit_test_setup_teardown(test_failures_noted_by_a_clock_that_was_ahead_by_hours, start, stop),
 		cmocka_unit_test_setup_teardown(test_refusal_is_an_answer, start, stop),
+		cmocka_unit_test_setup_teardown(test_who_does_not_speak_acme_does_not_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_next_authority_in_its_turn, start, stop),
 		cmocka_unit_test_setup_teardown(test_short_of_time_the_patience_is_short, start, stop),
 		cmocka_unit_test_setup_teardown(test_when_the_next_one_is_asked_is_known_before, start, stop),
