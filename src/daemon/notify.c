@@ -47,3 +47,15 @@ void notify_reloading(void)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_ms() * 1000);
 	notify_send(state);
 }
+
+int64_t notify_watchdog_ms(void)
+{
+	const char *every = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+
+	/* Inherited from somebody else's service. */
+	if (!every || (pid && strtol(pid, NULL, 10) != (long)getpid()))
+		return 0;
+	long long usec = strtoll(every, NULL, 10);
+
+	return usec > 0 ? usec / 2000 + 1 : 0; /* never of no time at all */
+}

@@ -33,6 +33,7 @@ struct supervisor {
 	int64_t kill_at, start_at, started_at; /* monotonic milliseconds; 0: not */
 	int64_t heard_at;                      /* when the engine last was */
 	int64_t told_at;                       /* when the service manager last heard of us */
+	int64_t tell_ms;                       /* it wants to, so often; 0: it does not mind */
 	unsigned pause;                        /* seconds */
 };
 
@@ -233,12 +234,32 @@ static bool engine_gone(struct supervisor *supervisor, int *ret_status)
 	return false;
 }
 
+/* How long an engine may be silent is judged here, and an idle one may be for a minute: a manager that is less patient hears of us meanwhile,
+ * but not when we cannot get rid of one. */
+static bool owes_beat(const struct supervisor *supervisor)
+{
+	return supervisor->tell_ms && supervisor->engine && !supervisor->kill_at;
+}
+
+static void manager_tell(struct supervisor *supervisor)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!owes_beat(supervisor) || now < supervisor->told_at + supervisor->tell_ms)
+		return;
+	notify_send("WATCHDOG=1");
+	supervisor->told_at = now;
+}
+
 /* Which of these comes first: there is always one, so nothing that got lost has us sleep for ever. */
 static int64_t look_at(const struct supervisor *supervisor)
 {
-	return supervisor->kill_at  ? supervisor->kill_at
-	       : supervisor->engine ? supervisor->heard_at + supervisor->terms->silence_ms
-				    : supervisor->start_at;
+	int64_t beat_at = owes_beat(supervisor) ? supervisor->told_at + supervisor->tell_ms : INT64_MAX;
+	int64_t engine_at = supervisor->kill_at  ? supervisor->kill_at
+			    : supervisor->engine ? supervisor->heard_at + supervisor->terms->silence_ms
+						 : supervisor->start_at;
+
+	return beat_at < engine_at ? beat_at : engine_at;
 }
 
 /* Until a message, or that time. */
@@ -284,6 +305,7 @@ static int supervise(struct supervisor *supervisor)
 	for (;;) {
 		hear(supervisor);
 		engine_judge(supervisor);
+		manager_tell(supervisor);
 		if (engine_gone(supervisor, &status) || (supervisor->is_stopping && !supervisor->engine))
 			return status;
 		if (!supervisor->engine && supervisor->start_at <= clock_monotonic_ms())
@@ -293,7 +315,12 @@ static int supervise(struct supervisor *supervisor)
 
 int supervisor_run(const struct supervisor_terms *terms)
 {
-	struct supervisor supervisor = { .terms = terms, .heart = -1, .owes_ready = true, .config_at = clock_now() };
+	struct supervisor supervisor = { .terms = terms,
+					 .heart = -1,
+					 .owes_ready = true,
+					 .config_at = clock_now(),
+					 .told_at = clock_monotonic_ms(),
+					 .tell_ms = notify_watchdog_ms() };
 	sigset_t ours;
 
 	sigemptyset(&ours);

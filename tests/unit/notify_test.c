@@ -95,11 +95,34 @@ static void without_a_manager_nothing_happens(void **state)
 	notify_send("READY=1");
 }
 
+static void a_manager_that_waits_says_how_long(void **state)
+{
+	char pid[24];
+
+	(void)state;
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+	assert_int_equal(notify_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "30000000", 1);
+	assert_in_range(notify_watchdog_ms(), 14000, 15001);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	assert_int_equal(notify_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "30000000", 1);
+	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	assert_in_range(notify_watchdog_ms(), 14000, 15001);
+	setenv("WATCHDOG_PID", "1", 1); /* of whoever started us */
+	assert_int_equal(notify_watchdog_ms(), 0);
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_manager_hears_each_message),
 		cmocka_unit_test(without_a_manager_nothing_happens),
+		cmocka_unit_test(a_manager_that_waits_says_how_long),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

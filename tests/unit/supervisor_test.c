@@ -10,9 +10,12 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -323,6 +326,47 @@ static void sighup_in_a_pause_excuses_no_later_end(void **state)
 	assert_int_equal(end_of(pid), 0);
 }
 
+/* The end of $NOTIFY_SOCKET that a service manager has. */
+static int manager(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "@hwacme-supervisor-test-%ld", (long)getpid());
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	address.sun_path[0] = '\0';
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)),
+			 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_sec = 10 }, sizeof(struct timeval)), 0);
+	return fd;
+}
+
+/* WatchdogSec= of a drop-in may be shorter than an engine with nothing to do is silent. */
+static void a_manager_hears_of_an_idle_engine_as_often_as_it_wants(void **state)
+{
+	char text[256];
+	pid_t idle = 0;
+	int fd = manager();
+
+	(void)state;
+	setenv("WATCHDOG_USEC", "400000", 1);
+	pid_t pid = supervise(hangs, &idle);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("NOTIFY_SOCKET");
+	for (int heard = 0; heard < 6;) {
+		ssize_t len = recv(fd, text, sizeof(text) - 1, 0);
+
+		assert_true(len > 0);
+		text[len] = '\0';
+		heard += strstr(text, "WATCHDOG=1") != NULL;
+	}
+	assert_int_equal(shared->engines, 1);
+	close(fd);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup(who_was_stopped_with_us_does_not_hang, fresh),
 		cmocka_unit_test_setup(sighup_while_the_first_engine_starts_begins_anew, fresh),
 		cmocka_unit_test_setup(sighup_in_a_pause_excuses_no_later_end, fresh),
+		cmocka_unit_test_setup(a_manager_hears_of_an_idle_engine_as_often_as_it_wants, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
