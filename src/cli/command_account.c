@@ -159,6 +159,8 @@ enum exit_status command_account(const struct command_line *line)
 	call.authority = authority_chosen(line, desk.config);
 	if (!call.authority || !is_agreed(line, call.authority))
 		return EXIT_USAGE;
-	enum rc rc = VERBS[verb].run(&call, &err);
-	return rc == RC_OK ? EXIT_DONE : desk_failed(call.authority, call.by_token, &err);
+	if (VERBS[verb].run(&call, &err) == RC_OK)
+		return EXIT_DONE;
+	authorities_note_failure(desk.authorities, call.authority, NULL, &err);
+	return desk_failed(call.authority, call.by_token, &err);
 }

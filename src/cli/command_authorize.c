@@ -54,6 +54,8 @@ enum exit_status command_authorize(const struct command_line *line)
 	if (rc == RC_ABSENT)
 		err.origin = ERR_ACME;
 	if (rc != RC_OK)
+		authorities_note_failure(desk.authorities, certificate->authority, NULL, &err);
+	if (rc != RC_OK)
 		return desk_failed(line->words[0], by_token, &err);
 	if (line->json)
 		output_json(json_pack("{s:s, s:i}", "name", certificate->name, "authorized", (int)count));

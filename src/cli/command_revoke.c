@@ -63,6 +63,8 @@ static enum rc with_account_key(struct desk *desk, const struct store_certificat
 
 	if (rc == RC_OK)
 		rc = revocation_request(client, der, reason, err);
+	if (rc != RC_OK)
+		authorities_note_failure(desk->authorities, record->authority, NULL, err);
 	/* RFC 8555, 7.6: an account that neither ordered it nor is authorised for all of its names, as one that took the place of another. */
 	if (rc != RC_OK && err->problem == PROBLEM_UNAUTHORIZED)
 		return err_wrap(err, rc, "signed with the account key (--with-certificate-key needs no account)");

@@ -125,6 +125,20 @@ static bool is_refused_by_ca(enum rc rc, const struct err *why)
 	return why->origin == ERR_ACME && rc != RC_RETRY && !why->retry_at;
 }
 
+/* RC_OK: it has happened all the same.  An account that the CA does not know when it is to be moved, and that neither key has, moves nowhere:
+ * without this the next session would look for it in vain, and so would every one after it. */
+static enum rc refusal_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
+			      struct store_account *account, const struct token_key *key, enum rc rc, const struct err *why)
+{
+	bool is_lost = false;
+
+	if (account_keys_settle(authorities, authority, http, account, &is_lost, NULL) == RC_OK)
+		return memcmp(account->key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
+	if (is_lost && why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
+		(void)!key_give_up(authorities, account, NULL);
+	return rc;
+}
+
 enum rc account_keys_rollover(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
 {
 	const struct config_authority *authority;
@@ -150,9 +164,8 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	rc = account_change_key(slot->session->client, key, session_algorithm(authority, key), &why);
 	if (rc == RC_OK)
 		rc = key_switch(authorities, &account, &why);
-	else if (is_refused_by_ca(rc, &why) &&
-		 account_keys_settle(authorities, authority, slot->session->http, &account, NULL, NULL) == RC_OK)
-		rc = memcmp(account.key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
+	else if (is_refused_by_ca(rc, &why))
+		rc = refusal_settle(authorities, authority, slot->session->http, &account, key, rc, &why);
 	/* The session's client must not outlive the key it signs with now. */
 	session_close(slot);
 	if (rc == RC_OK)

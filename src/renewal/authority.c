@@ -374,3 +374,10 @@ enum rc authorities_forget_account(struct authorities *authorities, const char *
 	pthread_mutex_unlock(&slot->lock);
 	return rc;
 }
+
+void authorities_note_failure(struct authorities *authorities, const char *name, const char *account_url, const struct err *why)
+{
+	/* It lost its data, or the account is gone. */
+	if (why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
+		(void)!authorities_forget_account(authorities, name, account_url, NULL);
+}

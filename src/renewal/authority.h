@@ -40,6 +40,8 @@ enum rc authorities_reader(struct authorities *authorities, const char *name, st
 /* The CA said it knows no such account (NULL: the stored one): the next session asks for it anew with the same key. */
 enum rc authorities_forget_account(struct authorities *authorities, const char *name, const char *account_url,
 				   struct err *err) HWA_CHECKED;
+/* The same where `why` is that; else nothing. */
+void authorities_note_failure(struct authorities *authorities, const char *name, const char *account_url, const struct err *why);
 
 /* Whether the key of its external account binding, where one is configured, is there and good for one to newAccount at `url`. */
 enum rc authority_binding_try(struct keyring *keyring, const struct config_authority *authority, const char *url,

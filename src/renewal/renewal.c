@@ -51,10 +51,8 @@ static void note_failure(struct renewal *renewal, const struct err *why)
 	enum renewal_blame blame = renewal->blame;
 	char event[sizeof(record->last_error) + 16];
 
-	/* The CA no longer knows us (it lost its data, or the account is gone): ask by the key next time. */
-	if (why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
-		(void)!authorities_forget_account(renewal->desk->authorities, renewal->authority,
-						  renewal->client ? client_account(renewal->client) : NULL, NULL);
+	authorities_note_failure(renewal->desk->authorities, renewal->authority,
+				 renewal->client ? client_account(renewal->client) : NULL, why);
 	if (record->attempts < UINT32_MAX)
 		record->attempts++;
 	record->failed_at = now;

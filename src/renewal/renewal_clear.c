@@ -77,6 +77,9 @@ static enum rc revoke_one(struct renewal *renewal, const struct store_superseded
 		rc = revocation_request(session_client(session), buf_span(&der), revocation_reason_parse("superseded"), err);
 	if (rc == RC_OK)
 		renewal->blame = BLAME_NOBODY;
+	else if (err)
+		authorities_note_failure(renewal->desk->authorities, superseded->authority,
+					 session ? client_account(session_client(session)) : NULL, err);
 	(void)!availability_note_question(renewal->desk->store, superseded->authority, rc == RC_OK ? NULL : err,
 					  renewal->record->service.revoke_failures != 0, clock_now(), NULL);
 	return rc == RC_ABSENT ? RC_RETRY : rc;
