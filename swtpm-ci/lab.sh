@@ -138,6 +138,16 @@ lab_pebble_run() {
 	curl -sf --cacert "$LAB/trust.pem" "https://localhost:$LAB_ACME_MANAGEMENT/roots/0" >"$LAB/roots.pem"
 }
 
+# Every name is 127.0.0.1 here; http-01 then comes to hwacme's own listener.
+lab_challtestsrv() {
+	local dns=(-dns01 "127.0.0.1:$LAB_DNS")
+	# Newer ones call it so, and have DNS over HTTPS at a port that would be the same for every lab. (No -q: nobody dies of a closed pipe.)
+	! pebble-challtestsrv -help 2>&1 | grep -e -dnsserver >/dev/null || dns=(-dnsserver "127.0.0.1:$LAB_DNS" -doh "")
+	lab_start challtestsrv pebble-challtestsrv -defaultIPv4 127.0.0.1 -defaultIPv6 "" "${dns[@]}" \
+		-http01 "" -https01 "" -tlsalpn01 "" -management "127.0.0.1:$LAB_DNS_MANAGEMENT"
+	lab_wait 20 pebble-challtestsrv curl -s "http://127.0.0.1:$LAB_DNS_MANAGEMENT"
+}
+
 lab_pebble() {
 	mkdir -p "$LAB/pebble"
 	lab_pebble_tls
@@ -150,9 +160,7 @@ lab_pebble() {
 	  "httpPort": $LAB_HTTP01, "tlsPort": $LAB_TLSALPN, "ocspResponderURL": "", "externalAccountBindingRequired": false,
 	  "certificateValidityPeriod": 7776000 } }
 	JSON
-	# Every name is 127.0.0.1 here; http-01 then comes to hwacme's own listener.
-	lab_start challtestsrv pebble-challtestsrv -defaultIPv4 127.0.0.1 -defaultIPv6 "" -dns01 "127.0.0.1:$LAB_DNS" \
-		-http01 "" -https01 "" -tlsalpn01 "" -management "127.0.0.1:$LAB_DNS_MANAGEMENT"
+	lab_challtestsrv
 	lab_pebble_run
 }
 
