@@ -112,6 +112,7 @@ static bool line_open(struct line *line)
 {
 	line->curl = curl_easy_init();
 	curl_easy_setopt(line->curl, CURLOPT_CAINFO, trust);
+	curl_easy_setopt(line->curl, CURLOPT_USERAGENT, "acme_load"); /* RFC 8555, 6.1: MUST; newer Pebbles insist */
 	curl_easy_setopt(line->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(line->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(line->curl, CURLOPT_TIMEOUT, 60L);
