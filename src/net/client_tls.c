@@ -3,6 +3,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,13 @@ static void until_print(const X509 *leaf, char *text, size_t room)
 		snprintf(text, room, "a day that cannot be read");
 }
 
+/* RFC 5280, 4.2.1.12: without the extension it is for all; many a CA has ceased to issue for clients. */
+static bool is_for_clients(X509 *leaf)
+{
+	return !(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||
+	       (X509_get_extended_key_usage(leaf) & (XKU_SSL_CLIENT | XKU_ANYEKU));
+}
+
 #define CREDENTIAL                                                               \
 	{                                                                        \
 		.chain = BUF_MAX(HTTP_CHAIN_MAX), .spki = BUF_MAX(HTTP_SPKI_MAX) \
@@ -185,6 +193,7 @@ static enum rc install(struct client_tls *tls, SSL_CTX *ctx, STACK_OF(X509) * ch
 				   "client-certificate %s: OpenSSL does not take it: %s", tls->name,
 				   ERR_reason_error_string(ERR_peek_last_error()));
 	until_print(leaf, tls->until, sizeof(tls->until));
+	tls->is_for_clients = is_for_clients(leaf);
 	return RC_OK;
 }
 
@@ -219,9 +228,11 @@ static enum rc refusal(const struct client_tls *tls, const char *how, struct err
 {
 	if (tls->until[0])
 		return err_set(err, RC_DENIED,
-			       "the server refuses client-certificate %s, which is good until %s (%s); have the server trust who "
-			       "issued it, or configure another client-certificate",
-			       tls->name, tls->until, how);
+			       "the server refuses client-certificate %s, which is good until %s (%s); %s, or configure another "
+			       "client-certificate",
+			       tls->name, tls->until, how,
+			       tls->is_for_clients ? "have the server trust who issued it"
+						   : "its extended key usage has no clientAuth: have it issued for clients, too");
 	if (tls->name[0])
 		return err_set(err, RC_DENIED,
 			       "the server demands a client certificate, and client-certificate %s is not issued yet (%s); add "
@@ -255,11 +266,11 @@ void client_tls_hint(const struct client_tls *tls, char *ret_text, size_t room)
 {
 	ret_text[0] = '\0';
 	if (tls->was_asked)
-		snprintf(ret_text, room, "; the server had asked for a client certificate, and %s%s",
+		snprintf(ret_text, room, "; the server had asked for a client certificate, and %s%s%s",
 			 tls->until[0]  ? "was shown client-certificate "
 			 : tls->name[0] ? "there is none yet, client-certificate "
 					: "none is configured (client-certificate)",
-			 tls->name);
+			 tls->name, tls->until[0] && !tls->is_for_clients ? ", whose extended key usage has no clientAuth" : "");
 }
 
 /* nginx answers 400 to a client without a certificate, or with one that it does not take, in HTML; others 401 or 403. */

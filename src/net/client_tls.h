@@ -14,10 +14,11 @@ struct client_tls {
 	struct signer signer; /* without an identity: no client certificate is configured */
 	/* of the connection made last */
 	char name[HTTP_CREDENTIAL_NAME_MAX];
-	char until[32];     /* the last day of what was shown; "": nothing was */
-	bool was_asked;     /* the server asked for a certificate */
-	char alert[64];     /* with which it ended the handshake, in words; "": it did not */
-	struct err failure; /* what kept us from going on; rc RC_OK: nothing did */
+	char until[32];      /* the last day of what was shown; "": nothing was */
+	bool is_for_clients; /* and its extended key usage lets it be shown by one */
+	bool was_asked;      /* the server asked for a certificate */
+	char alert[64];      /* with which it ended the handshake, in words; "": it did not */
+	struct err failure;  /* what kept us from going on; rc RC_OK: nothing did */
 };
 
 /* Can what is configured be shown?  Chain and key are loaded and compared, and nothing is sent.  RC_INPUT: not one of the other. */

@@ -13,6 +13,7 @@
 struct tls_ca {
 	EVP_PKEY *key;
 	X509 *root;
+	const char *usage; /* extended key usage of what it signs; NULL: without */
 };
 
 static inline void tls_extend(X509 *certificate, int nid, const char *value)
@@ -37,6 +38,8 @@ static inline X509 *tls_ca_sign(const struct tls_ca *ca, EVP_PKEY *public_half, 
 	X509_set_pubkey(certificate, public_half);
 	tls_extend(certificate, NID_basic_constraints, ca->root ? "CA:FALSE" : "critical,CA:TRUE");
 	tls_extend(certificate, NID_subject_alt_name, "DNS:localhost");
+	if (ca->usage)
+		tls_extend(certificate, NID_ext_key_usage, ca->usage);
 	assert_true(X509_sign(certificate, ca->key, EVP_sha256()) > 0);
 	return certificate;
 }

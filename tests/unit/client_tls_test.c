@@ -181,6 +181,37 @@ static void one_that_the_server_does_not_take_is_named_with_its_end(void **state
 	ca = mine;
 }
 
+/* RFC 5280, 4.2.1.12: of a CA that issues for servers alone no trust in it helps. */
+static void one_that_is_not_for_clients_is_refused_for_that(void **state)
+{
+	static const struct {
+		const char *usage;
+		bool is_for_clients;
+	} cases[] = { { "serverAuth", false }, { "serverAuth,clientAuth", true }, { "anyExtendedKeyUsage", true } };
+	struct client_tls tls = { .signer.identity = &IDENTITY };
+	struct err err = { 0 };
+	char hint[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ca.usage = cases[i].usage;
+		show(key);
+		ca.usage = NULL;
+		bool is_taken = connect_to(&tls, DEMANDS, TLS1_2_VERSION);
+		assert_int_equal(is_taken, i == 1);
+		client_tls_hint(&tls, hint, sizeof(hint));
+		assert_int_equal(strstr(hint, "no clientAuth") != NULL, !cases[i].is_for_clients);
+		if (is_taken)
+			continue;
+		assert_int_equal(client_tls_refused(&tls, &err), RC_DENIED);
+		assert_non_null(strstr(err.text, "refuses client-certificate amf"));
+		assert_int_equal(strstr(err.text, "its extended key usage has no clientAuth") != NULL, !cases[i].is_for_clients);
+		assert_int_equal(strstr(err.text, "have the server trust") != NULL, cases[i].is_for_clients);
+		client_tls_forget(&tls);
+	}
+	client_tls_clear(&tls);
+}
+
 /* Told when it is loaded: nothing has been sent then. */
 static void a_certificate_of_another_key_is_told_before_anything_is_sent(void **state)
 {
@@ -333,6 +364,7 @@ int main(void)
 		cmocka_unit_test(without_one_the_refusal_says_what_to_configure),
 		cmocka_unit_test(one_that_is_not_issued_yet_is_not_shown_and_the_refusal_says_so),
 		cmocka_unit_test(one_that_the_server_does_not_take_is_named_with_its_end),
+		cmocka_unit_test(one_that_is_not_for_clients_is_refused_for_that),
 		cmocka_unit_test(a_certificate_of_another_key_is_told_before_anything_is_sent),
 		cmocka_unit_test(a_token_that_is_away_is_the_failure),
 		cmocka_unit_test(a_chain_is_certificates_and_nothing_else),
