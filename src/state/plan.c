@@ -152,7 +152,7 @@ static void apply_least(const struct plan_facts *facts, struct plan *plan)
 /* RFC 9773, 4.2.  A CA that wants each certificate renewed as soon as it has issued it is obeyed less and less promptly. */
 static void by_suggestion(const struct config_policy *policy, const struct plan_facts *facts, struct plan *plan)
 {
-	char start[CLOCK_TEXT_MAX], end[CLOCK_TEXT_MAX];
+	char start[CLOCK_TEXT_MAX], end[CLOCK_TEXT_MAX], text[CLOCK_TEXT_MAX], put_off[sizeof(plan->why)] = "";
 	int64_t hold = facts->suggested_early ? EARLY_HOLD_FIRST : 0, quarter = (facts->not_after - facts->not_before) / 4;
 
 	if (!policy->ari || !facts->suggested_at)
@@ -161,10 +161,15 @@ static void by_suggestion(const struct config_policy *policy, const struct plan_
 		hold *= 2;
 	if (hold > EARLY_HOLD_LAST)
 		hold = EARLY_HOLD_LAST;
-	int64_t least = facts->issued_at + (hold < quarter ? hold : quarter);
+	hold = hold < quarter ? hold : quarter;
+	int64_t least = facts->issued_at + hold;
+	if (hold > 0 && facts->suggested_at < least)
+		snprintf(put_off, sizeof(put_off),
+			 "; put off to %s after it was issued, for the one before was wanted back early, too",
+			 clock_print_duration(hold, text));
 	earlier(plan, facts->suggested_at > least ? facts->suggested_at : least,
-		"a time in the window that the CA suggests, %s to %s", clock_print(facts->suggested_start, start),
-		clock_print(facts->suggested_end, end));
+		"a time in the window that the CA suggests, %s to %s%s", clock_print(facts->suggested_start, start),
+		clock_print(facts->suggested_end, end), put_off);
 }
 
 /* Jitter makes it earlier, never later, and never before half of the wait is over. */

@@ -226,11 +226,15 @@ static void a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_wit
 
 	(void)state;
 	facts.suggested_at = BORN - DAY;
-	assert_int_equal(plan_of(&PLAIN, &facts, BORN + 60).what, PLAN_RENEW);
+	struct plan first = plan_of(&PLAIN, &facts, BORN + 60);
+	assert_int_equal(first.what, PLAN_RENEW);
+	assert_null(strstr(first.why, "put off"));
 	for (facts.suggested_early = 1; facts.suggested_early < 100; facts.suggested_early++) {
 		struct plan plan = plan_of(&PLAIN, &facts, BORN + 60);
 		assert_int_equal(plan.what, PLAN_WAIT);
 		assert_true(plan.when >= last && plan.when <= BORN + 6 * 3600);
+		/* Or it would read as if the window were missed. */
+		assert_non_null(strstr(plan.why, "; put off to "));
 		last = plan.when;
 	}
 	assert_int_equal(last, BORN + 6 * 3600);
@@ -238,7 +242,10 @@ static void a_certificate_wanted_back_as_soon_as_it_is_issued_is_not_renewed_wit
 	brief.not_after = BORN + 3600;
 	brief.suggested_at = BORN - DAY;
 	brief.suggested_early = 50;
-	assert_int_equal(plan_of(&PLAIN, &brief, BORN + 1).when, BORN + 900);
+	struct plan plan = plan_of(&PLAIN, &brief, BORN + 1);
+	assert_int_equal(plan.when, BORN + 900);
+	assert_non_null(
+		strstr(plan.why, "; put off to 15m 0s after it was issued, for the one before was wanted back early, too"));
 }
 
 static void never_issued_unfinished_changed_expired_and_asked_for_are_due_now(void **state)
