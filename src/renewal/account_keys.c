@@ -233,6 +233,7 @@ enum rc account_keys_register(struct authorities *authorities, const char *name,
 	const struct config_authority *authority;
 	struct session_slot *slot;
 	struct store_account account;
+	struct err why = { 0 };
 	enum rc rc = session_get(authorities, name, &authority, &slot, err);
 
 	*ret_by_token = false;
@@ -244,9 +245,18 @@ enum rc account_keys_register(struct authorities *authorities, const char *name,
 		rc = start_anew(authorities, authority, now, &account, err);
 	if (rc != RC_OK && rc != RC_ABSENT)
 		return rc;
-	rc = session_reopen(authorities, authority, slot, now, false, ret_by_token, err);
+	rc = session_reopen(authorities, authority, slot, now, false, ret_by_token, &why);
 	/* RFC 8555, 7.3.3: terms that changed are agreed to when the operator says so again. */
 	if (rc == RC_OK && was_registered)
-		rc = account_update(slot->session->client, authority, err);
+		rc = account_update(slot->session->client, authority, &why);
+	/* The CA has lost it: its key has another made, as in a renewal. */
+	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST) {
+		why = (struct err){ 0 };
+		rc = authorities_forget_account(authorities, name, NULL, &why);
+		if (rc == RC_OK)
+			rc = session_reopen(authorities, authority, slot, now, false, ret_by_token, &why);
+	}
+	if (rc != RC_OK && err)
+		*err = why;
 	return rc;
 }

@@ -27,8 +27,11 @@ static enum rc over_check(const struct store_account *account, struct client *cl
 	struct err why = { 0 };
 	enum rc rc = account_find(client, url, &why);
 
-	if (rc == RC_ABSENT) /* it is made anew with this key, unasked */
-		return RC_OK;
+	if (rc == RC_ABSENT)
+		return err_set(err, RC_INPUT,
+			       "the key of the account, \"%s\" in token \"%s\", works, and the CA has no account of it: "
+			       "`hwacme account register %s` makes one with it",
+			       account->key.name.label, account->key.token, account->authority);
 	if (rc != RC_OK && why.problem != PROBLEM_UNAUTHORIZED) {
 		if (err)
 			*err = why;

@@ -1,5 +1,5 @@
 # The CA has ended the account: its key works and nothing that it signs is taken.  What there is to do is said where that is seen, one
-# command does it on purpose, also after a rollover that came to nothing, and no certificate is lost.
+# command does it on purpose, also after a rollover that came to nothing, and no certificate is lost.  Or the CA has lost it.
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
@@ -47,3 +47,22 @@ refused 4 "the account is deactivated" account rollover
 refused 4 'account register operator-ra --new-key' renew --force
 hwacme account register --new-key >/dev/null || fail "after a rollover: $(tail -n 3 "$LAB/hwacme.log")"
 anew 3 "$second"
+
+# The CA has lost its data, and with them the account: each command says so, and the next has another made by the same key, as renewals do.
+lost() { ra accounts '{"all": true, "forget": true}' >/dev/null; }
+again() { # WHAT: one account, of the same key, and it works
+	[ "$(accounts length)" = 1 ] && [ "$(shown key)" = "$key" ] || fail "$1: $(accounts .), $(hwacme account show)"
+	hwacme renew --force >/dev/null || fail "$1: renewal: $(tail -n 3 "$LAB/hwacme.log")"
+	hwacme token keys --json | jq -e '[.keys[] | select(.owner == null or (.owner | test("an account")))] == []' >/dev/null || fail "$1: keys left: $(hwacme token keys)"
+}
+key=$(shown key)
+lost
+refused 2 "account register operator-ra" account register --new-key # the key works: nothing is lost that it cannot have made again
+hwacme account register >/dev/null || fail "register what the CA has lost: $(tail -n 3 "$LAB/hwacme.log")"
+again "register"
+for command in "account show" "account rollover" "account deactivate --yes" "revoke amf"; do
+	lost
+	refused 4 "accountDoesNotExist" $command
+	hwacme account show >/dev/null || fail "after $command: $(tail -n 3 "$LAB/hwacme.log")"
+	again "$command"
+done

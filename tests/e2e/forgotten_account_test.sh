@@ -10,7 +10,7 @@ keys() { hwacme token keys --json | jq -r '[.keys[].owner | select(. != null and
 lab_up
 LAB_RETIRE_AFTER=0s lab_config
 hwacme renew >/dev/null || fail "enrolment"
-for command in "account show" "account register" "account rollover" "revoke amf"; do
+for command in "account show" "account rollover" "revoke amf"; do
 	forgotten
 	refused 4 accountDoesNotExist $command
 	hwacme renew --force >/dev/null || fail "renewal after $command was refused: $(tail -n 3 "$LAB/hwacme.log")"
@@ -23,3 +23,7 @@ for command in "account show" "account register" "account rollover" "revoke amf"
 	esac
 	[ "$(hwacme account show --json | jq -r .status)" = valid ] || fail "the account after $command: $(hwacme account show)"
 done
+# That is what it is for.
+forgotten
+hwacme account register >/dev/null || fail "register: $(tail -n 3 "$LAB/hwacme.log")"
+[ "$(hwacme account show --json | jq -r .status)" = valid ] || fail "the account after register: $(hwacme account show)"
