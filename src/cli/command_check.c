@@ -76,6 +76,25 @@ static void check_custody(struct check *check)
 	}
 }
 
+/* An account that was given up, or whose key is lost, ends every renewal. */
+static void check_accounts(struct check *check)
+{
+	for (unsigned i = 0; check->store && i < check->config->authority_count; i++) {
+		const struct config_authority *authority = &check->config->authorities[i];
+		struct store_account account;
+		struct token_custody custody = { 0 };
+		struct err err = { 0 };
+
+		/* Whose key it is while it moves to another, only the CA knows. */
+		if (store_account_load(check->store, authority->name, &account, NULL) != RC_OK || !account.created_at ||
+		    account.next_key.token[0])
+			continue;
+		enum rc rc = authority_account_try(check->keyring, authority, &account, &custody, &err);
+		check_report(check, "account", authority->name, rc == RC_INPUT ? EXIT_USAGE : EXIT_TOKEN,
+			     rc == RC_OK ? NULL : &err, custody.text);
+	}
+}
+
 /* Profiles that are ordered and that the CA does not have: the authority's, and those of its certificates. */
 static enum rc check_ordered_profiles(const struct check *check, const struct config_authority *authority, struct client *client,
 				      struct err *err)
@@ -342,6 +361,7 @@ enum exit_status command_check(const struct command_line *line)
 	check_disk(&check);
 	check_tokens(&check);
 	check_custody(&check);
+	check_accounts(&check);
 	check_authorities(&check);
 	check_roots(&check);
 	check_challenges(&check);

@@ -94,26 +94,36 @@ struct roots *authorities_roots(struct authorities *authorities, const struct co
 	return authorities->roots[authority - authorities->config->authorities];
 }
 
+/* Whether the stored account can be used as the configuration wants it. */
+static enum rc account_check(const struct config_authority *authority, const struct store_account *account, bool is_moving,
+			     struct err *err)
+{
+	const struct config_key *wanted = &authority->account_key;
+
+	if (account->is_deactivated)
+		return err_set(
+			err, RC_INPUT,
+			"the account at \"%s\" was deactivated; `hwacme account register %s` makes a new one with a new key",
+			authority->name, authority->name);
+	if (!is_moving && (strcmp(account->key.token, wanted->token) != 0 || account->key.type != wanted->type))
+		return err_set(err, RC_INPUT,
+			       "account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
+			       "\"%s\"; `hwacme account rollover %s` moves it to the new one",
+			       authority->name, key_type_name(account->key.type), account->key.token, authority->name);
+	return RC_OK;
+}
+
 /* The stored account; a first one gets a key reserved on disk before the token makes it. */
 static enum rc account_record(struct authorities *authorities, const struct config_authority *authority, int64_t now,
 			      bool is_moving, struct store_account *ret_account, struct err *err)
 {
 	struct store_account account = { 0 };
-	const struct config_key *wanted = &authority->account_key;
 	enum rc rc = store_account_load(authorities->store, authority->name, &account, err);
 
-	if (rc == RC_OK && account.is_deactivated)
-		return err_set(
-			err, RC_INPUT,
-			"the account at \"%s\" was deactivated; `hwacme account register %s` makes a new one with a new key",
-			authority->name, authority->name);
 	if (rc == RC_OK) {
-		if (!is_moving && (strcmp(account.key.token, wanted->token) != 0 || account.key.type != wanted->type))
-			return err_set(
-				err, RC_INPUT,
-				"account-key of \"%s\" was changed, but the account at the CA is bound to the %s key in token "
-				"\"%s\"; `hwacme account rollover %s` moves it to the new one",
-				authority->name, key_type_name(account.key.type), account.key.token, authority->name);
+		rc = account_check(authority, &account, is_moving, err);
+		if (rc != RC_OK)
+			return rc;
 		/* The authority moved: same operator, same key; it is asked which account the key has there.  What is stored stays until it
 		 * has answered. */
 		if (strcmp(account.directory, authority->directory) != 0)
@@ -125,7 +135,8 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 		account = (struct store_account){ 0 };
 		snprintf(account.authority, sizeof(account.authority), "%s", authority->name);
 		snprintf(account.directory, sizeof(account.directory), "%s", authority->directory);
-		rc = keyring_reserve(authorities->keyring, authorities->store, "account", wanted, now, &account.key, err);
+		rc = keyring_reserve(authorities->keyring, authorities->store, "account", &authority->account_key, now,
+				     &account.key, err);
 		if (rc == RC_OK)
 			rc = store_account_save(authorities->store, &account, err);
 		if (rc != RC_OK)
@@ -137,18 +148,29 @@ static enum rc account_record(struct authorities *authorities, const struct conf
 
 /* The key of an account that was ever registered, wherever that was, must be there; a missing one is never silently replaced by a new one, but
  * when the operator says so. */
-static enum rc account_key(struct authorities *authorities, const struct store_account *account, struct token_key **ret_key,
+static enum rc account_key(struct keyring *keyring, const struct store_account *account, struct token_key **ret_key,
 			   struct err *err)
 {
 	bool is_lost = false;
 
 	if (!account->created_at)
-		return keyring_find_or_generate(authorities->keyring, &account->key, ret_key, err);
-	enum rc rc = keyring_look(authorities->keyring, &account->key, ret_key, &is_lost, err);
+		return keyring_find_or_generate(keyring, &account->key, ret_key, err);
+	enum rc rc = keyring_look(keyring, &account->key, ret_key, &is_lost, err);
 	if (is_lost)
 		return err_wrap(err, rc, "the key of account %s (if it is lost for good: `hwacme account register %s --new-key`)",
 				account->url[0] ? account->url : "without a known address", account->authority);
 	return rc;
+}
+
+enum rc authority_account_try(struct keyring *keyring, const struct config_authority *authority,
+			      const struct store_account *account, struct token_custody *ret_custody, struct err *err)
+{
+	AUTO(token_key) struct token_key *key = NULL;
+	enum rc rc = account_check(authority, account, false, err);
+
+	if (rc == RC_OK)
+		rc = account_key(keyring, account, &key, err);
+	return rc == RC_OK ? token_custody(key, ret_custody, err) : rc;
 }
 
 /* Whose binding it is. */
@@ -273,7 +295,7 @@ static enum rc session_open(struct authorities *authorities, const struct config
 		rc = account_record(authorities, authority, now, is_moving, &account, err);
 	if (rc != RC_OK)
 		return rc;
-	rc = account_key(authorities, &account, &session->key, err);
+	rc = account_key(authorities->keyring, &account, &session->key, err);
 	if (rc != RC_OK) {
 		*ret_by_token = true;
 		return rc;

@@ -56,7 +56,7 @@ order=$({ hwacme status --json || [ $? = 5 ]; } | jq -r '.certificates[0].order_
 [ "$order" != null ] && [ -n "$order" ] || fail "no order is under way: $(hwacme status)"
 destroy "$key"
 fresh
-for command in "renew --force" "authorize amf" "account show" "account register" "account rollover" "account deactivate --yes"; do
+for command in check "renew --force" "authorize amf" "account show" "account register" "account rollover" "account deactivate --yes"; do
 	refused 3 'account register operator-ra --new-key' $command
 done
 said=$("$HWACME" -c "$LAB/hwacme.yaml" authorize amf 2>&1 || true)

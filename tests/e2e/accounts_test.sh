@@ -95,6 +95,7 @@ hwacme account rollover >/dev/null || fail "rollover"
 rolled "rollover"
 change 's|account-key: { token: hsm, type: ec-p256 }|account-key: { token: hsm, type: rsa-2048 }|'
 refused 4 "account rollover" renew --force
+refused 2 "account rollover" check
 hwacme account rollover >/dev/null || fail "rollover to RSA"
 rolled "rollover to RSA"
 ra faults '{"endpoint": "keyChange", "lost": true}' >/dev/null # the account has the new key, and we do not know it
@@ -188,6 +189,7 @@ refused 2 --yes account deactivate
 hwacme account deactivate --yes >/dev/null || fail "deactivate"
 accounts '.[0].status' | grep -q deactivated || fail "not deactivated: $(accounts .)"
 refused 4 "account register" renew --force
+refused 2 "account register" check
 before=$(hwacme account show --json | jq -r .key)
 hwacme account register >/dev/null || fail "register anew"
 [ "$(accounts length)" = 2 ] && [ "$(hwacme account show --json | jq -r .key)" != "$before" ] || fail "not a new account with a new key"
