@@ -8,6 +8,7 @@
 #include "certificate_profile.h"
 #include "clock.h"
 #include "origin.h"
+#include "problem.h"
 #include "renewal_ari.h"
 #include "renewal_steps.h"
 
@@ -353,10 +354,27 @@ enum rc renewal_sign_in(struct renewal *renewal, struct err *err)
 	return driver_start(renewal, err);
 }
 
+/* Many CAs take names alone, and few say what it was that they did not take. */
+static void csr_refused(const struct renewal *renewal, struct err *why)
+{
+	const struct csr_request asked = renewal_request(renewal);
+	char beside[CERTIFICATE_PROFILE_TEXT_MAX];
+
+	certificate_profile_print(&asked, beside);
+	if (beside[0])
+		err_wrap(why, why->rc,
+			 "the CSR asks for %.160s; certificate-profile: { ask: [...] } of the authority says what to ask for "
+			 "beside "
+			 "the names",
+			 beside);
+}
+
 enum rc renewal_order(struct renewal *renewal, struct driver_wait *ret_wait, struct err *err)
 {
 	struct err why = { 0 };
 	enum rc rc = driver_step(renewal->driver, clock_now(), ret_wait, &why);
 
+	if (rc != RC_OK && why.problem == PROBLEM_BAD_CSR)
+		csr_refused(renewal, &why);
 	return rc == RC_OK ? RC_OK : order_failed(renewal, rc, false, &why, err);
 }

@@ -3,6 +3,7 @@
 set -euo pipefail
 . "$SOURCE/tests/support/script.sh"
 . "$SOURCE/tests/support/ra/lab_ra.sh"
+. "$SOURCE/tests/support/refused.sh"
 renew() { hwacme renew "$@" >/dev/null || { tail -n 3 "$LAB/hwacme.log" >&2; fail "renew"; }; }
 leaf() { PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$SOURCE/tests/support/read_certificate.py" "$LAB/state/live/amf/cert.pem"; }
 # has FILTER: the live certificate is so
@@ -102,6 +103,24 @@ has '.subject == "" and .uri == [] and .nf == [] and .usages == ["client"]'
 hwacme check | grep -q '^warn profile  *amf: .*not asked for: subject uri key-usage nf-types' || fail "check: $(hwacme check)"
 hwacme --json check | jq -e '[.checks[] | select(.check == "profile") | .ok and .warning] | all' >/dev/null || fail "check --json"
 clean "until here"
+
+# An RA that takes names alone, and does not say what it was that it did not take: we say what was asked for, and without it the same order
+# goes on.
+ra settings '{"uri_names": "identifiers"}' >/dev/null
+profile 'certificate-profile: { country: DE }'
+refused 4 "asks for C=DE O=5gc.mnc001.mcc001.3gppnetwork.org uri key-usage server client nf:AMF nf:SMF; certificate-profile: { ask: [...] }" renew
+orders=$(ra orders | jq length)
+profile 'certificate-profile: { ask: [key-usage] }'
+renew
+[ "$(ra orders | jq length)" = "$orders" ] || fail "another order was placed for a CSR that could be mended"
+# Where names alone are asked for, there is nothing to leave out.
+profile 'certificate-profile: { ask: [] }'
+ra faults '{"endpoint": "finalize", "status": 400, "type": "badCSR"}' >/dev/null
+said=$(hwacme renew 2>&1 && fail "renewed in spite of badCSR"; tail -n 1 "$LAB/hwacme.log")
+grep -q badCSR <<<"$said" && ! grep -q certificate-profile <<<"$said" || fail "advice without use: $said"
+ra settings '{"uri_names": "any"}' >/dev/null
+renew
+fresh # the RA calls a CSR that it does not take a mistake of ours
 
 # A URI is no identifier: it is not authorised ahead of an order either (RFC 8555, 7.4.1).
 grep -q 'amf: 2 identifiers authorised' <<<"$(hwacme authorize amf)" || fail "authorize: $(tail -n 2 "$LAB/hwacme.log")"
