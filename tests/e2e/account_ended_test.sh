@@ -29,6 +29,7 @@ for command in "account show" "account register"; do
 	refused 4 'account register AUTHORITY --new-key' $command
 done
 refused 4 "the account is revoked" renew --force
+refused 4 '`hwacme account show` tells' renew --force
 [ "$(lab_live_serial amf)" = "$live" ] && [ "$(accounts length)" = 1 ] || fail "another account was made unasked"
 # What is said by whoever stands before the CA ends no account.
 ra faults '{"endpoint": "newAccount", "status": 503, "type": "serverInternal"}' >/dev/null
