@@ -43,7 +43,7 @@ struct plan {
 struct plan plan_next(const struct config_policy *policy, const char *name, const struct plan_facts *facts, int64_t now);
 
 /* When (unix time) to try again after `attempts` failures in a row: the pause grows exponentially up to a limit that depends on the
- * remaining life, `wait` (seconds, up to CONFIG_WAIT_MAX) is added, and it is never before what the peer asked for. */
+ * time to its expiry, or since then, `wait` (seconds, up to CONFIG_WAIT_MAX) is added, and it is never before what the peer asked for. */
 int64_t plan_back_off(unsigned attempts, int64_t not_after, int64_t wait, int64_t peer_retry_at, int64_t now);
 
 /*

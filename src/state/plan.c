@@ -336,15 +336,16 @@ struct plan plan_next(const struct config_policy *policy, const char *name, cons
 int64_t plan_back_off(unsigned attempts, int64_t not_after, int64_t wait, int64_t peer_retry_at, int64_t now)
 {
 	int64_t pause = BACK_OFF_FIRST;
-	int64_t left = not_after > now ? not_after - now : 0;
+	int64_t apart = not_after > now ? not_after - now : now - not_after;
 
 	for (unsigned i = 1; i < attempts && pause < BACK_OFF_LAST; i++)
 		pause *= 2;
 	if (pause > BACK_OFF_LAST)
 		pause = BACK_OFF_LAST;
-	/* A certificate about to expire is tried more often, so that there are always some attempts left. */
-	if (left && pause > left / 8)
-		pause = left / 8 > BACK_OFF_FIRST ? left / 8 : BACK_OFF_FIRST;
+	/* A certificate about to expire is tried more often, so that there are always some attempts left; and one that has expired ever less
+	 * often from then on, for its CA may have been away for as long as it had to live. */
+	if (not_after > 0 && pause > apart / 8)
+		pause = apart / 8 > BACK_OFF_FIRST ? apart / 8 : BACK_OFF_FIRST;
 	if (wait > CONFIG_WAIT_MAX)
 		wait = CONFIG_WAIT_MAX;
 	int64_t at = now + pause + (wait > 0 ? wait : 0);

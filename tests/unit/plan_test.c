@@ -318,6 +318,15 @@ static void back_off_grows_is_bounded_and_obeys_the_peer(void **state)
 	assert_int_equal(plan_back_off(1, BORN + 90 * DAY, 0, BORN + 5000, BORN), BORN + 5000);
 	/* an hour left: there is time for several attempts */
 	assert_true(plan_back_off(50, BORN + 3600, 0, 0, BORN) <= BORN + 450);
+	/* It has expired: whoever was away is not left alone for hours as soon as the need is greatest, and is asked less often in time. */
+	assert_int_equal(plan_back_off(50, BORN, 0, 0, BORN), BORN + 60);
+	assert_int_equal(plan_back_off(50, BORN - 480, 0, 0, BORN), BORN + 60);
+	assert_int_equal(plan_back_off(50, BORN - 8 * 3600, 0, 0, BORN), BORN + 3600);
+	assert_int_equal(plan_back_off(50, BORN - 90 * DAY, 0, 0, BORN), last);
+	/* Nor is what just began to fail asked more often than that. */
+	assert_int_equal(plan_back_off(3, BORN - 8 * 3600, 0, 0, BORN), BORN + 240);
+	/* Nothing was issued yet: nothing has expired. */
+	assert_int_equal(plan_back_off(50, 0, 0, 0, BORN), last);
 	assert_true(plan_back_off(1, BORN + 90 * DAY, 600, 0, BORN) >= BORN + 600);
 	/* The longest wait that can be configured is waited, too. */
 	assert_true(plan_back_off(1, BORN + 90 * DAY, CONFIG_WAIT_MAX, 0, BORN) >= BORN + CONFIG_WAIT_MAX);
