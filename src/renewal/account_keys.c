@@ -125,17 +125,19 @@ static bool is_refused_by_ca(enum rc rc, const struct err *why)
 	return why->origin == ERR_ACME && rc != RC_RETRY && !why->retry_at;
 }
 
-/* RC_OK: it has happened all the same.  An account that the CA does not know when it is to be moved, and that neither key has, moves nowhere:
- * without this the next session would look for it in vain, and so would every one after it. */
-static enum rc refusal_settle(struct authorities *authorities, const struct config_authority *authority, struct http *http,
-			      struct store_account *account, const struct token_key *key, enum rc rc, const struct err *why)
+/* A CA that is away, or does not know the account any more, is found out before there is a next key: with one, the next session would have to
+ * learn from that CA which of the two has the account, and could do nothing while neither has. */
+static enum rc account_is_there(struct client *client, bool *ret_by_token, struct err *err)
 {
-	bool is_lost = false;
+	struct message_account shown;
+	struct err why = { 0 };
+	enum rc rc = account_show(client, &shown, &why);
 
-	if (account_keys_settle(authorities, authority, http, account, &is_lost, NULL) == RC_OK)
-		return memcmp(account->key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
-	if (is_lost && why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
-		(void)!key_give_up(authorities, account, NULL);
+	if (rc == RC_OK)
+		return RC_OK;
+	*ret_by_token = err_is_token(&why);
+	if (err)
+		*err = why;
 	return rc;
 }
 
@@ -148,6 +150,8 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	struct err why = { 0 };
 	enum rc rc = begin(authorities, name, now, ret_by_token, &authority, &slot, &account, err);
 
+	if (rc == RC_OK)
+		rc = account_is_there(slot->session->client, ret_by_token, err);
 	if (rc == RC_OK)
 		rc = keyring_reserve(authorities->keyring, authorities->store, "account", &authority->account_key, now,
 				     &account.next_key, err);
@@ -164,8 +168,9 @@ enum rc account_keys_rollover(struct authorities *authorities, const char *name,
 	rc = account_change_key(slot->session->client, key, session_algorithm(authority, key), &why);
 	if (rc == RC_OK)
 		rc = key_switch(authorities, &account, &why);
-	else if (is_refused_by_ca(rc, &why))
-		rc = refusal_settle(authorities, authority, slot->session->http, &account, key, rc, &why);
+	else if (is_refused_by_ca(rc, &why) &&
+		 account_keys_settle(authorities, authority, slot->session->http, &account, NULL, NULL) == RC_OK)
+		rc = memcmp(account.key.name.id, key->name.id, TOKEN_ID_LEN) == 0 ? RC_OK : rc;
 	/* The session's client must not outlive the key it signs with now. */
 	session_close(slot);
 	if (rc == RC_OK)

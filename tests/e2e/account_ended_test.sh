@@ -44,8 +44,8 @@ refused 2 "account rollover" account register --new-key
 # A rollover is what somebody may try first.
 second=$(shown url)
 ended "$second" deactivated
-refused 4 "the account is deactivated" account rollover
-refused 4 'account register operator-ra --new-key' renew --force
+refused 4 'account register AUTHORITY --new-key' account rollover
+refused 4 "the account is deactivated" renew --force
 hwacme account register --new-key >/dev/null || fail "after a rollover: $(tail -n 3 "$LAB/hwacme.log")"
 anew 3 "$second"
 

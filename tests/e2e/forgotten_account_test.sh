@@ -23,6 +23,13 @@ for command in "account show" "account rollover" "revoke amf"; do
 	esac
 	[ "$(hwacme account show --json | jq -r .status)" = valid ] || fail "the account after $command: $(hwacme account show)"
 done
+# A rollover of an account at a CA that is away leaves nothing to settle with it, should it come back without the account.
+lab_stop pebble
+refused 4 newNonce account rollover
+lab_pebble_run
+refused 4 accountDoesNotExist renew --force
+hwacme renew --force >/dev/null || fail "renewal after a rollover without a CA: $(tail -n 3 "$LAB/hwacme.log")"
+[ "$(keys)" = 1 ] || fail "keys left after a rollover without a CA: $(hwacme token keys)"
 # That is what it is for.
 forgotten
 hwacme account register >/dev/null || fail "register: $(tail -n 3 "$LAB/hwacme.log")"
