@@ -8,8 +8,8 @@ add_library(sim OBJECT ${sources})
 target_compile_definitions(sim PUBLIC _GNU_SOURCE)
 target_link_libraries(sim PUBLIC daemon page renewal processes acme challenge crypto state config tokens base PkgConfig::CMOCKA PkgConfig::OPENSSL
 	PkgConfig::JANSSON)
-foreach(call store_instance store_certificate_save store_account_save store_availability_change store_retired_drop archive_stage
-		archive_switch)
+foreach(call store_instance store_certificate_load store_certificate_save store_account_load store_account_save store_availability_load
+		store_availability_change store_retired_drop archive_stage archive_switch)
 	target_link_options(sim INTERFACE -Wl,--wrap=${call})
 endforeach()
 foreach(source IN LISTS simulations)

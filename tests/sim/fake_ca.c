@@ -77,6 +77,7 @@ void fake_ca_stop(void)
 		free(ca->nonces);
 		free(ca->public.requests.at);
 		free(ca->public.orders.at);
+		free(ca->public.looks.at);
 		free(ca->public.revocations.at);
 		free(ca->root_pem);
 		X509_free(ca->root);
@@ -285,6 +286,34 @@ static bool perform(struct fake_exchange *exchange)
 	return false;
 }
 
+/* Whom an answer was about: the order, its authorisation, its challenge; or its certificate. */
+static void mistold_note(struct fake_exchange *exchange, size_t orders)
+{
+	struct fake_ca_state *ca = exchange->ca;
+	char what[16];
+	size_t number = 0;
+
+	if (ca->order_count > orders)
+		ca->orders[orders].is_mistold = true;
+	if (sscanf(exchange->path, "/%15[a-z]/%zu", what, &number) != 2)
+		return;
+	for (size_t i = 0; i < ca->order_count; i++)
+		if (strcmp(what, "cert") == 0 ? ca->orders[i].certificate == number : i + 1 == number)
+			ca->orders[i].is_mistold = true;
+}
+
+/* Something is between us and the CA, or the CA is something else. */
+static enum rc nonsense(struct fake_exchange *exchange, struct http_response *ret_response, struct err *err)
+{
+	size_t orders = exchange->ca->order_count;
+
+	if (chance_one_in(2))
+		serve(exchange);
+	mistold_note(exchange, orders);
+	free(exchange->text);
+	return fake_ca_nonsense(&exchange->ca->public, ret_response, err);
+}
+
 static struct fake_ca_state *authority_of(const char *url)
 {
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++) {
@@ -294,6 +323,14 @@ static struct fake_ca_state *authority_of(const char *url)
 			return &authorities[i];
 	}
 	return NULL;
+}
+
+static void away_note(struct fake_ca *ca, int64_t seconds)
+{
+	int64_t until = virtual_clock_true_ms() + seconds * 1000;
+
+	if (until > ca->away_until_ms)
+		ca->away_until_ms = until;
 }
 
 enum rc http_send(struct http *http, const struct http_request *request, struct http_response *ret_response, struct err *err)
@@ -316,13 +353,18 @@ enum rc http_send(struct http *http, const struct http_request *request, struct 
 		request->method == HTTP_POST ? json_loadb((const char *)request->body.at, request->body.len, 0, NULL) : NULL;
 	exchange.header = part_read(jws, "protected");
 	exchange.payload = part_read(jws, "payload");
-	if (perform(&exchange)) {
+	if (virtual_clock_true_ms() >= ca->busy_until_ms && chance_one_in(ca->nonsense_one_in)) {
+		rc = nonsense(&exchange, ret_response, err);
+	} else if (perform(&exchange)) {
 		virtual_clock_pass(chance_between(LATENCY_LEAST, LATENCY_MOST));
 		rc = answer_print(&exchange, ret_response, err);
 	} else {
 		rc = lost("the answer", err);
 		free(exchange.text);
 	}
+	/* As far as http.c and problem.h take it: for a day at the most. */
+	if (rc == RC_OK && ret_response->status >= 400 && ret_response->retry_at)
+		away_note(ca, ret_response->retry_at - clock_now());
 	json_decref(jws);
 	json_decref(exchange.header);
 	json_decref(exchange.payload);

@@ -7,6 +7,7 @@
 #ifndef HWA_SIM_FAKE_CA_H
 #define HWA_SIM_FAKE_CA_H
 
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,13 @@ struct fake_ca_mishaps {
 	unsigned invalid;   /* validation of a challenge fails, or finalize makes the order invalid */
 	unsigned forgotten; /* the CA no longer knows the order */
 	unsigned limited;   /* newOrder: 429 with Retry-After */
+	unsigned lapsed;    /* an authorisation that is looked at is valid no more: somebody deactivated it */
 };
+
+/* What it suggests by RFC 9773. */
+enum fake_window { FAKE_WINDOW_USUAL, FAKE_WINDOW_PAST, FAKE_WINDOW_FAR, FAKE_WINDOW_INVERTED, FAKE_WINDOW_WIDE, FAKE_WINDOWS };
+
+#define FAKE_NONSENSE 15u /* kinds of answers that are not of ACME */
 
 /* Growing lists of virtual milliseconds. */
 struct fake_times {
@@ -49,6 +56,10 @@ struct fake_ca {
 	int64_t busy_until_ms;     /* 503 with Retry-After until then */
 	unsigned challenge_busy_s; /* so is the next answer to a challenge, once, for so long */
 	struct fake_ca_mishaps mishaps;
+	unsigned nonsense_one_in; /* answers that are not of ACME, with or without what was asked for being done; 0: none */
+	unsigned wrong_one_in;    /* certificates that are not what was asked for */
+	unsigned nonsense;        /* which, from 1 to FAKE_NONSENSE; 0: any */
+	enum fake_window window;
 	/* RFC 9773: of what was issued before, it suggests a window that is over */
 	int64_t wants_back_before;
 	/* Called while it is asked for renewal information, or about an order; NULL: nothing is. */
@@ -56,7 +67,11 @@ struct fake_ca {
 	void (*on_order)(void);
 	/* what came of it */
 	struct fake_times requests, orders, revocations;
+	struct fake_times looks; /* at orders that somebody has yet to approve */
+	unsigned most_looks;     /* at one of them, in the first hour */
+	unsigned wrong;          /* certificates */
 	unsigned issued, challenged, replaced, lost_orders, invalid_orders, forgotten_orders;
+	int64_t away_until_ms;    /* the last that a Retry-After asked anybody to wait for, of the world's time */
 	unsigned too_early;       /* requests before a Retry-After of 503 was over */
 	char too_early_what[160]; /* the first */
 	int64_t quiet_until_ms;   /* nobody asks before; set to 0 when the asker's clock is set */
@@ -67,6 +82,8 @@ void fake_ca_stop(void);
 struct fake_ca *fake_ca_get(unsigned number);
 /* Its orders and certificates, as by a CA that was set up from an old backup: 404. */
 void fake_ca_forget(unsigned number);
+/* All that it knew, accounts too. */
+void fake_ca_wipe(unsigned number);
 /* All their roots, PEM, into a file. */
 void fake_ca_roots_write(const char *path);
 struct fake_order_view {
@@ -77,7 +94,10 @@ struct fake_order_view {
 	int64_t made_at_ms;
 	bool is_open;        /* it waits for somebody: it is not valid and fetched, nor invalid, nor forgotten */
 	bool is_answer_lost; /* to newOrder */
+	bool is_mistold;     /* an answer about it was not of ACME */
 };
+/* May a server be given it?  Whoever issued it was not told to make it wrong. */
+bool fake_ca_is_sound(X509 *leaf);
 /* Of that number, as its serial has it, from 1. */
 bool fake_ca_has_revoked(unsigned number, size_t certificate);
 void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct fake_order_view *view), void *ctx);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chance.h"
 #include "codec.h"
 #include "fake_ca_state.h"
 #include "virtual_clock.h"
@@ -99,12 +100,15 @@ size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, c
 	X509_set_issuer_name(certificate, X509_get_subject_name(ca->root));
 	X509_set_pubkey(certificate, X509_REQ_get0_pubkey(csr));
 	names_copy(csr, certificate);
+	bool is_wrong = chance_one_in(ca->public.wrong_one_in);
+	enum fake_spoil spoil = is_wrong ? (enum fake_spoil)chance_between(0, FAKE_SOUND - 1) : FAKE_SOUND;
+	ca->public.wrong += is_wrong;
+	fake_ca_spoil(certificate, spoil);
 	extension_add(certificate, ca->root, NID_authority_key_identifier, "keyid:always");
 	X509_sign(certificate, ca->key, EVP_sha256());
 	char *leaf = pem_of(certificate);
-	size_t room = strlen(leaf) + strlen(ca->root_pem) + 1;
-	made->pem = malloc(room);
-	snprintf(made->pem, room, "%s%s", leaf, ca->root_pem);
+	made->pem = fake_ca_spoil_chain(leaf, ca->root_pem, fake_ca_state_get((ca->number + 1) % FAKE_CAS_MAX)->root_pem, spoil);
+	made->is_unsound = fake_ca_spoils_for_all(spoil);
 	made->not_before = from;
 	made->not_after = to;
 	snprintf(made->name, sizeof(made->name), "%s", order->name);
@@ -132,7 +136,7 @@ void fake_ca_revoke(struct fake_exchange *exchange)
 		ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(leaf));
 	X509_free(leaf);
 	serial &= ~FAKE_CA_SERIALS;
-	if (serial == 0 || serial > ca->certificate_count) {
+	if (serial == 0 || serial > ca->certificate_count || ca->certificates[serial - 1].is_unknown) {
 		fake_ca_problem(exchange, 404, "malformed", "it was not issued here");
 	} else if (ca->certificates[serial - 1].is_revoked) {
 		fake_ca_problem(exchange, 400, "alreadyRevoked", "once is enough");
@@ -141,6 +145,21 @@ void fake_ca_revoke(struct fake_exchange *exchange)
 		fake_times_add(&ca->public.revocations, virtual_clock_true_ms());
 		exchange->status = 200;
 	}
+}
+
+bool fake_ca_is_sound(X509 *leaf)
+{
+	uint64_t serial = 0;
+
+	ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(leaf));
+	serial &= ~FAKE_CA_SERIALS;
+	for (unsigned i = 0; i < FAKE_CAS_MAX; i++) {
+		const struct fake_ca_state *ca = fake_ca_state_get(i);
+
+		if (X509_NAME_cmp(X509_get_issuer_name(leaf), X509_get_subject_name(ca->root)) == 0)
+			return serial > 0 && serial <= ca->certificate_count && !ca->certificates[serial - 1].is_unsound;
+	}
+	return false;
 }
 
 bool fake_ca_has_revoked(unsigned number, size_t certificate)

@@ -9,6 +9,8 @@
 #include "virtual_clock.h"
 
 #define RENEWAL_INFO_AGE INT64_C(21600) /* Retry-After of renewalInfo */
+#define HOUR_MS          INT64_C(3600000)
+#define APPROVED_LATE    INT64_C(30000) /* milliseconds; of what takes longer, looks are counted by themselves */
 
 void *fake_ca_grow(void *list, size_t count, size_t size)
 {
@@ -67,7 +69,7 @@ static void order_age(struct fake_ca_state *ca, struct fake_order *order)
 {
 	bool is_due = order->valid_at_ms && virtual_clock_true_ms() >= order->valid_at_ms;
 
-	if (is_due && order->status == FAKE_PENDING) {
+	if (is_due && order->status == FAKE_PENDING && !order->is_lapsed) {
 		order->status = order->will_fail ? FAKE_INVALID : FAKE_READY;
 		order->was_ready = !order->will_fail;
 		order->valid_at_ms = 0;
@@ -103,6 +105,18 @@ static void order_answer(struct fake_exchange *exchange, size_t number, long sta
 	snprintf(exchange->location, sizeof(exchange->location), "%s/order/%zu", ca->origin, number);
 }
 
+static void look_note(struct fake_ca *ca, struct fake_order *order)
+{
+	int64_t now = virtual_clock_true_ms();
+
+	if (order->status != FAKE_PROCESSING || order->valid_at_ms - order->sent_at_ms < APPROVED_LATE)
+		return;
+	fake_times_add(&ca->looks, now);
+	order->looks += now - order->sent_at_ms < HOUR_MS;
+	if (order->looks > ca->most_looks)
+		ca->most_looks = order->looks;
+}
+
 /* RFC 9773, 5: what it replaces was issued here, is of the same name, and is not replaced by an order that lives. */
 static bool replaces_take(struct fake_exchange *exchange, struct fake_order *order, size_t number)
 {
@@ -117,7 +131,7 @@ static bool replaces_take(struct fake_exchange *exchange, struct fake_order *ord
 	if (dot && codec_base64url_decode(dot + 1, &serial, NULL) == RC_OK)
 		for (size_t i = 1; i < serial.len; i++)
 			at = at << 8 | serial.at[i];
-	if (at == 0 || at > ca->certificate_count) {
+	if (at == 0 || at > ca->certificate_count || ca->certificates[at - 1].is_unknown) {
 		fake_ca_problem(exchange, 404, "malformed", "it replaces what was not issued here");
 		return false;
 	}
@@ -150,7 +164,8 @@ static void new_order(struct fake_exchange *exchange)
 	}
 	if (chance_one_in(ca->public.mishaps.limited)) {
 		fake_ca_problem(exchange, 429, "rateLimited", "too many");
-		exchange->retry_after = chance_between(60, 7200);
+		/* Who is told to stay away for longer than that stays away for a day (clock.h). */
+		exchange->retry_after = chance_one_in(8) ? CLOCK_RETRY_MAX : chance_between(60, 7200);
 		return;
 	}
 	ca->orders = fake_ca_grow(ca->orders, ca->order_count, sizeof(*ca->orders));
@@ -175,7 +190,12 @@ static void authorization_answer(struct fake_exchange *exchange, size_t number)
 {
 	struct fake_ca_state *ca = exchange->ca;
 	struct fake_order *order = &ca->orders[number - 1];
+	static const char *const dead[] = { "deactivated", "expired", "revoked" };
 	const char *status = order->was_ready ? "valid" : order->status == FAKE_INVALID ? "invalid" : "pending";
+
+	order->is_lapsed |= order->status == FAKE_PENDING && chance_one_in(ca->public.mishaps.lapsed);
+	if (order->is_lapsed)
+		status = dead[number % 3];
 
 	exchange->status = 200;
 	exchange->body = json_pack("{s:s, s:O, s:o, s:[{s:s, s:o, s:s, s:s}]}", "status", status, "identifier",
@@ -225,6 +245,7 @@ static void finalize(struct fake_exchange *exchange, size_t number)
 	}
 	name_get(ca, order->name)->issued_at = virtual_clock_true();
 	order->status = FAKE_PROCESSING;
+	order->sent_at_ms = virtual_clock_true_ms();
 	order->valid_at_ms =
 		virtual_clock_true_ms() + ca->public.approval * 1000 + (chance_one_in(2) ? 0 : chance_between(50, 20000));
 	order_age(ca, order);
@@ -269,6 +290,8 @@ bool fake_ca_serve(struct fake_exchange *exchange)
 	if (strcmp(what, "order") == 0 && ca->public.on_order)
 		ca->public.on_order();
 	if (strcmp(what, "order") == 0)
+		look_note(&ca->public, order);
+	if (strcmp(what, "order") == 0)
 		order_answer(exchange, number, 200);
 	else if (strcmp(what, "authz") == 0)
 		authorization_answer(exchange, number);
@@ -279,6 +302,18 @@ bool fake_ca_serve(struct fake_exchange *exchange)
 	else
 		return false;
 	return true;
+}
+
+/* It is obeyed where that can be, and costs nobody a certificate. */
+static void window_distort(enum fake_window window, const struct fake_certificate *about, int64_t *start, int64_t *end)
+{
+	switch (window) {
+	case FAKE_WINDOW_PAST: *start = about->not_before - 30 * FAKE_DAY, *end = *start + FAKE_DAY; break;
+	case FAKE_WINDOW_FAR: *start = about->not_after + 300 * FAKE_DAY, *end = *start + FAKE_DAY; break;
+	case FAKE_WINDOW_INVERTED: *end = *start - 3600; break;
+	case FAKE_WINDOW_WIDE: *start = 1, *end = INT64_C(253402300799); break;
+	default: break;
+	}
 }
 
 void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id)
@@ -293,7 +328,7 @@ void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id)
 	if (dot && codec_base64url_decode(dot + 1, &serial, NULL) == RC_OK)
 		for (size_t i = 1; i < serial.len; i++)
 			at = at << 8 | serial.at[i];
-	if (at == 0 || at > ca->certificate_count) {
+	if (at == 0 || at > ca->certificate_count || ca->certificates[at - 1].is_unknown) {
 		fake_ca_problem(exchange, 404, "malformed", "it was not issued here");
 		return;
 	}
@@ -307,6 +342,7 @@ void fake_ca_renewal_info(struct fake_exchange *exchange, const char *id)
 	}
 	exchange->status = 200;
 	exchange->retry_after = RENEWAL_INFO_AGE;
+	window_distort(ca->public.window, about, &start, &end);
 	exchange->body = json_pack("{s:{s:o, s:o}}", "suggestedWindow", "start", time_text(start), "end", time_text(end));
 }
 
@@ -322,6 +358,19 @@ void fake_ca_forget(unsigned number)
 	}
 }
 
+void fake_ca_wipe(unsigned number)
+{
+	struct fake_ca_state *ca = fake_ca_state_get(number);
+
+	fake_ca_forget(number);
+	for (size_t i = 0; i < ca->certificate_count; i++)
+		ca->certificates[i].is_unknown = true;
+	/* An account that is made anew is another one. */
+	for (size_t i = 0; i < ca->account_count; i++)
+		ca->accounts[i][0] = '\0';
+	ca->name_count = 0;
+}
+
 void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct fake_order_view *view), void *ctx)
 {
 	const struct fake_ca_state *ca = fake_ca_state_get(number);
@@ -333,8 +382,9 @@ void fake_ca_orders_each(unsigned number, void (*each)(void *ctx, const struct f
 		};
 
 		snprintf(view.url, sizeof(view.url), "%s/order/%zu", ca->origin, i + 1);
-		view.is_open = !order->is_forgotten && !order->is_fetched && order->status != FAKE_INVALID;
+		view.is_open = !order->is_forgotten && !order->is_lapsed && !order->is_fetched && order->status != FAKE_INVALID;
 		view.is_answer_lost = order->is_answer_lost;
+		view.is_mistold = order->is_mistold;
 		each(ctx, &view);
 	}
 }

@@ -21,10 +21,14 @@ struct fake_order {
 	int64_t expires_at;
 	int64_t valid_at_ms; /* told of the answer, or finalized: then it is ready, or valid; 0: not told */
 	bool will_fail;
+	bool is_lapsed; /* its authorisation is of no use, and it is pending for ever */
 	bool was_ready; /* its authorisation is valid */
 	bool is_forgotten, is_fetched;
 	bool is_answer_lost; /* to newOrder: nobody knows of it */
+	bool is_mistold;     /* something else was said in an answer about it */
 	int64_t made_at_ms;
+	int64_t sent_at_ms; /* its CSR */
+	unsigned looks;     /* at it since, in the first hour */
 	size_t certificate; /* from 1; 0: none */
 	size_t replaces;    /* from 1 */
 };
@@ -34,6 +38,8 @@ struct fake_certificate {
 	char name[128];
 	int64_t not_before, not_after;
 	bool is_revoked;
+	bool is_unsound;    /* it has other names, another key, or no chain to its root */
+	bool is_unknown;    /* to the CA, which has lost it */
 	size_t replaced_by; /* order, from 1; 0: none */
 };
 
@@ -75,6 +81,25 @@ struct fake_exchange {
 void fake_ca_key_make(struct fake_ca_state *ca);
 /* From 1; 0: the CSR is none. */
 size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, const char *csr_base64url);
+
+/* fake_ca_odd.c: an answer that is none of ACME, as http_send() would give it. */
+enum rc fake_ca_nonsense(const struct fake_ca *ca, struct http_response *ret_response, struct err *err);
+/* What is wrong with a certificate, before it is signed and with its chain. */
+enum fake_spoil {
+	FAKE_NAMELESS,
+	FAKE_OTHER_NAME,
+	FAKE_OTHER_KEY,
+	FAKE_EXPIRED,
+	FAKE_LATER, /* it begins in a month */
+	FAKE_BRIEF, /* it ends in an hour: who has nothing better takes it */
+	FAKE_OTHER_ROOT,
+	FAKE_PRIVATE_KEY,
+	FAKE_PAGE,
+	FAKE_SOUND /* nothing */
+};
+bool fake_ca_spoils_for_all(enum fake_spoil spoil); /* by whatever clock */
+void fake_ca_spoil(X509 *certificate, enum fake_spoil spoil);
+char *fake_ca_spoil_chain(const char *leaf, const char *root, const char *other_root, enum fake_spoil spoil);
 
 /* fake_ca_orders.c: RFC 8555 behind the account.  False: no such resource. */
 bool fake_ca_serve(struct fake_exchange *exchange);

@@ -26,7 +26,7 @@ void fake_processes_serve(struct machine *machine)
 
 static enum rc hook(const char *what, struct err *err)
 {
-	virtual_clock_pass(HOOK_MS);
+	virtual_clock_pass(served->hook_ms ? served->hook_ms : HOOK_MS);
 	served->hooks++;
 	if (served->on_hook)
 		served->on_hook();
@@ -103,7 +103,40 @@ static bool is_full(void)
 	return false;
 }
 
+#define BAD(err)  err_set_raw(err, RC_RESOURCE, ERR_ERRNO, EIO, "Input/output error")
 #define FULL(err) err_set_raw(err, RC_RESOURCE, ERR_ERRNO, ENOSPC, "No space left on device")
+
+static bool is_unreadable(void)
+{
+	return served && served->is_disk_bad && served->is_in_turn && chance_one_in(4);
+}
+
+enum rc __real_store_certificate_load(struct store *store, const char *name, struct store_certificate *ret_record,
+				      struct err *err);
+enum rc __wrap_store_certificate_load(struct store *store, const char *name, struct store_certificate *ret_record,
+				      struct err *err);
+enum rc __wrap_store_certificate_load(struct store *store, const char *name, struct store_certificate *ret_record,
+				      struct err *err)
+{
+	return is_unreadable() ? BAD(err) : __real_store_certificate_load(store, name, ret_record, err);
+}
+
+enum rc __real_store_account_load(struct store *store, const char *authority, struct store_account *ret_account, struct err *err);
+enum rc __wrap_store_account_load(struct store *store, const char *authority, struct store_account *ret_account, struct err *err);
+enum rc __wrap_store_account_load(struct store *store, const char *authority, struct store_account *ret_account, struct err *err)
+{
+	return is_unreadable() ? BAD(err) : __real_store_account_load(store, authority, ret_account, err);
+}
+
+enum rc __real_store_availability_load(struct store *store, const char *authority, struct store_availability *ret_availability,
+				       struct err *err);
+enum rc __wrap_store_availability_load(struct store *store, const char *authority, struct store_availability *ret_availability,
+				       struct err *err);
+enum rc __wrap_store_availability_load(struct store *store, const char *authority, struct store_availability *ret_availability,
+				       struct err *err)
+{
+	return is_unreadable() ? BAD(err) : __real_store_availability_load(store, authority, ret_availability, err);
+}
 
 enum rc __real_store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
 				      const char *event, struct err *err);

@@ -85,6 +85,8 @@ static enum rc call(struct fake_token *token, struct err *err)
 	token->calls++;
 	if (token->is_away)
 		return err_set_raw(err, RC_RETRY, ERR_PKCS11, 0xe1, "token unavailable: the simulation took it away");
+	if (token->is_refusing)
+		return err_set_raw(err, RC_DENIED, ERR_PKCS11, 0xa0, "the PIN was refused, and is not sent again");
 	if (chance_one_in(token->busy_one_in))
 		return err_set_raw(err, RC_RETRY, ERR_TSS, 0x922, "the TPM is busy");
 	return RC_OK;
@@ -146,6 +148,8 @@ static enum rc generate(struct token *token, const struct token_key_name *name, 
 
 	if (rc == RC_OK && type != KEY_EC_P256)
 		rc = err_set(err, RC_INPUT, "only P-256 is simulated");
+	if (rc == RC_OK && of(token)->is_full)
+		rc = err_set_raw(err, RC_RESOURCE, ERR_PKCS11, 0x31, "CKR_DEVICE_MEMORY");
 	if (rc == RC_OK && find_index(of(token), name) < key_count)
 		rc = err_set(err, RC_INPUT, "the key is there already");
 	if (rc != RC_OK)

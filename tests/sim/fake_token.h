@@ -18,6 +18,8 @@ struct fake_token {
 	char name[64];
 	bool is_away;
 	unsigned busy_one_in; /* of the calls are told to come again; 0: none */
+	bool is_full;         /* it makes no key */
+	bool is_refusing;     /* its PIN, for somebody changed it */
 	unsigned long calls;
 };
 

@@ -99,6 +99,22 @@ static void who_is_sent_away_in_the_middle_of_an_order_turns_to_the_next_as_well
 	expect_renewed_after(virtual_clock_true(), HOUR / 2, HOUR + 10 * 60);
 }
 
+/* A proxy, a page where one signs in, another server: whatever is there, it is not the authority. */
+static void an_authority_that_does_not_speak_acme_is_passed_over(void **state)
+{
+	(void)state;
+	for (unsigned which = 1; which <= FAKE_NONSENSE; which += 3) {
+		struct fake_ca *ca = begin("false");
+		size_t asked = ca->requests.count;
+
+		ca->nonsense_one_in = 1;
+		ca->nonsense = which;
+		while (ca->requests.count == asked)
+			machine_run(&machine, virtual_clock_true() + 10);
+		expect_renewed_after(virtual_clock_true(), HOUR / 2, HOUR + 10 * 60);
+	}
+}
+
 /* It was out of order when it was asked for renewal information, and has answered ever since: it is not away from that day on. */
 static void an_authority_that_answers_questions_again_is_not_away(void **state)
 {
@@ -123,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_sent_away_for_a_day_turns_to_the_next_in_an_hour),
 		cmocka_unit_test(who_is_sent_away_in_the_middle_of_an_order_turns_to_the_next_as_well),
+		cmocka_unit_test(an_authority_that_does_not_speak_acme_is_passed_over),
 		cmocka_unit_test(an_authority_that_answers_questions_again_is_not_away),
 	};
 

@@ -162,7 +162,9 @@ static void on_done(void *ctx, const struct config_certificate *certificate, con
 	}
 	if (machine->on_done)
 		machine->on_done(outcome, rc);
+	machine->is_in_turn = false;
 	machine_check_live(machine, index);
+	machine->is_in_turn = true;
 }
 
 void machine_start(struct machine *machine)
@@ -206,12 +208,20 @@ void machine_reload(struct machine *machine, void (*configure)(FILE *file, void 
 	machine_start(machine);
 }
 
+static bool turn(struct machine *machine)
+{
+	machine->is_in_turn = true;
+	bool is_done = loop_turn(machine->loop);
+	machine->is_in_turn = false;
+	return is_done;
+}
+
 static void turn_all(struct machine *machine)
 {
 	int64_t since = clock_monotonic_ms();
 	unsigned turns = 0;
 
-	while (loop_turn(machine->loop)) {
+	while (turn(machine)) {
 		machine->turns++;
 		turns = clock_monotonic_ms() == since ? turns + 1 : 0;
 		since = clock_monotonic_ms();

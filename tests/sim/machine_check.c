@@ -97,6 +97,8 @@ void machine_check_live(struct machine *machine, unsigned index)
 	view->not_after = time_of(X509_get0_notAfter(leaf));
 	view->is_expired = false;
 	pair_check(machine, index, leaf);
+	if (!fake_ca_is_sound(leaf))
+		fail_msg("%s: what is live was not to be accepted", machine->config->certificates[index].name);
 	X509_free(leaf);
 }
 

@@ -49,6 +49,8 @@ static void judge(const struct fake_times *clock_sets, const struct seen *seen, 
 
 	if (seen->view.is_answer_lost) {
 		ret->lost++;
+	} else if (seen->view.is_mistold) {
+		ret->mistold++;
 	} else if (next && next->view.ca != seen->view.ca) {
 		ret->moved++;
 	} else if (fake_times_within(clock_sets, seen->view.made_at_ms, until)) {
@@ -107,6 +109,16 @@ static size_t revocations(int64_t from_ms, int64_t to_ms)
 	return count;
 }
 
+/* Whose number is limited for each order. */
+static size_t looks(int64_t from_ms, int64_t to_ms)
+{
+	size_t count = 0;
+
+	for (unsigned ca = 0; ca < FAKE_CAS_MAX; ca++)
+		count += fake_times_within(&fake_ca_get(ca)->looks, from_ms, to_ms);
+	return count;
+}
+
 struct promises_hour promises_hour(const struct machine *machine, const struct fake_times *clock_sets)
 {
 	struct promises_hour worst = { 0 };
@@ -131,7 +143,8 @@ struct promises_hour promises_hour(const struct machine *machine, const struct f
 			;
 		size_t works = to - from + revocations(at - 2 * HOUR_MS, at + HOUR_MS),
 		       questions = 1 + fake_times_within(clock_sets, at - HOUR_MS, at);
-		size_t allowed = works * PROMISES_REQUESTS + questions * PROMISES_QUESTIONS, requests = last - first + 1;
+		size_t allowed = works * PROMISES_REQUESTS + questions * PROMISES_QUESTIONS + 2 * looks(at - HOUR_MS, at + 1),
+		       requests = last - first + 1;
 		if ((int64_t)requests - (int64_t)allowed > most) {
 			most = (int64_t)requests - (int64_t)allowed;
 			worst = (struct promises_hour){ at / 1000, requests, works, allowed };

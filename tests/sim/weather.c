@@ -12,6 +12,7 @@
 
 #define MINUTE      INT64_C(60)
 #define HOUR        (60 * MINUTE)
+#define OPERATED    (10 * MINUTE)
 #define CLOCK_WRONG (9 * HOUR) /* at the most; a third of the times a thousand times that, as with an empty battery */
 
 #define X(name, text) text,
@@ -20,9 +21,12 @@ static const char *const NAMES[] = { WEATHER_KINDS(X) };
 
 /* Most are short; a few last for days. */
 static const int64_t LASTS[WEATHER_KIND_COUNT] = {
-	[WEATHER_CA_DOWN] = 30 * HOUR,    [WEATHER_CA_BUSY] = 23 * HOUR,    [WEATHER_CA_ODD] = 40 * HOUR,
-	[WEATHER_TOKEN_AWAY] = 12 * HOUR, [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
-	[WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR,      [WEATHER_POWER] = 60 * HOUR
+	[WEATHER_CA_DOWN] = 30 * HOUR,      [WEATHER_CA_BUSY] = 23 * HOUR,    [WEATHER_CA_ODD] = 40 * HOUR,
+	[WEATHER_TOKEN_AWAY] = 12 * HOUR,   [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
+	[WEATHER_CA_NONSENSE] = 120 * HOUR, [WEATHER_CA_WRONG] = 90 * HOUR,   [WEATHER_CA_SLOW] = 30 * HOUR,
+	[WEATHER_TOKEN_FULL] = 12 * HOUR,   [WEATHER_TOKEN_PIN] = 12 * HOUR,  [WEATHER_CA_WINDOWS] = 60 * HOUR,
+	[WEATHER_CA_SHORT] = 60 * HOUR,     [WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_DISK_BAD] = 6 * HOUR,
+	[WEATHER_HOOKS_SLOW] = 20 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR,      [WEATHER_POWER] = 60 * HOUR
 };
 
 const char *weather_name(enum weather_kind kind)
@@ -38,7 +42,7 @@ void weather_start(struct weather *weather, void (*configure)(FILE *file, void *
 	weather->next_at = virtual_clock_true() + weather->pause;
 }
 
-/* What a clock says that was set while one waits by it is nobody's fault, nor what could not be written down. */
+/* What a clock says that was set while one waits by it is nobody's fault, nor what could not be written down, or read. */
 static void early_forgive(void)
 {
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
@@ -77,15 +81,18 @@ static void switch_on(struct machine *machine)
 	machine_failures_forget(machine);
 }
 
-static void begin(struct weather *weather, struct machine *machine, enum weather_kind kind, int64_t ends_at)
+/* Some are to be renewed now; nobody is asked to wait, and what failed just before is tried again. */
+static void operate(struct weather *weather, struct machine *machine)
 {
-	unsigned which = (unsigned)chance_between(0, 5);
-	struct fake_ca *ca = fake_ca_get(which % FAKE_CAS_MAX);
+	weather->operated_until = virtual_clock_true() + OPERATED;
+	machine_failures_forget(machine);
+	for (int64_t i = chance_between(1, 5); i > 0; i--)
+		loop_ask(machine->loop, &machine->config->certificates[chance_between(0, machine->config->certificate_count - 1)],
+			 chance_one_in(2) ? RENEWAL_FORCED : RENEWAL_ASKED);
+}
 
-	weather->which[kind] = which;
-	weather->count[kind]++;
-	weather->ends_at[kind] = ends_at;
-	log_event(LOG_INFO, "weather: %s (%u) for %lld s", NAMES[kind], which, (long long)(ends_at - virtual_clock_true()));
+static void ca_begin(struct fake_ca *ca, enum weather_kind kind, int64_t ends_at)
+{
 	switch (kind) {
 	case WEATHER_CA_DOWN: ca->is_down = true; break;
 	case WEATHER_CA_BUSY: ca->busy_until_ms = ends_at * 1000; break;
@@ -96,55 +103,112 @@ static void begin(struct weather *weather, struct machine *machine, enum weather
 							.internal = 25,
 							.invalid = 8,
 							.forgotten = 40,
-							.limited = 10 };
+							.limited = 10,
+							.lapsed = 20 };
 		break;
-	case WEATHER_TOKEN_AWAY: token_of(which)->is_away = true; break;
-	case WEATHER_TOKEN_BUSY: token_of(which)->busy_one_in = 15; break;
-	case WEATHER_HOOKS: machine->hook_fails_one_in = (unsigned)chance_between(1, 3); break;
-	case WEATHER_DISK_FULL: machine->is_disk_full = true; break;
-	case WEATHER_CLOCK:
-		clock_set(weather, machine, chance_between(-CLOCK_WRONG, CLOCK_WRONG) * (chance_one_in(3) ? 1000 : 1));
+	case WEATHER_CA_NONSENSE:
+		ca->nonsense_one_in = chance_one_in(2) ? 1 : (unsigned)chance_between(2, 6);
+		ca->nonsense = chance_one_in(2) ? 0 : (unsigned)chance_between(1, FAKE_NONSENSE);
 		break;
+	case WEATHER_CA_WRONG: ca->wrong_one_in = (unsigned)chance_between(1, 3); break;
+	case WEATHER_CA_SLOW:
+		ca->approval = chance_between(1, 4 * HOUR);
+		ca->order_life = chance_one_in(2) ? chance_between(MINUTE, 8 * HOUR) : 7 * FAKE_DAY;
+		break;
+	case WEATHER_CA_WINDOWS: ca->window = (enum fake_window)chance_between(1, FAKE_WINDOWS - 1); break;
+	case WEATHER_CA_SHORT: ca->short_life = chance_between(4 * HOUR, 4 * FAKE_DAY); break;
+	default: break;
+	}
+}
+
+static void ca_end(struct fake_ca *ca, enum weather_kind kind)
+{
+	switch (kind) {
+	case WEATHER_CA_DOWN: ca->is_down = false; break;
+	case WEATHER_CA_BUSY: ca->busy_until_ms = 0; break;
+	case WEATHER_CA_ODD: ca->mishaps = (struct fake_ca_mishaps){ .bad_nonce = 200 }; break;
+	case WEATHER_CA_NONSENSE: ca->nonsense_one_in = 0; break;
+	case WEATHER_CA_WRONG: ca->wrong_one_in = 0; break;
+	case WEATHER_CA_SLOW:
+		ca->approval = 0;
+		ca->order_life = 7 * FAKE_DAY;
+		break;
+	case WEATHER_CA_WINDOWS: ca->window = FAKE_WINDOW_USUAL; break;
+	case WEATHER_CA_SHORT: ca->short_life = 6 * FAKE_DAY; break;
+	default: break;
+	}
+}
+
+/* What takes no time: true. */
+static bool happen(struct weather *weather, struct machine *machine, enum weather_kind kind, unsigned which)
+{
+	switch (kind) {
 	case WEATHER_RESTART:
 		machine_stop(machine);
 		machine_start(machine);
 		machine_failures_forget(machine);
-		weather->ends_at[kind] = 0;
+		return true;
+	case WEATHER_RELOAD: weather_reload(weather, machine, weather->configure); return true;
+	case WEATHER_CA_WIPED: fake_ca_wipe(which % FAKE_CAS_MAX); return true;
+	case WEATHER_OPERATOR: operate(weather, machine); return true;
+	default: return false;
+	}
+}
+
+static void begin(struct weather *weather, struct machine *machine, enum weather_kind kind, int64_t ends_at)
+{
+	unsigned which = (unsigned)chance_between(0, 5);
+
+	weather->which[kind] = which;
+	weather->count[kind]++;
+	log_event(LOG_INFO, "weather: %s (%u) for %lld s", NAMES[kind], which, (long long)(ends_at - virtual_clock_true()));
+	if (happen(weather, machine, kind, which))
+		return;
+	weather->ends_at[kind] = ends_at;
+	switch (kind) {
+	case WEATHER_TOKEN_AWAY: token_of(which)->is_away = true; break;
+	case WEATHER_TOKEN_BUSY: token_of(which)->busy_one_in = 15; break;
+	case WEATHER_TOKEN_FULL: token_of(which)->is_full = true; break;
+	case WEATHER_TOKEN_PIN: token_of(which)->is_refusing = true; break;
+	case WEATHER_HOOKS: machine->hook_fails_one_in = (unsigned)chance_between(1, 3); break;
+	case WEATHER_HOOKS_SLOW: machine->hook_ms = (unsigned)chance_between(1000, 60000); break;
+	case WEATHER_DISK_FULL: machine->is_disk_full = true; break;
+	case WEATHER_DISK_BAD: machine->is_disk_bad = true; break;
+	case WEATHER_CLOCK:
+		clock_set(weather, machine, chance_between(-CLOCK_WRONG, CLOCK_WRONG) * (chance_one_in(3) ? 1000 : 1));
 		break;
 	case WEATHER_POWER: machine->dies_after = (unsigned)chance_between(1, 8); break;
-	case WEATHER_RELOAD:
-		weather_reload(weather, machine, weather->configure);
-		weather->ends_at[kind] = 0;
-		break;
-	case WEATHER_KIND_COUNT: break;
+	default: ca_begin(fake_ca_get(which % FAKE_CAS_MAX), kind, ends_at); break;
 	}
 }
 
 static void end(struct weather *weather, struct machine *machine, enum weather_kind kind)
 {
-	unsigned which = weather->which[kind];
-	struct fake_ca *ca = fake_ca_get(which % FAKE_CAS_MAX);
+	unsigned which = weather->which[kind], ca = which % FAKE_CAS_MAX;
 	int64_t now = virtual_clock_true();
 
 	weather->ends_at[kind] = 0;
 	log_event(LOG_INFO, "weather: no more %s", NAMES[kind]);
 	switch (kind) {
-	case WEATHER_CA_DOWN: ca->is_down = false; break;
-	case WEATHER_CA_BUSY: ca->busy_until_ms = 0; break;
-	case WEATHER_CA_ODD: ca->mishaps = (struct fake_ca_mishaps){ .bad_nonce = 200 }; break;
 	case WEATHER_TOKEN_AWAY: token_of(which)->is_away = false; break;
 	case WEATHER_TOKEN_BUSY: token_of(which)->busy_one_in = 0; break;
+	case WEATHER_TOKEN_FULL: token_of(which)->is_full = false; break;
+	case WEATHER_TOKEN_PIN: token_of(which)->is_refusing = false; break;
 	case WEATHER_HOOKS: machine->hook_fails_one_in = 0; break;
+	case WEATHER_HOOKS_SLOW: machine->hook_ms = 0; break;
 	case WEATHER_DISK_FULL: machine->is_disk_full = false; break;
+	case WEATHER_DISK_BAD: machine->is_disk_bad = false; break;
 	case WEATHER_CLOCK: clock_set(weather, machine, 0); break;
 	case WEATHER_POWER: machine->dies_after = 0; break;
-	default: break;
+	default: ca_end(fake_ca_get(ca), kind); break;
 	}
-	if (kind == WEATHER_CA_DOWN || kind == WEATHER_CA_BUSY || kind == WEATHER_CA_ODD)
-		weather->ca_bad_until[which % FAKE_CAS_MAX] = now;
-	else if (kind == WEATHER_TOKEN_AWAY || kind == WEATHER_TOKEN_BUSY)
+	if (kind >= WEATHER_CA_DOWN && kind <= WEATHER_CA_SLOW)
+		weather->ca_bad_until[ca] = now;
+	if (kind == WEATHER_CA_WRONG || kind == WEATHER_CA_SLOW)
+		weather->ca_refused_until[ca] = now;
+	if (kind >= WEATHER_TOKEN_AWAY && kind <= WEATHER_TOKEN_PIN)
 		weather->token_bad_until[which % 2] = now;
-	else
+	if (kind >= WEATHER_HOOKS && kind <= WEATHER_POWER)
 		/* A Retry-After that was noted by a wrong clock is obeyed for a day at the most. */
 		weather->machine_bad_until = now + (kind == WEATHER_CLOCK ? CLOCK_RETRY_MAX : 0);
 }
@@ -167,7 +231,7 @@ void weather_pass(struct machine *machine, void *ctx)
 	struct weather *weather = ctx;
 	int64_t now = virtual_clock_true();
 
-	if (machine->is_disk_full)
+	if (machine->is_disk_full || machine->is_disk_bad)
 		early_forgive();
 	if (machine->is_cut_off)
 		switch_on(machine);
@@ -176,6 +240,8 @@ void weather_pass(struct machine *machine, void *ctx)
 			end(weather, machine, (enum weather_kind)kind);
 	if (!weather->is_over && now >= weather->next_at)
 		change(weather, machine);
+	if (now < weather->operated_until)
+		early_forgive();
 }
 
 void weather_end(struct weather *weather, struct machine *machine)

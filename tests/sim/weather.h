@@ -4,19 +4,30 @@
 
 #include "machine.h"
 
-/* X(enumerator, name) */
-#define WEATHER_KINDS(X)            \
-	X(CA_DOWN, "CA down")       \
-	X(CA_BUSY, "503 from CA")   \
-	X(CA_ODD, "CA mishaps")     \
-	X(TOKEN_AWAY, "token away") \
-	X(TOKEN_BUSY, "token busy") \
-	X(HOOKS, "hooks fail")      \
-	X(DISK_FULL, "disk full")   \
-	X(CLOCK, "clock set")       \
-	X(RESTART, "restart")       \
-	X(POWER, "power cut")       \
-	X(RELOAD, "reload")
+/* X(enumerator, name): of an authority that then has nothing to give, of a token, of the machine; and what is in nobody's way. */
+#define WEATHER_KINDS(X)                  \
+	X(CA_DOWN, "CA down")             \
+	X(CA_BUSY, "503 from CA")         \
+	X(CA_ODD, "CA mishaps")           \
+	X(CA_NONSENSE, "CA garbled")      \
+	X(CA_WRONG, "wrong certificates") \
+	X(CA_SLOW, "slow CA")             \
+	X(TOKEN_AWAY, "token away")       \
+	X(TOKEN_BUSY, "token busy")       \
+	X(TOKEN_FULL, "token full")       \
+	X(TOKEN_PIN, "PIN refused")       \
+	X(HOOKS, "hooks fail")            \
+	X(DISK_FULL, "disk full")         \
+	X(DISK_BAD, "disk bad")           \
+	X(HOOKS_SLOW, "slow hooks")       \
+	X(CLOCK, "clock set")             \
+	X(RESTART, "restart")             \
+	X(POWER, "power cut")             \
+	X(RELOAD, "reload")               \
+	X(CA_WINDOWS, "odd windows")      \
+	X(CA_SHORT, "short lives")        \
+	X(CA_WIPED, "CA's data lost")     \
+	X(OPERATOR, "renewals forced")
 
 #define X(name, text) WEATHER_##name,
 enum weather_kind { WEATHER_KINDS(X) WEATHER_KIND_COUNT };
@@ -28,7 +39,9 @@ struct weather {
 	unsigned count[WEATHER_KIND_COUNT];
 	int64_t next_at, pause;                                         /* between two beginnings, on average */
 	int64_t ca_bad_until[3], token_bad_until[2], machine_bad_until; /* when each could last not do its work */
+	int64_t ca_refused_until[3]; /* when it could last be reached, and gave nothing of use */
 	struct fake_times clock_sets;
+	int64_t operated_until; /* an operator does not wait for what a CA said to others */
 	bool is_over;
 	void (*configure)(FILE *file, void *ctx); /* writes another configuration */
 };
