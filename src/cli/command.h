@@ -51,8 +51,11 @@ enum exit_status command_version(const struct command_line *line);
 /* The whole program: parses the arguments and runs one command. */
 int cli_main(int argc, char **argv);
 
-/* As log_failure(), and to who may not do this, who may. */
+/* Why the command ends: the line that tells people, and what the document of --json says where there is no other.  command_failed() as
+ * log_failure(), and to who may not do this, who may; command_refuse() of what was written on the command line. */
 void command_failed(const char *what, const struct err *err);
+void command_refuse(const char *fmt, ...) HWA_PRINTF(1);
+void command_usage(const char *usage); /* as it is: "usage: hwacme ...\n" */
 /* Loads the configuration or says why not: EXIT_USAGE, or EXIT_FAILED where that is not the configuration's fault. */
 enum exit_status command_config(const struct command_line *line, struct config **ret_config);
 /* Every word must be a certificate of the configuration; false after saying which is not. */

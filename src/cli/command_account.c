@@ -103,27 +103,30 @@ static const struct {
 	{ "deactivate", do_deactivate },
 };
 
-static void authorities_told(const struct config *config)
+static void authorities_print(const struct config *config, char *names, size_t room)
 {
-	for (unsigned i = 0; i < config->authority_count; i++)
-		fprintf(stderr, " %s", config->authorities[i].name);
-	fputc('\n', stderr);
+	size_t used = 0;
+
+	names[0] = '\0';
+	for (unsigned i = 0; i < config->authority_count && used < room; i++)
+		used += (size_t)snprintf(names + used, room - used, " %s", config->authorities[i].name);
 }
 
 /* The one that is named, or the only one there is. */
 static const char *authority_chosen(const struct command_line *line, const struct config *config)
 {
 	const char *named = line->word_count == 2 ? line->words[1] : NULL;
+	char names[512];
 
 	if (named && config_authority_get(config, named))
 		return named;
 	if (!named && config->authority_count == 1)
 		return config->authorities[0].name;
+	authorities_print(config, names, sizeof(names));
 	if (named)
-		fprintf(stderr, "hwacme: no authority \"%s\" in %s; it has:", named, config->path);
+		command_refuse("no authority \"%s\" in %s; it has:%s", named, config->path, names);
 	else
-		fputs("hwacme: there is more than one authority; name one of:", stderr);
-	authorities_told(config);
+		command_refuse("there is more than one authority; name one of:%s", names);
 	return NULL;
 }
 
@@ -132,7 +135,7 @@ static bool is_agreed(const struct command_line *line, const char *authority)
 {
 	if (strcmp(line->words[0], "deactivate") != 0 || line->yes)
 		return true;
-	fprintf(stderr, "hwacme: the account at \"%s\" would be gone for good; --yes deactivates it\n", authority);
+	command_refuse("the account at \"%s\" would be gone for good; --yes deactivates it", authority);
 	return false;
 }
 
@@ -147,10 +150,9 @@ enum exit_status command_account(const struct command_line *line)
 		verb++;
 	if (verb == sizeof(VERBS) / sizeof(VERBS[0]) || line->word_count > 2 ||
 	    (line->new_key && VERBS[verb].run != do_register)) {
-		fputs("usage: hwacme account show|register|rollover|deactivate [AUTHORITY]\n"
-		      "       hwacme account register [AUTHORITY] --new-key\n"
-		      "       hwacme account deactivate [AUTHORITY] --yes\n",
-		      stderr);
+		command_usage("usage: hwacme account show|register|rollover|deactivate [AUTHORITY]\n"
+			      "       hwacme account register [AUTHORITY] --new-key\n"
+			      "       hwacme account deactivate [AUTHORITY] --yes\n");
 		return EXIT_USAGE;
 	}
 	enum exit_status status = desk_open(line, DESK_WORDS, &desk);

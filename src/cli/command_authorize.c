@@ -43,7 +43,7 @@ enum exit_status command_authorize(const struct command_line *line)
 	unsigned count = 0;
 
 	if (line->word_count != 1) {
-		fputs("usage: hwacme authorize NAME\n", stderr);
+		command_usage("usage: hwacme authorize NAME\n");
 		return EXIT_USAGE;
 	}
 	enum exit_status status = desk_open(line, DESK_NAMES, &desk);

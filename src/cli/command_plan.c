@@ -30,7 +30,7 @@ static bool days_parse(const char *text, unsigned *ret_days)
 	errno = 0;
 	unsigned long days = strtoul(text, &end, 10);
 	if (errno || end == text || *end || text[0] == '-' || days < 1 || days > SCHEDULE_DAYS_MAX) {
-		fprintf(stderr, "hwacme: --days %s: write a number of days from 1 to %d\n", text, SCHEDULE_DAYS_MAX);
+		command_refuse("--days %s: write a number of days from 1 to %d", text, SCHEDULE_DAYS_MAX);
 		return false;
 	}
 	*ret_days = (unsigned)days;

@@ -141,7 +141,7 @@ static enum exit_status renew_by_daemon(const struct command_line *line, const s
 		}
 	}
 	if (rc != RC_OK) {
-		log_failure("the daemon", &err);
+		command_failed("the daemon", &err);
 		status = exit_first(status, rc == RC_INPUT ? EXIT_USAGE : EXIT_FAILED);
 	}
 	if (line->json)
@@ -164,7 +164,7 @@ static bool try_daemon(const struct command_line *line, const struct config *con
 		close(fd);
 		return true;
 	}
-	log_failure("the daemon", &err);
+	command_failed("the daemon", &err);
 	*ret_status = EXIT_FAILED;
 	return true;
 }

@@ -120,11 +120,11 @@ enum exit_status command_revoke(const struct command_line *line)
 	int reason = line->reason ? revocation_reason_parse(line->reason) : 0;
 
 	if (line->word_count != 1) {
-		fputs("usage: hwacme revoke NAME [--reason R] [--with-certificate-key]\n", stderr);
+		command_usage("usage: hwacme revoke NAME [--reason R] [--with-certificate-key]\n");
 		return EXIT_USAGE;
 	}
 	if (reason < 0) {
-		fprintf(stderr, "hwacme: no reason \"%s\"; write one of %s\n", line->reason, revocation_reasons());
+		command_refuse("no reason \"%s\"; write one of %s", line->reason, revocation_reasons());
 		return EXIT_USAGE;
 	}
 	enum exit_status status = desk_open(line, DESK_NAMES, &desk);

@@ -106,8 +106,7 @@ enum exit_status command_run(const struct command_line *line)
 	struct kept kept = { .line = line };
 
 	if (line->json) {
-		fputs("hwacme: run writes no document; \"log: { format: json }\" in the configuration is what it can do\n",
-		      stderr);
+		command_refuse("run takes no --json; \"log: { format: json }\" in the configuration is what it can do");
 		return EXIT_USAGE;
 	}
 	/* Who wants a changed configuration read while we still read the first waits; it would end us. */

@@ -102,7 +102,7 @@ enum exit_status command_token(const struct command_line *line)
 	/* To try something is not to erase it, and to agree is not to audit. */
 	if (!is_known || (line->try_it && VERBS[verb].run != token_audit_command) ||
 	    (line->yes && VERBS[verb].run != token_gc_command)) {
-		fputs("usage: hwacme token list | keys | audit [--try] | gc [--yes]\n", stderr);
+		command_usage("usage: hwacme token list | keys | audit [--try] | gc [--yes]\n");
 		return EXIT_USAGE;
 	}
 	enum exit_status status = command_config(line, &config);

@@ -93,8 +93,7 @@ enum exit_status token_gc_command(const struct token_desk *desk)
 
 	/* Without records every key of ours would be an orphan. */
 	if (!desk->store) {
-		fprintf(stderr, "hwacme: there is no database in %s, so nobody can tell which keys are in use\n",
-			desk->config->state);
+		command_refuse("there is no database in %s, so nobody can tell which keys are in use", desk->config->state);
 		return EXIT_FAILED;
 	}
 	orphans.count = 0;

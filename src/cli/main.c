@@ -103,10 +103,10 @@ static bool options_fit(const struct command_line *line, const struct command *c
 		  fits(line->reason || line->with_certificate_key, command, command_revoke);
 
 	if (!ok)
-		fputs("hwacme: --force goes with renew, --probe with status, --days with plan, --config-only with check,\n"
-		      "        --try with token audit, --new-key with account register, --yes with token gc and account\n"
-		      "        deactivate, --reason and --with-certificate-key with revoke\n",
-		      stderr);
+		command_usage(
+			"hwacme: --force goes with renew, --probe with status, --days with plan, --config-only with check,\n"
+			"        --try with token audit, --new-key with account register, --yes with token gc and account\n"
+			"        deactivate, --reason and --with-certificate-key with revoke\n");
 	return ok;
 }
 
@@ -154,7 +154,7 @@ static bool option_take(int option, struct command_line *line)
 	return true;
 }
 
-static enum exit_status perform(int argc, char **argv)
+static enum exit_status perform(int argc, char **argv, struct command_line *line)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -172,7 +172,6 @@ static enum exit_status perform(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct command_line line = { .config_path = CONFIG_DEFAULT };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
@@ -180,32 +179,33 @@ static enum exit_status perform(int argc, char **argv)
 			help(stdout);
 			return EXIT_DONE;
 		}
-		if (!option_take(option, &line)) {
-			fputs("hwacme --help shows the commands and options\n", stderr);
+		if (!option_take(option, line)) {
+			command_usage("hwacme --help shows the commands and options\n");
 			return EXIT_USAGE;
 		}
 	}
 	if (optind >= argc) {
 		help(stderr);
+		command_refuse("which command?");
 		return EXIT_USAGE;
 	}
 	const struct command *command = command_find(argv[optind]);
 	if (!command) {
-		fprintf(stderr, "hwacme: no command \"%s\"; hwacme --help lists them\n", argv[optind]);
+		command_refuse("no command \"%s\"; hwacme --help lists them", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (!options_fit(&line, command))
+	if (!options_fit(line, command))
 		return EXIT_USAGE;
-	line.words = argv + optind + 1;
-	line.word_count = argc - optind - 1;
-	if (line.word_count && !command->takes_words) {
-		fprintf(stderr, "hwacme: %s takes no names, and was given \"%s\"; it is about all of the configuration\n",
-			command->name, line.words[0]);
+	line->words = argv + optind + 1;
+	line->word_count = argc - optind - 1;
+	if (line->word_count && !command->takes_words) {
+		command_refuse("%s takes no names, and was given \"%s\"; it is about all of the configuration", command->name,
+			       line->words[0]);
 		return EXIT_USAGE;
 	}
 	log_open();
-	log_set_level(line.verbose ? LOG_DEBUG : LOG_INFO);
-	enum exit_status status = command->run(&line);
+	log_set_level(line->verbose ? LOG_DEBUG : LOG_INFO);
+	enum exit_status status = command->run(line);
 	progress_end();
 	return status;
 }
@@ -214,7 +214,10 @@ int cli_main(int argc, char **argv)
 {
 	standard_descriptors_take();
 	harden_process();
-	enum exit_status status = perform(argc, argv);
+	struct command_line line = { .config_path = CONFIG_DEFAULT };
+	enum exit_status status = perform(argc, argv, &line);
+	if (line.json && status != EXIT_DONE)
+		output_failure((int)status);
 	/* A result that could not be written is not a success. */
 	if ((fflush(stdout) != 0 || ferror(stdout) || !output_is_whole()) && status == EXIT_DONE)
 		status = EXIT_FAILED;

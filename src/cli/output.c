@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 
 #define NAMES_TOLD_MAX 20 /* a line that is still read */
 
-static bool is_incomplete;
+static bool is_incomplete, is_printed;
+static char failure[2048]; /* of the command */
 
 bool output_is_whole(void)
 {
@@ -39,6 +41,13 @@ void output_json(json_t *document)
 		incomplete("the result");
 	putchar('\n');
 	json_decref(document);
+	is_printed = true;
+}
+
+void output_failure(int exit_status)
+{
+	if (!is_printed)
+		output_json(json_pack("{s:o, s:i}", "error", output_text(failure), "exit_status", exit_status));
 }
 
 json_t *output_time(int64_t at)
@@ -110,12 +119,30 @@ static void names_told(const char *word, const struct config *config)
 {
 	unsigned shown = config->certificate_count < NAMES_TOLD_MAX ? config->certificate_count : NAMES_TOLD_MAX;
 
-	fprintf(stderr, "hwacme: no certificate \"%s\" in %s; it has:", word, config->path);
-	for (unsigned i = 0; i < shown; i++)
-		fprintf(stderr, " %s", config->certificates[i].name);
-	if (shown < config->certificate_count)
-		fprintf(stderr, " and %u others", config->certificate_count - shown);
-	fputc('\n', stderr);
+	char names[NAMES_TOLD_MAX * (STORE_NAME_MAX + 1) + 32] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < shown && used < sizeof(names); i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, " %s", config->certificates[i].name);
+	if (shown < config->certificate_count && used < sizeof(names))
+		snprintf(names + used, sizeof(names) - used, " and %u others", config->certificate_count - shown);
+	command_refuse("no certificate \"%s\" in %s; it has:%s", word, config->path, names);
+}
+
+void command_refuse(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(failure, sizeof(failure), fmt, args);
+	va_end(args);
+	fprintf(stderr, "hwacme: %s\n", failure);
+}
+
+void command_usage(const char *usage)
+{
+	fputs(usage, stderr);
+	snprintf(failure, sizeof(failure), "%.*s", (int)strcspn(usage, "\n"), usage);
 }
 
 /* Whoever is neither root nor the user of the service learns nothing from an errno. */
@@ -126,6 +153,7 @@ void command_failed(const char *what, const struct err *err)
 
 	if (err->origin == ERR_ERRNO && (err->code == EACCES || err->code == EPERM) && geteuid() != 0)
 		snprintf(told.text + used, sizeof(told.text) - used, "; run hwacme as root, or as the user of the service");
+	snprintf(failure, sizeof(failure), "%s: %s", what, told.text);
 	log_failure(what, &told);
 }
 

@@ -11,6 +11,8 @@
 
 /* Prints and frees the document, with a newline. */
 void output_json(json_t *document);
+/* Why there is no other document; nothing where there is one. */
+void output_failure(int exit_status);
 /* False: a row or a whole document could not be written, which is no success whatever else the command did. */
 bool output_is_whole(void);
 /* "2026-11-24T12:00:00Z", or null for 0. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -131,6 +132,53 @@ static void a_wrong_name_is_answered_by_a_line_and_not_by_all_names(void **state
 	assert_non_null(strstr(text, " and 99980 others\n"));
 }
 
+/* Whoever reads JSON is told on stdout why there is nothing else, and people on stderr. */
+static void a_failure_is_a_document_too(void **state)
+{
+	static const struct {
+		const char *words[4];
+		const char *error;
+	} CASES[] = { { { "frob" }, "no command \"frob\"; hwacme --help lists them" },
+		      { { "-c", "/nonexistent", "status" }, "configuration: /nonexistent: No such file or directory; name the" },
+		      { { "token" }, "usage: hwacme token list" },
+		      { { "run" }, "run takes no --json" },
+		      { { NULL }, "which command?" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		char text[4096] = "";
+		int ends[2], status = 0, quiet = open("/dev/null", O_WRONLY);
+
+		assert_int_equal(pipe(ends), 0);
+		fflush(stdout);
+		pid_t child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			char *argv[8] = { "hwacme", "--json" };
+			int argc = 2;
+
+			for (const char *const *word = CASES[i].words; *word; word++)
+				argv[argc++] = (char *)(uintptr_t)*word;
+			dup2(ends[1], STDOUT_FILENO);
+			dup2(quiet, STDERR_FILENO);
+			status = cli_main(argc, argv);
+			fflush(stdout);
+			_exit(status);
+		}
+		close(ends[1]);
+		close(quiet);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+		close(ends[0]);
+		AUTO(json) json_t *document = json_loads(text, 0, NULL);
+		assert_non_null(document);
+		if (strncmp(json_string_value(json_object_get(document, "error")), CASES[i].error, strlen(CASES[i].error)) != 0)
+			fail_msg("%s", text);
+		assert_int_equal(json_integer_value(json_object_get(document, "exit_status")), EXIT_USAGE);
+		assert_int_equal(WEXITSTATUS(status), EXIT_USAGE);
+	}
+}
+
 static void a_result_that_cannot_be_written_is_no_success(void **state)
 {
 	static const char *const words[] = { "--help", "version" };
@@ -173,6 +221,7 @@ int main(void)
 		cmocka_unit_test(a_row_that_could_not_be_made_is_told),
 		cmocka_unit_test(a_time_is_text_or_null),
 		cmocka_unit_test(the_first_failure_decides_the_exit_status),
+		cmocka_unit_test(a_failure_is_a_document_too),
 		cmocka_unit_test(a_result_that_cannot_be_written_is_no_success),
 		cmocka_unit_test(a_wrong_name_is_answered_by_a_line_and_not_by_all_names),
 		cmocka_unit_test(what_goes_on_is_not_called_a_renewal_to_come),
