@@ -346,6 +346,7 @@ enum exit_status command_check(const struct command_line *line)
 	if (rc == RC_OK) {
 		check_config(&check);
 		check_machine(&check);
+		check_disk(&check); /* by a file that the sandbox allows nobody to make */
 		rc = sandbox_engine(config, &err);
 	}
 	if (rc != RC_OK) {
@@ -358,7 +359,6 @@ enum exit_status command_check(const struct command_line *line)
 					    : "seccomp; this kernel has no Landlock, so files are not confined");
 	check_profiles(&check);
 	check_clock(&check);
-	check_disk(&check);
 	check_tokens(&check);
 	check_custody(&check);
 	check_accounts(&check);

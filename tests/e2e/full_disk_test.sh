@@ -54,3 +54,12 @@ for room in 0 4 8 16 24 32 40 64; do
 	hwacme renew >/dev/null || fail "not mended after $room KiB: $(tail -n 2 "$LAB/hwacme.log")"
 done
 [ $failed -ge 1 ] || fail "the disk was never full: the test tests nothing"
+
+# There is room, the directory is writable, and no file can be made any more.
+if [ $HWACME_DISK = tmpfs ]; then
+	mount -o remount,size=64m "$LAB/state"
+	hwacme check >/dev/null || fail "check with room: $(tail -n 2 "$LAB/hwacme.log")"
+	mount -o "remount,nr_inodes=$(($(df --output=iused "$LAB/state" | tail -n 1)))" "$LAB/state"
+	said=$(hwacme check) && fail "check has not noticed that there are no inodes left"
+	grep -q '^BAD  disk .*not writable' <<<"$said" || fail "check without inodes: $said"
+fi
