@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -504,6 +505,15 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	pthread_mutex_unlock(&loop->lock);
 }
 
+/* A worker is in a call that does not end, and uses what our caller would close: the same as a kill at this moment, which loses nothing but
+ * the word why. */
+static void leave(enum rc rc, const struct err *err)
+{
+	if (rc != RC_OK && err)
+		log_failure("run", err);
+	_exit(rc == RC_OK ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 enum rc loop_run(struct loop *loop, const struct loop_heart *heart, struct err *err)
 {
 	bool is_heard = true;
@@ -515,6 +525,9 @@ enum rc loop_run(struct loop *loop, const struct loop_heart *heart, struct err *
 		loop_look_around(loop);
 		workers_await(&loop->workers, loop_idle_ms(loop));
 	}
-	workers_stop(&loop->workers);
-	return is_heard ? rc : err_set(err, RC_RETRY, "a process that this one cannot be without is gone");
+	if (!is_heard)
+		rc = err_set(err, RC_RETRY, "a process that this one cannot be without is gone");
+	if (!workers_stop(&loop->workers))
+		leave(rc, err);
+	return rc;
 }

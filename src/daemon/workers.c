@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -150,7 +149,7 @@ static bool await_end(pthread_t thread, int64_t until_ms)
 	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }
 
-void workers_stop(struct workers *workers)
+bool workers_stop(struct workers *workers)
 {
 	int64_t until_ms = clock_monotonic_ms() + WORKERS_STOP_MS;
 
@@ -160,9 +159,10 @@ void workers_stop(struct workers *workers)
 	pthread_mutex_unlock(&workers->lock);
 	for (unsigned i = 0; i < workers->count; i++)
 		if (!await_end(workers->threads[i], until_ms))
-			_exit(EXIT_SUCCESS); /* the same as a kill at this moment, which loses nothing */
+			return false;
 	pthread_cond_destroy(&workers->called);
 	pthread_mutex_destroy(&workers->lock);
 	close(workers->event);
 	workers->count = 0;
+	return true;
 }

@@ -41,8 +41,8 @@ void workers_tell(struct workers *workers, int64_t at);
  * signal, or when a child has ended. */
 void workers_await(struct workers *workers, int64_t ms);
 bool workers_are_stopping(const struct workers *workers);
-/* Waits for what they are doing, and ends the process where that takes longer than WORKERS_STOP_MS: whoever would have killed it may be
- * gone itself. */
-void workers_stop(struct workers *workers);
+/* Waits for what they are doing.  False: that takes longer than WORKERS_STOP_MS, they still run, and what they use must not be freed: the
+ * process has to end, for whoever would have killed it may be gone itself. */
+bool workers_stop(struct workers *workers) HWA_CHECKED;
 
 #endif /* HWA_WORKERS_H */

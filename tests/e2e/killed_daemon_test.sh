@@ -83,6 +83,17 @@ before=$(engine)
 kill_one spawner
 another() { [ "$(engine)" != "$before" ] && is_whole; }
 lab_wait 10 "another engine, with another spawner" another
+# So it is while the CA does not answer: the engine cannot wait for that, and says all the same why it ends.
+kill -STOP "${LAB_PIDS[pebble]}"
+{ hwacme renew --force amf >/dev/null || true; } & asking=$!
+sleep 2
+before=$(engine) told=$(grep -c 'error: run: ' "$LAB/run.log")
+kill_one spawner
+lab_wait 20 "another engine, with the CA away" another
+kill -CONT "${LAB_PIDS[pebble]}"
+wait $asking || true
+[ "$(grep -c 'error: run: ' "$LAB/run.log")" -gt "$told" ] && ! grep 'the engine ended with status 0' "$LAB/run.log" || fail "an engine that did not say why it ended: $(tail -n 3 "$LAB/run.log")"
+lab_wait 60 "a renewal after the CA was away" renewed
 # Nobody is there to kill an engine that waits for a hook: it ends all the same, and the hook with it.
 printf '#!/bin/sh\ntouch "%s/hanging"\nexec sleep %s\n' "$LAB" $((100000 + $$)) >"$LAB/reload"
 { hwacme renew --force amf >/dev/null || true; } & asking=$!

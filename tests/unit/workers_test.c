@@ -51,7 +51,7 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	workers_stop(&workers);
+	assert_true(workers_stop(&workers));
 	return 0;
 }
 
