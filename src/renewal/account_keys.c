@@ -70,7 +70,8 @@ static enum rc settle_by_old_key(struct authorities *authorities, const struct c
 	if (rc == RC_ABSENT) /* not of what is configured, which is what "absent" would mean above */
 		rc = old.rc = RC_RETRY;
 	err_wrap(&old, rc,
-		 "settle the key rollover: neither key has account %s (if both are lost for good: `hwacme account register %s "
+		 "settle the key rollover: neither key has account %s (if the CA has lost it, or both keys are lost: `hwacme "
+		 "account register %s "
 		 "--new-key`); the "
 		 "next "
 		 "one: %.120s; the one before",
