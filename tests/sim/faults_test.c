@@ -28,6 +28,7 @@
 
 #define RENEWALS_MAX 20 /* of each in all this time; those that live for days need seven */
 #define CERTIFICATES 50
+#define PER_HOUR     20 /* orders that the first authority takes */
 #define WEEKS        2
 #define SETTLE       (5 * FAKE_DAY) /* fair weather afterwards */
 #define GRACE        INT64_C(21600) /* with CA, token and machine in order for so long nothing expires: the longest back-off */
@@ -247,6 +248,28 @@ static void check_clear(uint64_t seed, const char *name)
 				 i ? "removed" : "revoked", (long long)(times[i] - now));
 }
 
+static void made_note(void *ctx, const struct fake_order_view *view)
+{
+	fake_times_add(ctx, view->made_at_ms);
+}
+
+/* An operator does not wait; and what an hour is, nobody knows whose clock was set in it, or who was configured otherwise. */
+static void check_limit(uint64_t seed)
+{
+	struct fake_times made = { 0 };
+
+	fake_ca_orders_each(0, made_note, &made);
+	for (size_t last = PER_HOUR; last < made.count; last++) {
+		int64_t from = made.at[last - PER_HOUR], to = made.at[last];
+
+		if (to - from < HOUR_MS && !fake_times_within(&weather.clock_sets, from - HOUR_MS, to) &&
+		    !fake_times_within(&weather.operated, from - HOUR_MS, to))
+			fail_msg("seed %llu: more than %d orders in the hour until %lld", (unsigned long long)seed, PER_HOUR,
+				 (long long)to / 1000);
+	}
+	free(made.at);
+}
+
 static void check_end(uint64_t seed)
 {
 	struct promises_orders orders = promises_orders(&machine, &weather.clock_sets);
@@ -280,6 +303,7 @@ static void check_end(uint64_t seed)
 	    sums.renewals + CERTIFICATES + sums.failures / 8 + sums.unsaved + orders.moved + orders.mistold + sums.wrong)
 		fail_msg("seed %llu: %u certificates were issued for %u renewals", (unsigned long long)seed, sums.issued,
 			 sums.renewals);
+	check_limit(seed);
 	if (orders.none)
 		fail_msg("seed %llu: %u orders were abandoned for nothing; the first is %s", (unsigned long long)seed,
 			 orders.none, orders.first);
@@ -299,7 +323,7 @@ static void run_seed(uint64_t seed)
 	fake_ca_start();
 	fake_ca_get(1)->has_renewal_info = fake_ca_get(2)->has_renewal_info = true;
 	fake_ca_get(1)->preauthorized = 3 * FAKE_DAY;
-	machine_new(&machine, 0, configure, NULL);
+	machine_new(&machine, PER_HOUR, configure, NULL);
 	machine_start(&machine);
 	/* All are issued before it begins to rain. */
 	machine_run(&machine, VIRTUAL_START + 7200);
@@ -312,6 +336,7 @@ static void run_seed(uint64_t seed)
 	machine_run(&machine, VIRTUAL_START + WEEKS * 7 * FAKE_DAY + SETTLE);
 	check_end(seed);
 	free(weather.clock_sets.at);
+	free(weather.operated.at);
 	machine_free(&machine);
 	fake_ca_stop();
 	fake_tokens_stop();

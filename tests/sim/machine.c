@@ -53,7 +53,7 @@ static void made_remove(void)
 	made[0] = '\0';
 }
 
-static void config_write(struct machine *machine, unsigned orders_per_hour, void (*configure)(FILE *file, void *ctx), void *ctx)
+static void config_write(struct machine *machine, void (*configure)(FILE *file, void *ctx), void *ctx)
 {
 	FILE *file = fopen(machine->config_path, "w");
 
@@ -66,8 +66,8 @@ static void config_write(struct machine *machine, unsigned orders_per_hour, void
 		fprintf(file, "  - name: ca%u\n    directory: https://ca%u.sim/dir\n    roots: %s\n    terms-agreed: true\n", i,
 			i, machine->roots_path);
 		fprintf(file, "    account-key: { token: t0, type: ec-p256 }\n");
-		if (i == 0 && orders_per_hour)
-			fprintf(file, "    orders-per-hour: %u\n", orders_per_hour);
+		if (i == 0 && machine->orders_per_hour)
+			fprintf(file, "    orders-per-hour: %u\n", machine->orders_per_hour);
 	}
 	configure(file, ctx);
 	assert_int_equal(fclose(file), 0);
@@ -99,7 +99,8 @@ void machine_new(struct machine *machine, unsigned orders_per_hour, void (*confi
 	snprintf(machine->config_path, sizeof(machine->config_path), "%s/hwacme.yaml", machine->dir);
 	snprintf(machine->roots_path, sizeof(machine->roots_path), "%s/roots.pem", machine->dir);
 	fake_ca_roots_write(machine->roots_path);
-	config_write(machine, orders_per_hour, configure, ctx);
+	machine->orders_per_hour = orders_per_hour;
+	config_write(machine, configure, ctx);
 	if (config_load(machine->config_path, &machine->config, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	assert_true(machine->config->certificate_count <= MACHINE_CERTIFICATES_MAX);
@@ -202,7 +203,7 @@ void machine_reload(struct machine *machine, void (*configure)(FILE *file, void 
 
 	machine_stop(machine);
 	config_free(machine->config);
-	config_write(machine, 0, configure, ctx);
+	config_write(machine, configure, ctx);
 	if (config_load(machine->config_path, &machine->config, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	machine_start(machine);

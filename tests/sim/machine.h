@@ -32,7 +32,8 @@ struct machine {
 	struct store *store;
 	struct keyring *keyring;
 	struct renewal_desk desk;
-	struct loop *loop; /* NULL: it is not running */
+	struct loop *loop;        /* NULL: it is not running */
+	unsigned orders_per_hour; /* of the first authority; 0: any number */
 	struct machine_view views[MACHINE_CERTIFICATES_MAX];
 	/* what happens to it */
 	unsigned hook_fails_one_in;

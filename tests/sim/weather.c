@@ -84,6 +84,7 @@ static void switch_on(struct machine *machine)
 /* Some are to be renewed now; nobody is asked to wait, and what failed just before is tried again. */
 static void operate(struct weather *weather, struct machine *machine)
 {
+	fake_times_add(&weather->operated, virtual_clock_true_ms());
 	weather->operated_until = virtual_clock_true() + OPERATED;
 	machine_failures_forget(machine);
 	for (int64_t i = chance_between(1, 5); i > 0; i--)

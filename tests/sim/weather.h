@@ -41,6 +41,7 @@ struct weather {
 	int64_t ca_bad_until[3], token_bad_until[2], machine_bad_until; /* when each could last not do its work */
 	int64_t ca_refused_until[3]; /* when it could last be reached, and gave nothing of use */
 	struct fake_times clock_sets;
+	struct fake_times operated;
 	int64_t operated_until; /* an operator does not wait for what a CA said to others */
 	bool is_over;
 	void (*configure)(FILE *file, void *ctx); /* writes another configuration */
