@@ -12,8 +12,8 @@
 
 #define MINUTE      INT64_C(60)
 #define HOUR        (60 * MINUTE)
-#define OPERATED    (10 * MINUTE)
-#define CLOCK_WRONG (9 * HOUR) /* at the most; a third of the times a thousand times that, as with an empty battery */
+#define OPERATED    (20 * MINUTE) /* its patience, and a step that takes long */
+#define CLOCK_WRONG (9 * HOUR)    /* at the most; a third of the times a thousand times that, as with an empty battery */
 
 #define X(name, text) text,
 static const char *const NAMES[] = { WEATHER_KINDS(X) };
@@ -241,8 +241,11 @@ void weather_pass(struct machine *machine, void *ctx)
 			end(weather, machine, (enum weather_kind)kind);
 	if (!weather->is_over && now >= weather->next_at)
 		change(weather, machine);
-	if (now < weather->operated_until)
+	/* Who asked is told after a while that it takes longer, which is no failure. */
+	if (now < weather->operated_until) {
 		early_forgive();
+		machine_failures_forget(machine);
+	}
 }
 
 void weather_end(struct weather *weather, struct machine *machine)
