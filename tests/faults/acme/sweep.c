@@ -137,9 +137,8 @@ static struct expected expected_of(const struct bench_type *type, enum endpoint 
 	struct expected expected = { type->rc, type->problem, type->keeps, false, retry_after };
 
 	if (at == NEW_NONCE) {
-		/* RFC 8555, 7.2: the answer to HEAD has no body, so the status alone tells. */
-		bool passes = type->problem == PROBLEM_RATE_LIMITED || type->problem == PROBLEM_SERVER_INTERNAL;
-		expected = (struct expected){ passes ? RC_RETRY : RC_DENIED, PROBLEM_UNKNOWN, passes, false, retry_after };
+		/* RFC 8555, 7.2: the answer to HEAD has no body, so the status alone tells; and nothing was asked with the nonce yet. */
+		expected = (struct expected){ RC_RETRY, PROBLEM_UNKNOWN, true, false, retry_after };
 	} else if (type->problem == PROBLEM_BAD_NONCE && at != DIRECTORY) {
 		expected.rc = RC_OK; /* RFC 8555, 6.5: sent again at once */
 	} else if (at == NEW_ORDER && is_of_replaces(type->problem)) {
@@ -198,6 +197,11 @@ static void run_broken_answers(struct bench *bench, enum endpoint at)
 		struct expected expected = { answer->rc, 0, answer->keeps, answer->effective && at != NEW_ORDER, false };
 		char name[96];
 
+		/* Nothing was asked with the nonce yet. */
+		if (at == NEW_NONCE && answer->rc == RC_PROTOCOL) {
+			expected.rc = RC_RETRY;
+			expected.keeps = true;
+		}
 		snprintf(name, sizeof(name), "%s: %s", WORDS[__builtin_ctz(at)], answer->name);
 		if ((answer->at & at) && bench_case(bench, name))
 			run_case(bench, at, answer->members, &expected);
