@@ -90,6 +90,9 @@ struct store_certificate {
 	int64_t peer_retry_at; /* the CA's own Retry-After: renew obeys it too, but not renew --force; 0: none */
 	int64_t failed_at;
 	char last_error[512];
+	/* of those failures, with which authority; other authorities of the certificate may be asked after a time (availability.h) */
+	int64_t refused_since;           /* the first of them; 0: none */
+	char refused_by[STORE_NAME_MAX]; /* the last of them */
 };
 
 struct store_account {

@@ -49,18 +49,46 @@ static const char *name_at(const struct config_certificate *certificate, unsigne
 	return index ? certificate->fallback[index - 1] : certificate->authority;
 }
 
-enum rc availability_choose(struct store *store, const struct config *config, const struct config_certificate *certificate,
-			    const char *ordered, int64_t not_after, int64_t now, const struct config_authority **ret_authority,
-			    struct err *err)
+/* When is_down_for_long() says so: at the third part of what there was to live, half of the rest is as long as was waited. */
+static int64_t patience_ends_at(const struct config_policy *policy, int64_t not_after, int64_t since)
 {
-	int64_t patience = patience_of(config_policy_get(config, certificate->policy), not_after, now), soonest = INT64_MAX;
-	unsigned count = certificate->fallback_count + 1;
+	int64_t third = not_after > since ? (not_after - since + 2) / 3 : 0;
+
+	return since + (not_after && third < policy->fallback_after ? third : policy->fallback_after);
+}
+
+static bool is_refused_for_long(const struct availability_refusal *refusal, const struct config_policy *policy, int64_t not_after,
+				int64_t now)
+{
+	return refusal->since && now >= patience_ends_at(policy, not_after, refusal->since);
+}
+
+/* After the last, and after one that is configured no more, it is the first's turn. */
+static unsigned next_in_turn(const struct config_certificate *certificate, const char *name)
+{
+	for (unsigned i = 0; i < certificate->fallback_count; i++)
+		if (strcmp(name_at(certificate, i), name) == 0)
+			return i + 1;
+	return 0;
+}
+
+enum rc availability_choose(struct store *store, const struct config *config, const struct config_certificate *certificate,
+			    const char *ordered, const struct availability_refusal *refusal, int64_t not_after, int64_t now,
+			    const struct config_authority **ret_authority, struct err *err)
+{
+	const struct config_policy *policy = config_policy_get(config, certificate->policy);
+	int64_t patience = patience_of(policy, not_after, now), soonest = INT64_MAX;
+	const bool is_refused = is_refused_for_long(refusal, policy, not_after, now);
+	unsigned count = certificate->fallback_count + 1, first = is_refused ? next_in_turn(certificate, refusal->by) : 0;
 
 	*ret_authority = config_authority_get(config, certificate->authority);
 	if (certificate->fallback_count == 0)
 		return RC_OK;
+	/* What is under way with one that refuses is not waited for, either. */
+	if (ordered && is_refused && strcmp(ordered, refusal->by) == 0)
+		ordered = NULL;
 	for (unsigned i = ordered ? 0 : 1; i <= count; i++) {
-		const char *name = i ? name_at(certificate, i - 1) : ordered;
+		const char *name = i ? name_at(certificate, (first + i - 1) % count) : ordered;
 		struct store_availability availability;
 		enum rc rc = store_availability_load(store, name, &availability, err);
 
@@ -78,20 +106,14 @@ enum rc availability_choose(struct store *store, const struct config *config, co
 	return RC_OK;
 }
 
-/* When is_down_for_long() says so: at the third part of what there was to live, half of the rest is as long as was waited. */
-static int64_t patience_ends_at(const struct config_policy *policy, int64_t not_after, int64_t down_since)
-{
-	int64_t third = not_after > down_since ? (not_after - down_since + 2) / 3 : 0;
-
-	return down_since + (not_after && third < policy->fallback_after ? third : policy->fallback_after);
-}
-
 enum rc availability_turns_at(struct store *store, const struct config *config, const struct config_certificate *certificate,
-			      const char *authority, int64_t not_after, int64_t now, int64_t *ret_at, struct err *err)
+			      const char *authority, const struct availability_refusal *refusal, int64_t not_after, int64_t now,
+			      int64_t *ret_at, struct err *err)
 {
 	const struct config_policy *policy = config_policy_get(config, certificate->policy);
-	int64_t ends_at = INT64_MAX, soonest = INT64_MAX;
+	int64_t soonest = INT64_MAX, refused_until = refusal->since ? patience_ends_at(policy, not_after, refusal->since) : 0;
 
+	*ret_at = refused_until > now ? refused_until : INT64_MAX;
 	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
 		struct store_availability availability;
 		enum rc rc = store_availability_load(store, name_at(certificate, i), &availability, err);
@@ -99,12 +121,12 @@ enum rc availability_turns_at(struct store *store, const struct config *config, 
 		if (rc != RC_OK)
 			return rc;
 		believe(&availability, now);
+		int64_t down_until = availability.down_since ? patience_ends_at(policy, not_after, availability.down_since) : 0;
 		if (strcmp(name_at(certificate, i), authority) != 0)
 			soonest = asked_again_at(&availability) < soonest ? asked_again_at(&availability) : soonest;
-		else if (availability.down_since)
-			ends_at = patience_ends_at(policy, not_after, availability.down_since);
+		else if (down_until > now && down_until < *ret_at)
+			*ret_at = down_until;
 	}
-	*ret_at = ends_at > now ? ends_at : INT64_MAX;
 	if (*ret_at < soonest)
 		*ret_at = soonest;
 	return RC_OK;

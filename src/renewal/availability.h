@@ -15,23 +15,29 @@
 #define AVAILABILITY_RETRY_LAST  900 /* ... up to this: all wait for one look, so it may be often */
 #define AVAILABILITY_PROBE       150 /* seconds the others wait for the one that asks: three exchanges */
 
+/* What a certificate has had from its authorities instead of a certificate. */
+struct availability_refusal {
+	int64_t since;  /* 0: nothing */
+	const char *by; /* whom it was asked last */
+};
+
 /*
  * Of the certificate's authorities the first that answers, or has not been down for long, or is due to be asked again; when
  * all are down for long, the one that is asked again first.  `ordered`, that of them which has an order of ours (NULL: none), comes
  * before the first: what is under way there is finished there.  `not_after` of what is live, 0: nothing; the less of its life is
- * left, the shorter is the patience.
+ * left, the shorter is the patience.  Nor is one waited for for longer that answers and refuses: then the next in turn comes first.
  */
 enum rc availability_choose(struct store *store, const struct config *config, const struct config_certificate *certificate,
-			    const char *ordered, int64_t not_after, int64_t now, const struct config_authority **ret_authority,
-			    struct err *err) HWA_CHECKED;
+			    const char *ordered, const struct availability_refusal *refusal, int64_t not_after, int64_t now,
+			    const struct config_authority **ret_authority, struct err *err) HWA_CHECKED;
 
 /*
  * When a certificate that waits for `authority`, which was chosen for it, is to choose again (unix time): its patience is over then, and
  * another of its authorities may be asked.  INT64_MAX: it has no other, or this one answers, or was waited for to the end already.
  */
 enum rc availability_turns_at(struct store *store, const struct config *config, const struct config_certificate *certificate,
-			      const char *authority, int64_t not_after, int64_t now, int64_t *ret_at,
-			      struct err *err) HWA_CHECKED;
+			      const char *authority, const struct availability_refusal *refusal, int64_t not_after, int64_t now,
+			      int64_t *ret_at, struct err *err) HWA_CHECKED;
 
 /* *ret_at is `now`: go on, and an order counts if one is to be made; later: not before then, and nothing was counted. */
 enum rc availability_admit(struct store *store, const struct config_authority *authority, bool orders, int64_t now,

@@ -84,6 +84,8 @@ enum rc renewal_install(struct renewal *renewal, struct err *err)
 	snprintf(record->account, sizeof(record->account), "%s", client_account(renewal->client));
 	snprintf(record->custody, sizeof(record->custody), "%s", renewal->accepted->custody.text);
 	record->attempts = 0;
+	record->refused_since = 0;
+	record->refused_by[0] = '\0';
 	record->retry_at = record->peer_retry_at = 0;
 	record->last_error[0] = '\0';
 	record->service = service;

@@ -85,13 +85,15 @@ bool renewal_is_owed(const struct store_certificate *record)
 bool renewal_waits(struct store *store, const struct config *config, const struct config_certificate *certificate,
 		   const struct store_certificate *record, const struct plan *plan, int64_t now, struct renewal_waits *ret_waits)
 {
+	const struct availability_refusal refusal = { .since = record->refused_since, .by = record->refused_by };
 	bool is_ordered = record->order.url[0] && record->order.phase != ORDER_FAILED;
 	struct store_availability known;
 	struct renewal_waits waits;
 
 	/* An order that is open may be at any of them. */
 	if (plan->what == PLAN_WAIT || (is_ordered && certificate->fallback_count) ||
-	    availability_choose(store, config, certificate, NULL, record->not_after, now, &waits.authority, NULL) != RC_OK ||
+	    availability_choose(store, config, certificate, NULL, &refusal, record->not_after, now, &waits.authority, NULL) !=
+		    RC_OK ||
 	    store_availability_load(store, waits.authority->name, &known, NULL) != RC_OK)
 		return false;
 	waits.view = availability_look(waits.authority, &known, now);

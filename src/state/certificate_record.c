@@ -10,7 +10,7 @@ static const char SELECT[] =
 	" fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, next_at, next_generation,"
 	" phase, polls, expires_at, order_not_before, order_asked_at, order_url, order_profile, finalize_url, certificate_url,"
 	" certificate.attempts, certificate.retry_at, peer_retry_at, certificate.failed_at, certificate.last_error, "
-	"revoked_at, is_forced, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
+	"revoked_at, is_forced, refused_since, refused_by, " ISSUED_COLUMNS ", " SERVICE_COLUMNS
 	" FROM certificate LEFT JOIN issued ON issued.certificate = name LEFT JOIN service ON service.certificate = name"
 	" WHERE name = ?";
 static const char SAVE[] =
@@ -19,9 +19,9 @@ static const char SAVE[] =
 		 "serial, fingerprint, authority, names, asked, custody, next_token, next_label, next_id, next_type, "
 		 "next_at, next_generation, phase, polls, expires_at, order_not_before, order_asked_at, order_url, "
 		 "order_profile, finalize_url, certificate_url, attempts, retry_at, peer_retry_at, failed_at, last_error, "
-		 "revoked_at, is_forced",
+		 "revoked_at, is_forced, refused_since, refused_by",
 		 "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,"
-		 "?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39");
+		 "?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39,?40,?41");
 
 static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 {
@@ -62,6 +62,8 @@ static void record_column(sqlite3_stmt *row, struct store_certificate *record)
 	text_column(row, at++, record->last_error, sizeof(record->last_error));
 	record->revoked_at = sqlite3_column_int64(row, at++);
 	record->is_forced = sqlite3_column_int(row, at++) != 0;
+	record->refused_since = sqlite3_column_int64(row, at++);
+	text_column(row, at++, record->refused_by, sizeof(record->refused_by));
 	at = issued_column(row, at, record);
 	service_column(row, at, record);
 }
@@ -124,6 +126,8 @@ static void record_bind(sqlite3_stmt *row, const struct store_certificate *recor
 	sqlite3_bind_text(row, at++, record->last_error, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(row, at++, record->revoked_at);
 	sqlite3_bind_int(row, at++, record->is_forced);
+	sqlite3_bind_int64(row, at++, record->refused_since);
+	sqlite3_bind_text(row, at++, record->refused_by, -1, SQLITE_STATIC);
 }
 
 static bool names_key(const struct store_certificate *record, const struct store_key *key)

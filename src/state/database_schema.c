@@ -94,6 +94,10 @@ const char *const database_steps[] = {
 	/* That a renewal was forced is known as long as it takes. */
 	"ALTER TABLE certificate ADD COLUMN is_forced INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 13;",
+	/* An authority that answers and gives nothing is not waited for for ever, either. */
+	"ALTER TABLE certificate ADD COLUMN refused_since INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE certificate ADD COLUMN refused_by TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 14;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

@@ -115,6 +115,45 @@ static void an_authority_that_does_not_speak_acme_is_passed_over(void **state)
 	}
 }
 
+static void makes_wrong_certificates(struct fake_ca *ca)
+{
+	ca->wrong_one_in = 1;
+}
+
+static void has_had_enough_of_us(struct fake_ca *ca)
+{
+	ca->mishaps.limited = 1;
+}
+
+static void finds_no_answer_to_its_challenges(struct fake_ca *ca)
+{
+	ca->preauthorized = 0;
+	ca->mishaps.invalid = 1;
+}
+
+/* It speaks ACME, and nothing comes of it. */
+static void an_authority_that_refuses_for_an_hour_is_passed_over(void **state)
+{
+	/* What is not valid yet may be so by our own clock: that is waited for for longer. */
+	static const struct {
+		void (*begin)(struct fake_ca *ca);
+		int64_t most;
+	} WAYS[] = { { makes_wrong_certificates, 4 * HOUR },
+		     { has_had_enough_of_us, HOUR + 30 * 60 },
+		     { finds_no_answer_to_its_challenges, HOUR + 30 * 60 } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(WAYS) / sizeof(WAYS[0]); i++) {
+		struct fake_ca *ca = begin("false");
+		size_t asked = ca->requests.count;
+
+		WAYS[i].begin(ca);
+		while (ca->requests.count == asked)
+			machine_run(&machine, virtual_clock_true() + 10);
+		expect_renewed_after(virtual_clock_true(), HOUR / 2, WAYS[i].most);
+	}
+}
+
 /* It was out of order when it was asked for renewal information, and has answered ever since: it is not away from that day on. */
 static void an_authority_that_answers_questions_again_is_not_away(void **state)
 {
@@ -140,6 +179,7 @@ int main(void)
 		cmocka_unit_test(who_is_sent_away_for_a_day_turns_to_the_next_in_an_hour),
 		cmocka_unit_test(who_is_sent_away_in_the_middle_of_an_order_turns_to_the_next_as_well),
 		cmocka_unit_test(an_authority_that_does_not_speak_acme_is_passed_over),
+		cmocka_unit_test(an_authority_that_refuses_for_an_hour_is_passed_over),
 		cmocka_unit_test(an_authority_that_answers_questions_again_is_not_away),
 	};
 

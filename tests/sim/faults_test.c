@@ -123,7 +123,7 @@ static int64_t ca_fair_since(unsigned ca)
 	return later(weather.ca_bad_until[ca], fake_ca_get(ca)->away_until_ms / 1000);
 }
 
-/* An authority that answers is kept to, whatever comes of it, and no other is asked: since when it gives something of use. */
+/* Since when it gives something of use to whom it answers. */
 static int64_t ca_useful_since(unsigned ca)
 {
 	for (int kind = WEATHER_CA_WRONG; kind <= WEATHER_CA_SLOW; kind++)
@@ -135,16 +135,15 @@ static int64_t ca_useful_since(unsigned ca)
 /* Since when everything that the certificate needs has been in order; INT64_MAX: it is not now. */
 static int64_t fair_since(const struct config_certificate *certificate)
 {
-	int64_t since = INT64_MAX, useful = 0;
+	int64_t since = INT64_MAX;
 	unsigned token = certificate->key.token[1] == '1';
 
 	for (unsigned i = 0; i <= certificate->fallback_count; i++) {
 		unsigned ca = (unsigned)((i ? certificate->fallback[i - 1] : certificate->authority)[2] - '0');
+		int64_t one = later(ca_fair_since(ca), ca_useful_since(ca));
 
-		since = ca_fair_since(ca) < since ? ca_fair_since(ca) : since;
-		useful = later(useful, ca_useful_since(ca));
+		since = one < since ? one : since;
 	}
-	since = later(since, useful);
 	for (int kind = WEATHER_TOKEN_AWAY; kind <= WEATHER_TOKEN_PIN; kind++)
 		/* t0 has the account keys of all. */
 		if (weather.ends_at[kind] && (weather.which[kind] % 2 == 0 || token))

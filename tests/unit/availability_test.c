@@ -27,10 +27,12 @@ static const struct err unreachable = { .rc = RC_RETRY, .origin = ERR_CURL, .cod
 
 static char directory[64];
 static struct store *store;
+static struct availability_refusal refusal;
 
 static int start(void **state)
 {
 	(void)state;
+	refusal = (struct availability_refusal){ 0 };
 	snprintf(directory, sizeof(directory), "/tmp/hwacme-availability-XXXXXX");
 	return mkdtemp(directory) && store_open(directory, &store, NULL) == RC_OK ? 0 : -1;
 }
@@ -49,7 +51,8 @@ static const char *chosen(int64_t not_after, int64_t now)
 {
 	const struct config_authority *authority = NULL;
 
-	assert_int_equal(availability_choose(store, &config, &certificate, NULL, not_after, now, &authority, NULL), RC_OK);
+	assert_int_equal(availability_choose(store, &config, &certificate, NULL, &refusal, not_after, now, &authority, NULL),
+			 RC_OK);
 	return authority->name;
 }
 
@@ -234,7 +237,8 @@ static int64_t turns_at(const char *authority, int64_t not_after, int64_t now)
 {
 	int64_t at = 0;
 
-	assert_int_equal(availability_turns_at(store, &config, &certificate, authority, not_after, now, &at, NULL), RC_OK);
+	assert_int_equal(availability_turns_at(store, &config, &certificate, authority, &refusal, not_after, now, &at, NULL),
+			 RC_OK);
 	return at;
 }
 
@@ -300,7 +304,7 @@ static const char *chosen_with_order_at(const char *ordered, int64_t now)
 {
 	const struct config_authority *authority = NULL;
 
-	assert_int_equal(availability_choose(store, &config, &certificate, ordered, 0, now, &authority, NULL), RC_OK);
+	assert_int_equal(availability_choose(store, &config, &certificate, ordered, &refusal, 0, now, &authority, NULL), RC_OK);
 	return authority->name;
 }
 
@@ -318,6 +322,32 @@ static void test_order_under_way_is_finished_where_it_was_made(void **state)
 	failed(SECOND, NOW);
 	failed(SECOND, NOW + 2 * HOUR);
 	assert_string_equal(chosen_with_order_at(SECOND, NOW + 2 * HOUR), FIRST);
+}
+
+/* It answers all the while. */
+static void test_who_refuses_is_not_waited_for_for_longer_than_who_is_away(void **state)
+{
+	(void)state;
+	refusal = (struct availability_refusal){ .since = NOW, .by = FIRST };
+	assert_int_equal(turns_at(FIRST, 0, NOW + 60), NOW + HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR - 1), FIRST);
+	assert_string_equal(chosen(0, NOW + HOUR), SECOND);
+	assert_string_equal(chosen_with_order_at(FIRST, NOW + HOUR), SECOND);
+	/* A third of what there was to live. */
+	assert_string_equal(chosen(NOW + 3000, NOW + 999), FIRST);
+	assert_string_equal(chosen(NOW + 3000, NOW + 1000), SECOND);
+	/* They take turns, */
+	refusal.by = SECOND;
+	assert_string_equal(chosen(0, NOW + 2 * HOUR), FIRST);
+	assert_string_equal(chosen_with_order_at(SECOND, NOW + 2 * HOUR), FIRST);
+	/* but for one that is away, */
+	refusal.by = FIRST;
+	failed(SECOND, NOW);
+	failed(SECOND, NOW + HOUR);
+	assert_string_equal(chosen(0, NOW + HOUR), FIRST);
+	/* and one that is configured no more has no turn. */
+	refusal.by = "third";
+	assert_string_equal(chosen(0, NOW + 2 * HOUR), FIRST);
 }
 
 static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away(void **state)
@@ -419,6 +449,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_hour_has_more_orders_than_it_takes, start, stop),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, start, stop),
 		cmocka_unit_test_setup_teardown(test_order_under_way_is_finished_where_it_was_made, start, stop),
+		cmocka_unit_test_setup_teardown(test_who_refuses_is_not_waited_for_for_longer_than_who_is_away, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away, start,
 						stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_sent_away_is_over_with_the_next_answer, start, stop),

@@ -45,10 +45,10 @@ static void a_record_comes_back_as_it_was(void **state)
 					    .custody = "held",
 					    .issued_at = 97,
 					    .peer_retry_at = 77,
+					    .refused_since = 76,
+					    .refused_by = "ra",
 					    .next_generation = 4 };
 	struct store_certificate back;
-	char path[96];
-	struct stat status;
 
 	(void)state;
 	strcpy(record.order.url, "https://ca/o");
@@ -73,6 +73,8 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_int_equal(back.generation, 3);
 	assert_int_equal(back.attempts, 4);
 	assert_int_equal(back.peer_retry_at, 77);
+	assert_int_equal(back.refused_since, 76);
+	assert_string_equal(back.refused_by, "ra");
 	assert_int_equal(back.order.not_before, 8);
 	assert_int_equal(back.order.asked_at, 7);
 	assert_true(back.order.is_profile_known);
@@ -84,6 +86,15 @@ static void a_record_comes_back_as_it_was(void **state)
 	assert_string_equal(back.names, "dns:a");
 	assert_string_equal(back.asked, "C=DE nf:AMF");
 	assert_string_equal(back.custody, "held");
+}
+
+static void the_database_is_ours_alone(void **state)
+{
+	AUTO(store) struct store *store = open_it();
+	char path[96];
+	struct stat status;
+
+	(void)state;
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
@@ -460,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_there_at_first_and_reading_makes_nothing),
 		cmocka_unit_test(a_record_comes_back_as_it_was),
+		cmocka_unit_test(the_database_is_ours_alone),
 		cmocka_unit_test(how_it_was_issued_and_what_its_authority_suggests_comes_back),
 		cmocka_unit_test(what_became_of_it_in_service_comes_back),
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_told_with_the_reason),
