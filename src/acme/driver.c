@@ -28,6 +28,7 @@ struct driver {
 	struct message_order *answer; /* the CA's last word about the order; NULL: not known */
 	struct authorizations *open;  /* answers that are out; NULL: none */
 	unsigned bare;                /* answers that called it valid, and did not say where its certificate is */
+	bool had_slip;                /* the CA had one: what failed was asked again at once */
 	bool is_until_known;          /* hooks.authorized was told */
 	bool is_unready;              /* answers are placed, and the CA was not told of them yet */
 	bool is_unsaved;              /* the order changed since it was stored ... */
@@ -376,6 +377,34 @@ static enum rc order_anew(struct driver *driver, struct err *err)
 	return save(driver, why, err);
 }
 
+static enum rc act(struct driver *driver, struct err *err);
+
+/*
+ * A CA may stumble over itself while it works on many orders of an account: what it calls an error of its own, without a word of when to
+ * come again, is the end of one request and not of its service.  It is asked again at once where it has the order, which tells what came of
+ * that request; a newOrder might make another.  Once: the next one is a failure, and for the back-off.
+ */
+static bool is_slip(const struct driver *driver, enum order_action action, const struct err *why)
+{
+	return !driver->had_slip && action != ORDER_DO_SUBMIT && why->origin == ERR_ACME && why->code == 500 &&
+	       why->problem == PROBLEM_SERVER_INTERNAL && !why->retry_at;
+}
+
+/* Answers that are out stay there: the CA may be looking at them. */
+static enum rc act_again(struct driver *driver, struct err *err)
+{
+	const struct order_event lost = { .rc = RC_RETRY };
+	enum rc rc = RC_OK;
+
+	driver->had_slip = true;
+	if (driver->next.action != ORDER_DO_WATCH)
+		rc = order_step(driver->order, &lost, driver->now, &driver->next, err);
+	if (rc == RC_OK)
+		return act(driver, err);
+	(void)!save(driver, NULL, NULL);
+	return rc;
+}
+
 /* Without the wait before it. */
 static enum rc act(struct driver *driver, struct err *err)
 {
@@ -392,6 +421,8 @@ static enum rc act(struct driver *driver, struct err *err)
 	rc = ACTIONS[action].perform(driver, &event, &why);
 	if (rc != RC_OK && driver->void_for[0])
 		return order_anew(driver, err);
+	if (rc != RC_OK && is_slip(driver, action, &why))
+		return act_again(driver, err);
 	if (rc != RC_OK) {
 		event.rc = problem_keeps_order(&why) ? RC_RETRY : RC_DENIED;
 		(void)!order_step(driver->order, &event, driver->now, &driver->next, &unused);

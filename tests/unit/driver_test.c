@@ -1,4 +1,4 @@
-/* driver_test.c -- a CA that calls an order valid before it says where its certificate is. */
+/* driver_test.c -- a CA that calls an order valid before it says where its certificate is, and one that stumbles over itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +21,12 @@ static struct {
 	unsigned bare;     /* answers that say "valid", and not where the certificate is; the first is that to the CSR */
 	long nonce_status; /* of newNonce, without a nonce, once there is an order; 0: each answer has one */
 	unsigned orders, csrs, looks;
+	/* The requests at `slip_at`, after so many that go well, are answered with this. */
+	const char *slip_at;
+	unsigned slips_after, slips;
+	struct http_response slip;
+	bool wants_challenge;
+	unsigned solves, announced;
 } ca;
 
 static enum rc print_order(struct buf *body, const char *status, struct err *err)
@@ -30,8 +36,38 @@ static enum rc print_order(struct buf *body, const char *status, struct err *err
 	return buf_print(
 		body, err,
 		"{\"status\": \"%s\", \"identifiers\": [{\"type\": \"dns\", \"value\": \"a.example\"}], \"finalize\": \"" CA
-		"finalize\"%s}",
+		"finalize\", \"authorizations\": [\"" CA "authorization\"]%s}",
 		status, strcmp(status, "valid") == 0 && !is_bare ? ", \"certificate\": \"" CA "certificate\"" : "");
+}
+
+/* Pending until it was looked at once after it was told of the answer. */
+static enum rc print_authorization(struct buf *body, struct err *err)
+{
+	bool is_valid = ca.announced && ca.solves++ > 1;
+
+	return buf_print(body, err,
+			 "{\"status\": \"%s\", \"identifier\": {\"type\": \"dns\", \"value\": \"a.example\"}, \"challenges\": "
+			 "[{\"type\": \"dns-persist-01\", \"url\": \"" CA "challenge\", \"status\": \"pending\", "
+			 "\"issuer-domain-names\": [\"ca.example\"]}]}",
+			 is_valid ? "valid" : "pending");
+}
+
+static bool is_slip(const char *path)
+{
+	if (!ca.slip_at || strcmp(path, ca.slip_at) != 0)
+		return false;
+	if (ca.slips_after) {
+		ca.slips_after--;
+		return false;
+	}
+	return ca.slips && ca.slips--;
+}
+
+static enum rc print_slip(struct http_response *response, struct err *err)
+{
+	response->status = ca.slip.status;
+	response->retry_at = ca.slip.retry_at;
+	return buf_print(&response->body, err, "{\"type\": \"urn:ietf:params:acme:error:serverInternal\", \"detail\": \"ouch\"}");
 }
 
 static enum rc ca_send(struct http *http, const struct http_request *request, struct http_response *ret_response, struct err *err)
@@ -46,19 +82,30 @@ static enum rc ca_send(struct http *http, const struct http_request *request, st
 		response.status = ca.nonce_status;
 		if (ca.nonce_status == 302)
 			return err_set_raw(err, RC_PROTOCOL, ERR_HTTP, 302, "a redirect");
+	} else if (is_slip(request->url + strlen(CA))) {
+		rc = print_slip(&response, err);
 	} else if (strcmp(request->url, CA "dir") == 0) {
 		rc = buf_print(&response.body, err,
 			       "{\"newNonce\": \"" CA "nonce\", \"newAccount\": \"" CA "account\", \"newOrder\": \"" CA "new\"}");
 	} else if (strcmp(request->url, CA "new") == 0) {
 		ca.orders++;
 		strcpy(response.location, CA "order");
-		rc = print_order(&response.body, "ready", err);
+		rc = print_order(&response.body, ca.wants_challenge ? "pending" : "ready", err);
+	} else if (strcmp(request->url, CA "authorization") == 0) {
+		rc = print_authorization(&response.body, err);
+	} else if (strcmp(request->url, CA "challenge") == 0) {
+		ca.announced++;
+		rc = buf_print(&response.body, err, "{}");
 	} else if (strcmp(request->url, CA "finalize") == 0) {
 		ca.csrs++;
 		rc = print_order(&response.body, "valid", err);
 	} else if (strcmp(request->url, CA "order") == 0) {
 		ca.looks++;
-		rc = print_order(&response.body, "valid", err);
+		rc = print_order(&response.body,
+				 ca.csrs                               ? "valid"
+				 : ca.wants_challenge && !ca.announced ? "pending"
+								       : "ready",
+				 err);
 	} else if (strcmp(request->url, CA "certificate") == 0) {
 		strcpy(response.content_type, "application/pem-certificate-chain");
 		rc = buf_print(&response.body, err, "chain");
@@ -105,7 +152,10 @@ static void ca_begin(unsigned bare, long nonce_status)
 static enum rc run(struct order *order, int64_t *ret_took, struct err *err)
 {
 	static char name[] = "dns:a.example", *names[] = { name };
-	const struct config_certificate certificate = { .names = names, .name_count = 1 };
+	struct config_challenge challenge = { .type = CHALLENGE_DNS_PERSIST_01 };
+	const struct config_certificate certificate = {
+		.names = names, .name_count = 1, .challenges = &challenge, .challenge_count = 1
+	};
 	const struct driver_hooks hooks = { .save = save, .csr = csr, .accept = accept_chain };
 	struct token_key *key = soft_token_key(KEY_EC_P256);
 	AUTO(client) struct client *client = NULL;
@@ -182,12 +232,94 @@ static void an_order_outlives_a_nonce_that_is_not_given(void **state)
 	}
 }
 
+static enum rc run_with_slips(const char *at, unsigned after, unsigned slips, struct http_response slip, struct order *order,
+			      struct err *err)
+{
+	int64_t took;
+
+	ca_begin(0, 0);
+	ca.wants_challenge = true;
+	ca.slip_at = at;
+	ca.slips_after = after;
+	ca.slips = slips;
+	ca.slip = slip;
+	enum rc rc = run(order, &took, err);
+	if (rc == RC_OK)
+		assert_int_equal(order->phase, ORDER_DONE);
+	return rc;
+}
+
+/* RFC 8555, 7.1.6 and 7.4: what came of a request the order tells, and to read it changes nothing. */
+static void one_slip_of_the_ca_is_no_failure(void **state)
+{
+	static const char *const places[] = { "authorization", "finalize", "order", "certificate" };
+	const struct http_response slip = { .status = 500 };
+	struct order order;
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (run_with_slips(places[i], 0, 1, slip, &order, &err) != RC_OK)
+			fail_msg("%s: %s", places[i], err.text);
+		assert_int_equal(ca.orders, 1);
+		assert_int_equal(ca.csrs, 1);
+		assert_int_equal(ca.announced, 1);
+	}
+	/* While the CA looks at the answer, that stays where it is. */
+	for (unsigned after = 1; after < 3; after++) {
+		if (run_with_slips("authorization", after, 1, slip, &order, &err) != RC_OK)
+			fail_msg("after %u: %s", after, err.text);
+		assert_int_equal(ca.announced, 1);
+		assert_int_equal(ca.looks, 0);
+	}
+}
+
+static void but_two_are(void **state)
+{
+	static const char *const places[] = { "authorization", "finalize", "certificate" };
+	struct order order;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		assert_int_equal(run_with_slips(places[i], 0, 2, (struct http_response){ .status = 500 }, &order, &err),
+				 RC_RETRY);
+		assert_string_equal(order.url, CA "order");
+		assert_int_equal(ca.slips, 0);
+	}
+}
+
+/* An order that may have been made cannot be asked about; when to come again, and that it is overloaded, is the CA's own word. */
+static void what_is_no_slip_is_not_asked_again(void **state)
+{
+	static const struct {
+		const char *at;
+		struct http_response answer;
+	} cases[] = { { "new", { .status = 500 } },
+		      { "finalize", { .status = 503 } },
+		      { "authorization", { .status = 503 } },
+		      { "finalize", { .status = 500, .retry_at = BEGAN + 30 } },
+		      { "authorization", { .status = 500, .retry_at = BEGAN + 30 } } };
+	struct order order;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run_with_slips(cases[i].at, 0, 2, cases[i].answer, &order, &err), RC_RETRY);
+		assert_int_equal(ca.slips, 1);
+		assert_int_equal(err.retry_at, cases[i].answer.retry_at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_valid_order_without_its_certificate_is_looked_at_again),
 		cmocka_unit_test(but_not_without_end),
 		cmocka_unit_test(an_order_outlives_a_nonce_that_is_not_given),
+		cmocka_unit_test(one_slip_of_the_ca_is_no_failure),
+		cmocka_unit_test(but_two_are),
+		cmocka_unit_test(what_is_no_slip_is_not_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);

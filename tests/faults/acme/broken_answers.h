@@ -32,8 +32,12 @@ static const struct broken_answer BROKEN_ANSWERS[] = {
 	{ "drip", "\"drip\": 0.0002", NEW_ORDER | CERTIFICATE, PASSES },
 	{ "no document, 503", "\"status\": 503", ALL & ~CHALLENGE, RC_RETRY, true, false },
 	{ "no document, 503", "\"status\": 503", CHALLENGE, PASSES },
-	{ "error after the effect", "\"after\": true, \"type\": \"serverInternal\"", POSTS & ~CHALLENGE, RC_RETRY, true, true },
-	{ "error after the effect", "\"after\": true, \"type\": \"serverInternal\"", CHALLENGE, PASSES },
+	/* Of an order that it has, the CA is asked once more (driver.c). */
+	{ "error after the effect", "\"after\": true, \"type\": \"serverInternal\"", NEW_ACCOUNT | NEW_ORDER, RC_RETRY, true,
+	  true },
+	{ "error after the effect", "\"after\": true, \"type\": \"serverInternal\"", POSTS & ~(NEW_ACCOUNT | NEW_ORDER), PASSES },
+	{ "an error, twice", "\"type\": \"serverInternal\", \"times\": 2", AUTHZ | ORDER | FINALIZE | CERTIFICATE, RC_RETRY, true,
+	  false },
 	/* Gone (404): a newNonce that is gone makes the directory be fetched again. */
 	{ "gone", "\"status\": 404", POSTS, RC_ABSENT, false, false },
 	{ "gone", "\"status\": 404", DIRECTORY, RC_PROTOCOL, false, false },
