@@ -325,6 +325,12 @@ static bool note_sent_away(struct store_availability *availability, int64_t unti
 	return true;
 }
 
+/* A 5xx without a word of ACME is of what stands before it, and has not reached it, either. */
+static bool is_lost(const struct err *failure)
+{
+	return failure->origin == ERR_CURL || (failure->origin == ERR_HTTP && failure->code >= 500 && !failure->retry_at);
+}
+
 /* The second time in a row it is long: nothing that would be known sooner is worth that all ask. */
 static bool note_lost(struct store_availability *availability, bool is_again, int64_t now)
 {
@@ -342,7 +348,7 @@ static bool note_question(void *ctx, struct store_availability *availability)
 	believe(availability, question->now);
 	if (!failure)
 		return note_heard(availability);
-	if (failure->origin == ERR_CURL)
+	if (is_lost(failure))
 		return note_lost(availability, question->is_again, question->now);
 	return is_out_of_order(failure) && failure->retry_at && note_sent_away(availability, failure->retry_at, question->now);
 }

@@ -20,9 +20,7 @@ struct promises_orders promises_orders(const struct machine *machine, const stru
 #define PROMISES_REQUESTS 16 /* one piece of work: directory, nonce, order, authorisation, challenge, looks, CSR, chain */
 #define PROMISES_LOOKS \
 	60 /* in the first hour at an order that somebody has yet to approve; each with a nonce that is asked for */
-/* Of RFC 9773, and looks at what is under way; again each time that the clock was set in it.  What is answered by nonsense each of ten certificates
- * asks seven times in the first hour, ever less often (seed 9328). */
-#define PROMISES_QUESTIONS 90
+#define PROMISES_QUESTIONS 40 /* of RFC 9773, and looks at what is under way; again each time that the clock was set in it */
 
 /* The hour in which there were most requests beyond what is allowed for the pieces of work that ended in it or an hour around it. */
 struct promises_hour {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "availability.h"
+#include "problem.h"
 
 #define NOW  INT64_C(1795000000)
 #define HOUR INT64_C(3600)
@@ -380,6 +381,23 @@ static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_a
 	assert_int_equal(quiet_until(SECOND, long_after + 201), quiet);
 }
 
+/* A gateway's answer is as good as none; the CA's own word about one question is not. */
+static void test_question_that_a_gateway_answered_was_lost(void **state)
+{
+	const struct err gateway = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 502 };
+	const struct err own = { .rc = RC_RETRY, .origin = ERR_ACME, .code = 500, .problem = PROBLEM_SERVER_INTERNAL };
+
+	(void)state;
+	assert_int_equal(availability_note_question(store, FIRST, &own, true, NOW, NULL), RC_OK);
+	assert_true(quiet_until(FIRST, NOW) <= NOW);
+	assert_int_equal(availability_note_question(store, FIRST, &gateway, false, NOW, NULL), RC_OK);
+	assert_true(quiet_until(FIRST, NOW) <= NOW);
+	assert_int_equal(availability_note_question(store, FIRST, &gateway, true, NOW, NULL), RC_OK);
+	assert_int_equal(quiet_until(FIRST, NOW), NOW + AVAILABILITY_RETRY_FIRST);
+	answered(FIRST, NOW + 1);
+	assert_true(quiet_until(FIRST, NOW + 1) <= NOW + 1);
+}
+
 /* Whoever is told first when to come again, all heed it; that it answers such questions again ends it. */
 static void test_question_that_was_sent_away_is_over_with_the_next_answer(void **state)
 {
@@ -452,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_refuses_is_not_waited_for_for_longer_than_who_is_away, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away, start,
 						stop),
+		cmocka_unit_test_setup_teardown(test_question_that_a_gateway_answered_was_lost, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_sent_away_is_over_with_the_next_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_people_are_shown, start, stop),
 	};
