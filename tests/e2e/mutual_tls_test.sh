@@ -101,19 +101,13 @@ hwacme token gc | grep -q "0 keys" || fail "token gc: $(hwacme token gc)"
 # TPM (amf), then one with its key in the HSM (smf).
 config "certificate: amf, file: $LAB/oam-ec.pem, token: hsm, label: oam-ec"
 renewed "ours, not issued yet" "$(serial_of "$LAB/oam-ec.pem")" amf
-# Newer Pebbles issue for servers alone: why such a one is refused is said.
-if openssl x509 -in "$LAB/state/live/amf/cert.pem" -noout -ext extendedKeyUsage | grep 'Client Authentication' >/dev/null; then
-	for i in 1 2; do renewed "ours, in the TPM, $i" "$(lab_live_serial amf)" amf; done
-	config "certificate: smf"
-	renewed "ours, in the HSM" "$(lab_live_serial smf)" smf amf
-	TPM_TYPE=rsa-2048 config "certificate: amf"
-	renewed "ours, becoming RSA" "$(lab_live_serial amf)" amf
-	renewed "ours, RSA in the TPM" "$(lab_live_serial amf)" amf smf
-	checked 0 'ok *authority operator-ra: .*client certificate amf$'
-else
-	refused "ours, for servers alone" 4 "refuses client-certificate amf" "its extended key usage has no clientAuth"
-	checked 4 'BAD *authority operator-ra: .*client-certificate amf.*no clientAuth'
-fi
+for i in 1 2; do renewed "ours, in the TPM, $i" "$(lab_live_serial amf)" amf; done
+config "certificate: smf"
+renewed "ours, in the HSM" "$(lab_live_serial smf)" smf amf
+TPM_TYPE=rsa-2048 config "certificate: amf"
+renewed "ours, becoming RSA" "$(lab_live_serial amf)" amf
+renewed "ours, RSA in the TPM" "$(lab_live_serial amf)" amf smf
+checked 0 'ok *authority operator-ra: .*client certificate amf$'
 
 # Not issued, and nothing in its place: the server is asked all the same, and says what it wants.
 config "certificate: amf"
