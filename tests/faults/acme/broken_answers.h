@@ -45,7 +45,8 @@ static const struct broken_answer BROKEN_ANSWERS[] = {
 	/* Size and form. */
 	{ "oversize body", "\"oversize\": 600000", ALL & ~NEW_NONCE, RC_PROTOCOL, true, false },
 	{ "endless body", "\"endless\": true", DIRECTORY | NEW_ORDER | CERTIFICATE, RC_PROTOCOL, true, false },
-	{ "endless headers", "\"header_bytes\": 60000", ALL, RC_PROTOCOL, true, false },
+	{ "endless headers", "\"header_bytes\": 60000", ALL & ~NEW_NONCE, RC_PROTOCOL, true, false },
+	{ "endless headers", "\"header_bytes\": 60000", NEW_NONCE, RC_RETRY, true, false },
 	{ "garbage", "\"garbage\": true", READ | CERTIFICATE, RC_PROTOCOL, false, false },
 	{ "garbage", "\"garbage\": true", UNREAD, PASSES },
 	{ "no body", "\"body\": \"\"", READ | CERTIFICATE, RC_PROTOCOL, false, false },
@@ -58,7 +59,11 @@ static const struct broken_answer BROKEN_ANSWERS[] = {
 	{ "wrong content type", "\"content_type\": \"text/html\"", CERTIFICATE, RC_PROTOCOL, false, false },
 	{ "wrong content type", "\"content_type\": \"text/html\"", READ | UNREAD, PASSES },
 	/* URLs: https, this server's, and never a redirect. */
-	{ "redirect", "\"status\": 302, \"headers\": {\"Location\": \"https://127.0.0.1:1/\"}", ALL, RC_PROTOCOL, false, false },
+	{ "redirect", "\"status\": 302, \"headers\": {\"Location\": \"https://127.0.0.1:1/\"}", ALL & ~NEW_NONCE, RC_PROTOCOL,
+	  false, false },
+	/* Nothing was asked with the nonce yet. */
+	{ "redirect", "\"status\": 302, \"headers\": {\"Location\": \"https://127.0.0.1:1/\"}", NEW_NONCE, RC_RETRY, true,
+	  false },
 	{ "http:// in the answer", "\"replace\": [[\"https://\", \"http://\"]]", READ, RC_PROTOCOL, false, false },
 	{ "http:// Location", "\"headers\": {\"Location\": \"http://127.0.0.1:1/\"}", NEW_ACCOUNT | NEW_ORDER, RC_PROTOCOL, false,
 	  false },
@@ -89,8 +94,8 @@ static const struct broken_answer BROKEN_ANSWERS[] = {
 	{ "a nonce that is none", "\"nonce\": \"junk\"", POSTS, PASSES },
 	{ "a wrong nonce", "\"nonce\": \"wrong\"", POSTS | NEW_NONCE, PASSES },
 	{ "a spent nonce", "\"nonce\": \"repeat\"", POSTS | NEW_NONCE, PASSES },
-	{ "no nonce", "\"nonce\": \"omit\"", NEW_NONCE, RC_PROTOCOL, false, false },
-	{ "a nonce that is none", "\"nonce\": \"junk\"", NEW_NONCE, RC_PROTOCOL, false, false },
+	{ "no nonce", "\"nonce\": \"omit\"", NEW_NONCE, RC_RETRY, true, false },
+	{ "a nonce that is none", "\"nonce\": \"junk\"", NEW_NONCE, RC_RETRY, true, false },
 	{ "every nonce refused", "\"type\": \"badNonce\", \"times\": 40", NEW_ORDER | FINALIZE, RC_RETRY, true, false },
 };
 

@@ -197,11 +197,6 @@ static void run_broken_answers(struct bench *bench, enum endpoint at)
 		struct expected expected = { answer->rc, 0, answer->keeps, answer->effective && at != NEW_ORDER, false };
 		char name[96];
 
-		/* Nothing was asked with the nonce yet. */
-		if (at == NEW_NONCE && answer->rc == RC_PROTOCOL) {
-			expected.rc = RC_RETRY;
-			expected.keeps = true;
-		}
 		snprintf(name, sizeof(name), "%s: %s", WORDS[__builtin_ctz(at)], answer->name);
 		if ((answer->at & at) && bench_case(bench, name))
 			run_case(bench, at, answer->members, &expected);
