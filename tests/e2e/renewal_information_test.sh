@@ -68,7 +68,7 @@ ra renewal-info '{"certificate": "all", "raw": "{\"suggestedWindow\": 7}"}' >/de
 failing "garbage" 21600
 stored 'UPDATE issued SET failures = 0' >/dev/null
 for seconds in 60 120 240; do
-	ra faults '{"endpoint": "renewalInfo", "status": 503}' >/dev/null
+	ra faults '{"endpoint": "renewalInfo", "status": 503, "type": "serverInternal"}' >/dev/null
 	failing "503" $seconds
 done
 ra faults '{"endpoint": "renewalInfo", "status": 404, "type": "malformed"}' >/dev/null
@@ -76,8 +76,20 @@ failing "404" 21600
 ra down '{"down": true}' >/dev/null
 failing "the RA is down" 960 # the fifth in a row
 ra down '{"down": false}' >/dev/null
-# It is known to all that the connection fails: none asks before somebody may look again.
-near $(($(stored 'SELECT retry_at FROM availability') - $(date +%s))) 60 "the quiet after a lost question"
+# It is known to all that the connection fails: none asks before somebody may look again. So it is where a gateway says so.
+quiet() { near $(($(stored 'SELECT retry_at FROM availability') - $(date +%s))) 60 "$1"; }
+quiet "the quiet after a lost question"
+stored 'DELETE FROM availability' >/dev/null
+stored 'UPDATE issued SET failures = 0' >/dev/null
+for seconds in 60 120; do
+	[ "$(stored 'SELECT retry_at FROM availability WHERE retry_at > 0')" = "" ] || fail "quiet after the first lost question"
+	ra faults '{"endpoint": "renewalInfo", "status": 503}' >/dev/null
+	failing "503 of a gateway" $seconds
+done
+quiet "the quiet after a second answer of a gateway"
+fresh
+asks | grep -q 'not due' || fail "the quiet: not \"not due\""
+[ "$(ra_count renewalInfo)" = 0 ] || fail "asked in the quiet"
 stored 'DELETE FROM availability' >/dev/null
 
 # A window in the past: renewed at once, and the order says which certificate it replaces.
