@@ -1,8 +1,8 @@
 /*
  * database_durable.c -- a save returns when it is on the disk; saves of several workers share one fdatasync of the write-ahead log.
  *
- * COMMIT writes the log and does not wait (synchronous = NORMAL): the store is free again for the next one.  Who then waits
- * here either leads, and syncs all that is committed by then, or is carried along.  With eight workers whose steps
+ * COMMIT writes the log and does not wait (synchronous = NORMAL): the store is free again for the next one.  Who wrote waits
+ * here, and either leads, and syncs all that is committed by then, or is carried along.  With eight workers whose steps
  * each end in a save, the disk is waited for once where it was waited for eight times.
  */
 #include <errno.h>
@@ -14,11 +14,29 @@
 
 #include "database.h"
 
+/* The last commit of this thread that nobody has waited for. */
+static _Thread_local struct {
+	const struct store *store;
+	uint64_t number;
+} own;
+
 /* With the store held, as every COMMIT. */
 static int on_commit(void *ctx)
 {
-	((struct store *)ctx)->durable.committed++;
+	struct store *store = ctx;
+
+	own.store = store;
+	own.number = ++store->durable.committed;
 	return 0;
+}
+
+/* 0: what was called wrote nothing, and waits for nobody else's. */
+static uint64_t own_commit(const struct store *store)
+{
+	uint64_t number = own.store == store ? own.number : 0;
+
+	own.store = NULL;
+	return number;
 }
 
 enum rc database_durable_open(struct store *store, struct err *err)
@@ -70,29 +88,35 @@ static enum rc sync_now(struct store *store, struct err *err)
 	return rc;
 }
 
-enum rc database_durable(struct store *store, enum rc rc, struct err *err)
+/* With the lock, which is let go of meanwhile. */
+static enum rc lead(struct store *store, struct err *err)
 {
 	struct durable *durable = &store->durable;
 
-	if (rc != RC_OK || durable->log_fd < 0)
-		return rc;
-	uint64_t mine = committed(store);
+	durable->is_syncing = true;
+	pthread_mutex_unlock(&durable->lock);
+	uint64_t upto = committed(store);
+	enum rc rc = sync_now(store, err);
 	pthread_mutex_lock(&durable->lock);
-	while (rc == RC_OK && durable->reached < mine) {
-		if (durable->is_syncing) {
-			pthread_cond_wait(&durable->told, &durable->lock);
-			continue;
-		}
-		durable->is_syncing = true;
-		pthread_mutex_unlock(&durable->lock);
-		uint64_t upto = committed(store);
-		rc = sync_now(store, err);
-		pthread_mutex_lock(&durable->lock);
-		durable->is_syncing = false;
-		if (rc == RC_OK)
-			durable->reached = upto;
-		pthread_cond_broadcast(&durable->told);
-	}
+	durable->is_syncing = false;
+	if (rc == RC_OK)
+		durable->reached = upto;
+	pthread_cond_broadcast(&durable->told);
+	return rc;
+}
+
+enum rc database_durable(struct store *store, enum rc rc, struct err *err)
+{
+	struct durable *durable = &store->durable;
+	uint64_t mine = own_commit(store);
+
+	if (rc != RC_OK || durable->log_fd < 0 || !mine)
+		return rc;
+	pthread_mutex_lock(&durable->lock);
+	while (durable->is_syncing && durable->reached < mine)
+		pthread_cond_wait(&durable->told, &durable->lock);
+	if (durable->reached < mine)
+		rc = lead(store, err);
 	pthread_mutex_unlock(&durable->lock);
 	return rc;
 }

@@ -141,6 +141,32 @@ static void saves_during_a_sync_share_the_next(void **state)
 	assert_int_equal(store->durable.reached, WORKERS);
 }
 
+static bool change_nothing(void *ctx, struct store_availability *availability)
+{
+	(void)ctx;
+	(void)availability;
+	return false;
+}
+
+static void what_wrote_nothing_waits_for_nobody_elses_sync(void **state)
+{
+	static char name[] = "amf";
+	pthread_t worker;
+	void *failed;
+
+	(void)state;
+	is_first_slow = true;
+	assert_int_equal(pthread_create(&worker, NULL, save_one, name), 0);
+	for (int64_t end = clock_monotonic_ms() + DEADLINE_MS; !syncs && clock_monotonic_ms() < end;)
+		usleep(1000);
+	assert_int_equal(store_availability_change(store, "ca", change_nothing, NULL, NULL), RC_OK);
+	assert_int_equal(store->durable.reached, 0);
+	is_first_slow = false;
+	assert_int_equal(pthread_join(worker, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(syncs, 1);
+}
+
 static void after_a_failed_sync_what_was_committed_is_in_the_database_itself(void **state)
 {
 	(void)state;
@@ -188,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_save_is_synced_once_before_it_returns, begin, end),
 		cmocka_unit_test_setup_teardown(saves_during_a_sync_share_the_next, begin, end),
+		cmocka_unit_test_setup_teardown(what_wrote_nothing_waits_for_nobody_elses_sync, begin, end),
 		cmocka_unit_test_setup_teardown(after_a_failed_sync_what_was_committed_is_in_the_database_itself, begin, end),
 		cmocka_unit_test_setup_teardown(a_bad_disk_fails_the_save_and_the_next_good_one_carries_both, begin, end),
 		cmocka_unit_test_setup_teardown(what_reads_waits_for_no_disk, begin, end),
