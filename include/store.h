@@ -181,10 +181,10 @@ typedef bool store_availability_fn(void *ctx, struct store_availability *availab
 enum rc store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
 				  struct err *err) HWA_CHECKED;
 
-/* Retired keys whose time has come at `now`, oldest first, without the first `skip`, at most `max`; others of them may still have
- * to be kept (retire.c). */
-enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
-			   unsigned *ret_count, struct err *err) HWA_CHECKED;
+/* Retired keys whose time has come at `now`, oldest first, those that come after `after` (NULL: all), at most `max`; some of them may
+ * still have to be kept (retire.c). */
+enum rc store_retired_page(struct store *store, int64_t now, const struct store_retired *after, struct store_retired *ret,
+			   unsigned max, unsigned *ret_count, struct err *err) HWA_CHECKED;
 /* The same of one certificate. */
 enum rc store_retired_of(struct store *store, const char *certificate, int64_t now, struct store_retired *ret, unsigned max,
 			 unsigned *ret_count, struct err *err) HWA_CHECKED;

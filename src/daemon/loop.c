@@ -47,7 +47,6 @@ struct loop {
 	struct rota *rota;
 	unsigned in_flight;       /* entries with a renewal ... */
 	unsigned resting;         /* ... and of these, those that rest */
-	bool is_retire_wanted;    /* a renewal ended while superseded keys were looked at */
 	unsigned changes_planned; /* of turn.changes, those by which all are planned */
 	struct state_turn turn;
 	int64_t drift; /* unix time less monotonic time, as last seen */
@@ -177,10 +176,6 @@ static void put_back(struct loop *loop, struct taken *taken, int64_t at)
 		taken->is_held = false;
 		at = clock_monotonic_ms();
 	}
-	if (!entry && loop->is_retire_wanted) {
-		loop->is_retire_wanted = false;
-		at = clock_monotonic_ms();
-	}
 	if (taken->is_held)
 		at = rota_hold(loop->rota, item, &taken->gate);
 	else
@@ -236,6 +231,17 @@ static bool is_owed(const struct entry *entry, const struct renewal_outcome *out
 	return !is_renewal && entry->call > entry->begun;
 }
 
+/* What it superseded may go at once.  Of all others it is looked for once an hour: there may be thousands that are kept. */
+static void erase_own(struct loop *loop, const struct config_certificate *certificate)
+{
+	int64_t now = clock_now();
+	unsigned erased = renewal_retire_own(loop->desk, certificate->name, NULL, now);
+
+	erased += renewal_retire_own(loop->desk, "", NULL, now);
+	if (erased)
+		log_certificate(LOG_INFO, certificate->name, "%u superseded key%s erased", erased, erased == 1 ? "" : "s");
+}
+
 /* The failure is in the record and its journal already; here it is told. */
 static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const struct err *why)
 {
@@ -262,11 +268,9 @@ static int64_t settle(struct loop *loop, struct entry *entry, enum rc rc, const 
 	int64_t at = next_look_at(loop->desk, entry->certificate, loop->instance, now);
 	at = at < now + LOOP_REST ? now + LOOP_REST : at;
 	log_certificate(LOG_INFO, entry->certificate->name, "next look at %s", clock_print(at, text));
+	erase_own(loop, entry->certificate);
 	pthread_mutex_lock(&loop->lock);
 	loop->in_flight--;
-	/* What it superseded may go at once; a look that is under way may be past it. */
-	if (!rota_hasten(loop->rota, loop->count, clock_monotonic_ms()))
-		loop->is_retire_wanted = true;
 	pthread_mutex_unlock(&loop->lock);
 	return monotonic_of(at);
 }
@@ -451,7 +455,7 @@ static int64_t retire(struct loop *loop)
 	/* What was under way when the clock was set may have written down its own again. */
 	renewal_retire_hasten(loop->desk, now);
 	/* No call to a token, and no lock, where there is nothing to erase. */
-	enum rc rc = store_retired_page(loop->desk->store, now, 0, &first, 1, &due, &err);
+	enum rc rc = store_retired_page(loop->desk->store, now, NULL, &first, 1, &due, &err);
 	if (rc == RC_OK && due)
 		rc = work_begin(loop, &err);
 	if (rc == RC_OK && due) {

@@ -101,7 +101,7 @@ int64_t renewal_next_at(const struct config *config, const struct config_certifi
  * time.  Returns how many were erased; *err has the last failure, if there was one. */
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err);
 
-/* The same for the oldest few of one certificate in the token in which it is to have another key: however fast it is renewed, its superseded keys do not
+/* The same for the oldest few of one certificate ("": of the accounts) in one token (NULL: any): however fast it is renewed, its superseded keys do not
  * pile up.  A token that refuses is no reason not to renew. */
 unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certificate, const char *token, int64_t now);
 

@@ -24,11 +24,11 @@ static bool is_needed(const struct config *config, struct store *store, const st
 	/* An account's, one that was never live, one of a certificate that is configured no more, one with nothing valid left. */
 	if (!certificate || !retired->generation || retired->not_after <= now)
 		return false;
-	if (store_certificate_load(store, retired->certificate, &record, NULL) != RC_OK)
-		return true;
 	/* The live one is the first of those that are kept, and the last one retired the second. */
-	return !service_is_proven(certificate, &record) ||
-	       retired->newer + 2 <= config_policy_get(config, certificate->policy)->keep;
+	if (retired->newer + 2 <= config_policy_get(config, certificate->policy)->keep)
+		return true;
+	return store_certificate_load(store, retired->certificate, &record, NULL) != RC_OK ||
+	       !service_is_proven(certificate, &record);
 }
 
 /* An absent token says nothing about its keys: the record waits until it is back. */
@@ -40,19 +40,21 @@ static bool erase(const struct renewal_desk *desk, const struct store_retired *r
 
 unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err *err)
 {
-	struct store_retired retired[RETIRED_AT_ONCE];
-	unsigned count = RETIRED_AT_ONCE, erased = 0, kept = 0;
+	struct store_retired retired[RETIRED_AT_ONCE], last;
+	unsigned count = RETIRED_AT_ONCE, erased = 0;
 
-	while (count == RETIRED_AT_ONCE) {
-		if (store_retired_page(desk->store, now, kept, retired, RETIRED_AT_ONCE, &count, err) != RC_OK)
+	for (const struct store_retired *after = NULL; count == RETIRED_AT_ONCE; after = &last) {
+		if (store_retired_page(desk->store, now, after, retired, RETIRED_AT_ONCE, &count, err) != RC_OK)
 			break;
 		for (unsigned i = 0; i < count; i++) {
 			bool was_there = false;
 
-			if (is_needed(desk->config, desk->store, &retired[i], now) || !erase(desk, &retired[i], &was_there, err))
-				kept++;
+			/* What cannot be erased is passed over. */
+			if (!is_needed(desk->config, desk->store, &retired[i], now))
+				(void)!erase(desk, &retired[i], &was_there, err);
 			erased += was_there;
 		}
+		last = retired[count ? count - 1 : 0];
 	}
 	return erased;
 }
@@ -97,7 +99,7 @@ unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certifi
 		bool was_there = false;
 
 		/* Another token may be away, and is not waited for. */
-		if (strcmp(due[i].key.token, token) == 0 && !is_needed(desk->config, desk->store, &due[i], now))
+		if ((!token || strcmp(due[i].key.token, token) == 0) && !is_needed(desk->config, desk->store, &due[i], now))
 			(void)!erase(desk, &due[i], &was_there, NULL);
 		erased += was_there;
 	}
@@ -106,18 +108,18 @@ unsigned renewal_retire_own(const struct renewal_desk *desk, const char *certifi
 
 unsigned renewal_overdue(const struct config *config, struct store *store, int64_t now, struct store_retired *ret, unsigned max)
 {
-	struct store_retired retired[RETIRED_AT_ONCE];
-	unsigned count = RETIRED_AT_ONCE, looked_at = 0, found = 0;
+	struct store_retired retired[RETIRED_AT_ONCE], last;
+	unsigned count = RETIRED_AT_ONCE, found = 0;
 	/* What was kept as long as its certificate was valid has its time from then on. */
 	int64_t then = now - RENEWAL_OVERDUE;
 
-	while (count == RETIRED_AT_ONCE && found < max) {
-		if (store_retired_page(store, then, looked_at, retired, RETIRED_AT_ONCE, &count, NULL) != RC_OK)
+	for (const struct store_retired *after = NULL; count == RETIRED_AT_ONCE && found < max; after = &last) {
+		if (store_retired_page(store, then, after, retired, RETIRED_AT_ONCE, &count, NULL) != RC_OK)
 			break;
-		looked_at += count;
 		for (unsigned i = 0; i < count && found < max; i++)
 			if (!is_needed(config, store, &retired[i], then))
 				ret[found++] = retired[i];
+		last = retired[count ? count - 1 : 0];
 	}
 	return found;
 }

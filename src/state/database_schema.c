@@ -98,6 +98,11 @@ const char *const database_steps[] = {
 	"ALTER TABLE certificate ADD COLUMN refused_since INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE certificate ADD COLUMN refused_by TEXT NOT NULL DEFAULT '';"
 	"PRAGMA user_version = 14;",
+	/* Of the keys that wait to be erased there may be as many as certificates: a look at one, or at the next few, passes over no other. */
+	"DROP INDEX retired_erase_at;"
+	"CREATE INDEX retired_due ON retired (erase_at, id);"
+	"CREATE INDEX retired_certificate ON retired (certificate, generation);"
+	"PRAGMA user_version = 15;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

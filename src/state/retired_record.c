@@ -31,44 +31,52 @@ static void retired_column(sqlite3_stmt *row, struct store_retired *ret)
 	ret->newer = (unsigned)sqlite3_column_int64(row, KEY_COLUMNS + 4);
 }
 
-/* Of one certificate, or (NULL) of all. */
-static enum rc retired_read(struct store *store, const char *certificate, int64_t now, unsigned skip, struct store_retired *ret,
-			    unsigned max, unsigned *ret_count, struct err *err)
+#define RETIRED_SELECT                                                                          \
+	"SELECT token, label, id, type, made_at, certificate, erase_at, generation, not_after," \
+	" (SELECT count(*) FROM retired AS other WHERE other.certificate = retired.certificate" \
+	"  AND other.generation > retired.generation) FROM retired WHERE erase_at <= ?1"
+#define RETIRED_ORDER " ORDER BY erase_at, id LIMIT ?2"
+
+/* Of a statement whose other parameters are bound. */
+static enum rc retired_read(struct store *store, sqlite3_stmt *row, int64_t now, struct store_retired *ret, unsigned max,
+			    unsigned *ret_count, struct err *err)
 {
-	STORE_HELD(store);
-	AUTO(statement) sqlite3_stmt *row = NULL;
 	unsigned count = 0;
 	int stepped = SQLITE_ROW;
-	enum rc rc = database_prepare(store,
-				      "SELECT token, label, id, type, made_at, certificate, erase_at, generation, not_after,"
-				      " (SELECT count(*) FROM retired AS other WHERE other.certificate = retired.certificate"
-				      "  AND other.generation > retired.generation)"
-				      " FROM retired WHERE erase_at <= ?1 AND (?2 IS NULL OR certificate = ?2)"
-				      " ORDER BY erase_at, id LIMIT ?3 OFFSET ?4",
-				      &row, err);
 
-	if (rc != RC_OK)
-		return rc;
 	sqlite3_bind_int64(row, 1, now);
-	sqlite3_bind_text(row, 2, certificate, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(row, 3, max);
-	sqlite3_bind_int64(row, 4, skip);
+	sqlite3_bind_int64(row, 2, max);
 	while (count < max && (stepped = sqlite3_step(row)) == SQLITE_ROW)
 		retired_column(row, &ret[count++]);
 	*ret_count = count;
 	return stepped == SQLITE_ROW || stepped == SQLITE_DONE ? RC_OK : database_fail(store, err, "cannot read");
 }
 
-enum rc store_retired_page(struct store *store, int64_t now, unsigned skip, struct store_retired *ret, unsigned max,
-			   unsigned *ret_count, struct err *err)
+enum rc store_retired_page(struct store *store, int64_t now, const struct store_retired *after, struct store_retired *ret,
+			   unsigned max, unsigned *ret_count, struct err *err)
 {
-	return retired_read(store, NULL, now, skip, ret, max, ret_count, err);
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, RETIRED_SELECT " AND (erase_at, id) > (?3, ?4)" RETIRED_ORDER, &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_int64(row, 3, after ? after->erase_at : INT64_MIN);
+	sqlite3_bind_blob(row, 4, after ? after->key.name.id : (const uint8_t *)"", after ? TOKEN_ID_LEN : 0, SQLITE_STATIC);
+	return retired_read(store, row, now, ret, max, ret_count, err);
 }
 
 enum rc store_retired_of(struct store *store, const char *certificate, int64_t now, struct store_retired *ret, unsigned max,
 			 unsigned *ret_count, struct err *err)
 {
-	return retired_read(store, certificate, now, 0, ret, max, ret_count, err);
+	STORE_HELD(store);
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	enum rc rc = database_prepare(store, RETIRED_SELECT " AND certificate = ?3" RETIRED_ORDER, &row, err);
+
+	if (rc != RC_OK)
+		return rc;
+	sqlite3_bind_text(row, 3, certificate, -1, SQLITE_STATIC);
+	return retired_read(store, row, now, ret, max, ret_count, err);
 }
 
 enum rc store_retired_count(struct store *store, const char *certificate, const char *token, unsigned *ret_count,

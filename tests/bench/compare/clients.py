@@ -252,6 +252,7 @@ class Hwacme(Client):
     """The built program; account key and certificate keys in the token."""
     token = ""
     command = "renew"
+    keep = 1  # generations of which the key stays
 
     def __init__(self, lab, home):
         super().__init__(lab, home)
@@ -273,7 +274,8 @@ class Hwacme(Client):
         lines = [f"state: {self.home}/state", *([f'metrics: {{ listen: "{metrics}" }}'] if metrics else []), "tokens:",
                  f"  - {{ name: token, {token} }}", "authorities:", "  - name: ra", f"    directory: {DIRECTORY}",
                  f"    trust: {self.trust}", f"    roots: {self.lab}/roots.pem", "    terms-agreed: true",
-                 "    account-key: { token: token, type: ec-p256 }", "policies:", "  - { name: p, retire-after: 0s, boot-spread: 0s }", "certificates:"]
+                 "    account-key: { token: token, type: ec-p256 }", "policies:",
+                 f"  - {{ name: p, retire-after: 0s, boot-spread: 0s, keep: {self.keep} }}", "certificates:"]
         for name in names:
             lines += [f"  - name: {name.split('.')[0]}", "    authority: ra", "    policy: p",
                       "    key: { token: token, type: ec-p256, rotate: always }", f'    names: ["dns:{name}"]',

@@ -42,9 +42,10 @@ class Scale:
         return json.loads(result.read_text())
 
     def fill(self, count, kept=False):
-        """The rows of one certificate that was really issued, once for each name: what hwacme itself would have written. `kept`: those of r0 on stay."""
+        """The rows of one certificate that was really issued, once for each name: what hwacme itself would have written. `kept`: those of r0 on stay.
+        Each of the others has a superseded key, which is kept beside the live one where the policy says so."""
         database = sqlite3.connect(self.database)
-        for table, key in (("certificate", "name"), ("issued", "certificate")):
+        for table, key in (("certificate", "name"), ("issued", "certificate"), ("service", "certificate")):
             columns = [row[1:3] for row in database.execute(f"PRAGMA table_info({table})")]
             short = TEMPLATE.split(".", maxsplit=1)[0]
             copied = [f"'c' || :n" if name == key else f"replace({name}, '{TEMPLATE}', 'c' || :n || '.bench.example')" if kind == "TEXT" else name
@@ -52,6 +53,11 @@ class Scale:
             database.execute(f"DELETE FROM {table} WHERE {key} <> '{short}'" + (f" AND {key} NOT GLOB 'r[0-9]*'" if kept else ""))
             database.executemany(f"INSERT INTO {table} SELECT {', '.join(copied)} FROM {table} WHERE {key} = '{short}'",
                                  ({"n": n} for n in range(1, count)))
+        database.execute("DELETE FROM retired WHERE label GLOB 'superseded *'")
+        if self.client.keep > 1:
+            database.execute("INSERT INTO retired (token, label, id, type, made_at, certificate, erase_at, generation, not_after) "
+                             "SELECT live_token, 'superseded ' || name, randomblob(length(live_id)), live_type, live_at, name, issued_at, generation, not_after "
+                             "FROM certificate WHERE name GLOB 'c[0-9]*'")
         database.commit()
         database.close()
 
@@ -133,6 +139,7 @@ class Scale:
         return names
 
     def among_many(self):
+        self.client.keep = 2
         renewed = self.really_issued(min(self.options.among))
 
         def prepare(count):
@@ -144,6 +151,8 @@ class Scale:
         rows = self.many(prepare, self.options.among, self.options.times_among)
         for row in rows:
             print(f"a renewal among {row['count']:>6} certificates: engine {row['engine_ms']:.1f} ms of CPU, keyd {row['keyd_ms']:.1f} ms", flush=True)
+        self.fill(1)
+        self.client.keep = 1
         return rows
 
     def among_keys(self):
