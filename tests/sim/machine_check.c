@@ -127,8 +127,9 @@ void machine_check_keys(struct machine *machine)
 	unsigned waiting = 0, overdue = 0;
 	size_t keys = 0, most = machine->config->certificate_count + machine->config->authority_count;
 
-	assert_int_equal(store_retired_page(machine->store, INT64_MAX, NULL, retired, 2 * MACHINE_CERTIFICATES_MAX, &waiting, NULL),
-			 RC_OK);
+	assert_int_equal(
+		store_retired_page(machine->store, INT64_MAX, NULL, retired, 2 * MACHINE_CERTIFICATES_MAX, &waiting, NULL),
+		RC_OK);
 	overdue = renewal_overdue(machine->config, machine->store, clock_now(), retired, 2 * MACHINE_CERTIFICATES_MAX);
 	if (overdue)
 		fail_msg("%u superseded keys were to be erased, and are not; the first is \"%s\" of \"%s\"", overdue,
