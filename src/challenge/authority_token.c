@@ -16,6 +16,8 @@ enum rc authority_fingerprint(const char *thumbprint, char ret_text[128], struct
 	AUTO(buf) struct buf digest = BUF_MAX(FINGERPRINT_LEN);
 	enum rc rc = codec_base64url_decode(thumbprint, &digest, err);
 
+	if (rc == RC_RESOURCE)
+		return rc;
 	if (rc != RC_OK || digest.len != FINGERPRINT_LEN)
 		return err_set(err, RC_BUG, "the thumbprint of the account key is not a SHA-256");
 	/* RFC 9448, 5.4, and its example: the hash's name, a space, octets in upper-case hex with colons between. */
@@ -60,7 +62,11 @@ static enum rc part_read(const char *at, size_t len, json_t **ret_object, struct
 	AUTO(buf) struct buf plain = BUF_MAX(CHALLENGE_TOKEN_MAX);
 	enum rc rc = buf_append(&text, span_of(at, len), err);
 
-	if (rc != RC_OK || len == 0 || codec_base64url_decode(buf_text(&text), &plain, NULL) != RC_OK)
+	if (rc == RC_OK)
+		rc = codec_base64url_decode(buf_text(&text), &plain, err);
+	if (rc == RC_RESOURCE)
+		return rc;
+	if (rc != RC_OK || len == 0)
 		return no_token(err, "a part of it is not base64url");
 	json_t *object = json_loadb((const char *)plain.at, plain.len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(object)) {

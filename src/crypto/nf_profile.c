@@ -95,13 +95,15 @@ enum rc nf_profile_add_subject(const struct csr_request *request, X509_NAME *sub
 }
 
 /* TS 33.310, 6.1.3c: critical, digitalSignature; its table knows no other bit, for RSA neither. */
-static bool add_key_usage(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions)
+static enum rc add_key_usage(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)
 {
 	AUTO(bits) ASN1_BIT_STRING *usage = ASN1_BIT_STRING_new();
 
 	(void)request;
 	return usage && ASN1_BIT_STRING_set_bit(usage, 0, 1) == 1 &&
-	       X509V3_add1_i2d(extensions, NID_key_usage, usage, 1, X509V3_ADD_DEFAULT) == 1;
+			       X509V3_add1_i2d(extensions, NID_key_usage, usage, 1, X509V3_ADD_DEFAULT) == 1
+		       ? RC_OK
+		       : out_of_memory(err);
 }
 
 static bool usage_add(EXTENDED_KEY_USAGE *usages, bool wanted, int nid)
@@ -110,29 +112,39 @@ static bool usage_add(EXTENDED_KEY_USAGE *usages, bool wanted, int nid)
 }
 
 /* TS 33.310, 6.1.3c: not critical; an NF that may be both client and server shall have both. */
-static bool add_extended_key_usage(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions)
+static enum rc add_extended_key_usage(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)
 {
 	AUTO(usages) EXTENDED_KEY_USAGE *usages = sk_ASN1_OBJECT_new_null();
 
 	return usages && usage_add(usages, request->server, NID_server_auth) &&
-	       usage_add(usages, request->client, NID_client_auth) &&
-	       X509V3_add1_i2d(extensions, NID_ext_key_usage, usages, 0, X509V3_ADD_DEFAULT) == 1;
+			       usage_add(usages, request->client, NID_client_auth) &&
+			       X509V3_add1_i2d(extensions, NID_ext_key_usage, usages, 0, X509V3_ADD_DEFAULT) == 1
+		       ? RC_OK
+		       : out_of_memory(err);
 }
 
 /* RFC 9310, 3: MUST NOT be critical. */
-static bool add_nf_types(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions)
+static enum rc add_nf_types(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)
 {
 	AUTO(buf) struct buf der = BUF_MAX(NF_PROFILE_TYPES_MAX);
 	AUTO(object) ASN1_OBJECT *oid = OBJ_txt2obj(OID_NF_TYPES, 1);
 	AUTO(octets) ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
 	AUTO(extension) X509_EXTENSION *extension = NULL;
 
-	if (!oid || !octets || nf_profile_types_print(request->nf_types, request->nf_type_count, &der, NULL) != RC_OK ||
-	    ASN1_OCTET_STRING_set(octets, der.at, (int)der.len) != 1)
-		return false;
-	extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 0, octets);
-	return extension && X509v3_add_ext(extensions, extension, -1) != NULL;
+	enum rc rc = nf_profile_types_print(request->nf_types, request->nf_type_count, &der, err);
+	if (rc != RC_OK)
+		return rc;
+	if (oid && octets && ASN1_OCTET_STRING_set(octets, der.at, (int)der.len) == 1)
+		extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 0, octets);
+	return extension && X509v3_add_ext(extensions, extension, -1) ? RC_OK : out_of_memory(err);
 }
+
+/* What a certificate is held to. */
+struct asked {
+	const struct csr_request *request;
+	ASN1_OBJECT *oid;    /* of nfTypes; NULL: they are not asked for ... */
+	struct buf nf_types; /* ... else their value, DER */
+};
 
 static bool has_attribute(X509 *leaf, int nid, const char *wanted, char *lacking, size_t room)
 {
@@ -154,54 +166,53 @@ static bool has_attribute(X509 *leaf, int nid, const char *wanted, char *lacking
 	return !wanted;
 }
 
-static bool has_subject(X509 *leaf, const struct csr_request *request, char *lacking, size_t room)
+static bool has_subject(X509 *leaf, const struct asked *asked, char *lacking, size_t room)
 {
-	return has_attribute(leaf, NID_countryName, request->country, lacking, room) &&
-	       has_attribute(leaf, NID_organizationName, request->organization, lacking, room);
+	return has_attribute(leaf, NID_countryName, asked->request->country, lacking, room) &&
+	       has_attribute(leaf, NID_organizationName, asked->request->organization, lacking, room);
 }
 
-static bool has_key_usage(X509 *leaf, const struct csr_request *request, char *lacking, size_t room)
+static bool has_key_usage(X509 *leaf, const struct asked *asked, char *lacking, size_t room)
 {
-	(void)request;
+	(void)asked;
 	snprintf(lacking, room, "the key usage digitalSignature");
 	/* An absent extension is answered with all bits. */
 	return (X509_get_extension_flags(leaf) & EXFLAG_KUSAGE) && (X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE);
 }
 
-static bool has_extended_key_usage(X509 *leaf, const struct csr_request *request, char *lacking, size_t room)
+static bool has_extended_key_usage(X509 *leaf, const struct asked *asked, char *lacking, size_t room)
 {
 	uint32_t has = X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE ? X509_get_extended_key_usage(leaf) : 0;
-	bool server = !request->server || (has & XKU_SSL_SERVER), client = !request->client || (has & XKU_SSL_CLIENT);
+	bool server = !asked->request->server || (has & XKU_SSL_SERVER),
+	     client = !asked->request->client || (has & XKU_SSL_CLIENT);
 
 	snprintf(lacking, room, "the extended key usage %s%s%s", server ? "" : "serverAuth", server || client ? "" : " and ",
 		 client ? "" : "clientAuth");
 	return server && client;
 }
 
-static bool has_nf_types(X509 *leaf, const struct csr_request *request, char *lacking, size_t room)
+static bool has_nf_types(X509 *leaf, const struct asked *asked, char *lacking, size_t room)
 {
-	AUTO(buf) struct buf der = BUF_MAX(NF_PROFILE_TYPES_MAX);
-	AUTO(object) ASN1_OBJECT *oid = OBJ_txt2obj(OID_NF_TYPES, 1);
-	int at = oid ? X509_get_ext_by_OBJ(leaf, oid, -1) : -1;
+	int at = X509_get_ext_by_OBJ(leaf, asked->oid, -1);
 	X509_EXTENSION *extension = at >= 0 ? X509_get_ext(leaf, at) : NULL;
 
 	snprintf(lacking, room, "the nfTypes that were asked for%s", extension ? ": it has others, or they are not sorted" : "");
-	if (!extension || nf_profile_types_print(request->nf_types, request->nf_type_count, &der, NULL) != RC_OK)
+	if (!extension)
 		return false;
 	const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(extension);
-	if (X509_get_ext_by_OBJ(leaf, oid, at) >= 0 || X509_EXTENSION_get_critical(extension)) {
+	if (X509_get_ext_by_OBJ(leaf, asked->oid, at) >= 0 || X509_EXTENSION_get_critical(extension)) {
 		snprintf(lacking, room, "sound nfTypes: they are %s (RFC 9310, 3)",
 			 X509_EXTENSION_get_critical(extension) ? "critical" : "there twice");
 		return false;
 	}
 	/* DER of a sorted list without repetitions has one form only. */
-	return span_equal(span_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)), buf_span(&der));
+	return span_equal(span_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)), buf_span(&asked->nf_types));
 }
 
 /* A part: how it is put into the request, and how it is found in the certificate.  Names are made and judged elsewhere. */
 static const struct {
-	bool (*add)(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions);
-	bool (*has)(X509 *leaf, const struct csr_request *request, char *lacking, size_t room);
+	enum rc (*add)(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions, struct err *err);
+	bool (*has)(X509 *leaf, const struct asked *asked, char *lacking, size_t room);
 } PARTS[CONFIG_ASK_COUNT] = {
 	[ASK_SUBJECT] = { NULL, has_subject },
 	[ASK_URI] = { NULL, NULL },
@@ -212,11 +223,12 @@ static const struct {
 
 enum rc nf_profile_add_extensions(const struct csr_request *request, STACK_OF(X509_EXTENSION) * *extensions, struct err *err)
 {
-	for (int ask = 0; ask < CONFIG_ASK_COUNT; ask++)
-		if (PARTS[ask].add && csr_request_asks(request, (enum config_ask)ask) && !PARTS[ask].add(request, extensions))
-			return err_set_raw(err, RC_RESOURCE, ERR_OPENSSL, 0, "%s cannot be put in a request",
-					   config_ask_name((enum config_ask)ask));
-	return RC_OK;
+	enum rc rc = RC_OK;
+
+	for (int ask = 0; ask < CONFIG_ASK_COUNT && rc == RC_OK; ask++)
+		if (PARTS[ask].add && csr_request_asks(request, (enum config_ask)ask))
+			rc = PARTS[ask].add(request, extensions, err);
+	return rc;
 }
 
 enum rc nf_profile_lacks(enum config_ask part, const char *what, struct err *err)
@@ -226,22 +238,39 @@ enum rc nf_profile_lacks(enum config_ask part, const char *what, struct err *err
 		       config_ask_name(part));
 }
 
-enum rc nf_profile_judge(X509 *leaf, const struct csr_request *request, unsigned accept_without, unsigned *ret_missing,
-			 struct err *err)
+static enum rc judge(X509 *leaf, const struct asked *asked, unsigned accept_without, unsigned *ret_missing, struct err *err)
 {
 	char lacking[160];
 
 	for (int ask = 0; ask < CONFIG_ASK_COUNT; ask++) {
 		enum config_ask part = (enum config_ask)ask;
 
-		if (!PARTS[part].has || !csr_request_asks(request, part) ||
-		    PARTS[part].has(leaf, request, lacking, sizeof(lacking)))
+		if (!PARTS[part].has || !csr_request_asks(asked->request, part) ||
+		    PARTS[part].has(leaf, asked, lacking, sizeof(lacking)))
 			continue;
 		if (!(accept_without & CONFIG_ASK_BIT(part)))
 			return nf_profile_lacks(part, lacking, err);
 		*ret_missing |= CONFIG_ASK_BIT(part);
 	}
 	return RC_OK;
+}
+
+enum rc nf_profile_judge(X509 *leaf, const struct csr_request *request, unsigned accept_without, unsigned *ret_missing,
+			 struct err *err)
+{
+	struct asked asked = { .request = request, .nf_types = BUF_MAX(NF_PROFILE_TYPES_MAX) };
+	enum rc rc = RC_OK;
+
+	if (csr_request_asks(request, ASK_NF_TYPES)) {
+		asked.oid = OBJ_txt2obj(OID_NF_TYPES, 1);
+		rc = asked.oid ? nf_profile_types_print(request->nf_types, request->nf_type_count, &asked.nf_types, err)
+			       : out_of_memory(err);
+	}
+	if (rc == RC_OK)
+		rc = judge(leaf, &asked, accept_without, ret_missing, err);
+	ASN1_OBJECT_free(asked.oid);
+	buf_clear(&asked.nf_types);
+	return rc;
 }
 
 static bool is_long_lived(X509 *leaf)

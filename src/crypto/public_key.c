@@ -16,13 +16,15 @@ static size_t point_len(enum key_type type)
 	return 1 + 2 * key_type_width(type);
 }
 
-enum rc public_key_ec_head(enum key_type type, struct buf *ret_head, struct err *err)
+#define EC_HEAD_MAX 64
+
+/* The bytes before the point; how many. */
+static size_t ec_head(enum key_type type, uint8_t head[EC_HEAD_MAX])
 {
 	static const uint8_t ec_public_key[] = { 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01 };
 	struct span curve = key_type_oid(type);
 	size_t names_len = sizeof(ec_public_key) + curve.len, bits_len = 1 + point_len(type);
 	size_t bits_head = bits_len < 0x80 ? 2 : 3, len = 2 + names_len + bits_head + bits_len;
-	uint8_t head[64];
 	size_t used = 0;
 
 	head[used++] = 0x30;
@@ -40,20 +42,26 @@ enum rc public_key_ec_head(enum key_type type, struct buf *ret_head, struct err 
 		head[used++] = 0x81;
 	head[used++] = (uint8_t)bits_len;
 	head[used++] = 0x00;
-	return buf_append(ret_head, span_of(head, used), err);
+	return used;
+}
+
+enum rc public_key_ec_head(enum key_type type, struct buf *ret_head, struct err *err)
+{
+	uint8_t head[EC_HEAD_MAX];
+
+	return buf_append(ret_head, span_of(head, ec_head(type, head)), err);
 }
 
 enum key_type public_key_ec_point(struct span spki, struct span *ret_point)
 {
 	for (int i = 0; i < KEY_TYPE_COUNT; i++) {
-		AUTO(buf) struct buf head = BUF_MAX(64);
 		enum key_type type = (enum key_type)i;
+		uint8_t head[EC_HEAD_MAX];
+		size_t len = key_type_family(type) == FAMILY_EC ? ec_head(type, head) : 0;
 
-		if (key_type_family(type) != FAMILY_EC || public_key_ec_head(type, &head, NULL) != RC_OK ||
-		    spki.len != head.len + point_len(type) || memcmp(spki.at, head.at, head.len) != 0 ||
-		    spki.at[head.len] != UNCOMPRESSED)
+		if (!len || spki.len != len + point_len(type) || memcmp(spki.at, head, len) != 0 || spki.at[len] != UNCOMPRESSED)
 			continue;
-		*ret_point = span_of(spki.at + head.len, spki.len - head.len);
+		*ret_point = span_of(spki.at + len, spki.len - len);
 		return type;
 	}
 	return KEY_TYPE_COUNT;
