@@ -80,6 +80,23 @@ static int64_t clamp_retry(int64_t at, int64_t now)
 	return at - now > CLOCK_RETRY_MAX ? now + CLOCK_RETRY_MAX : at;
 }
 
+/* RFC 9110, 5.6.7: nobody is to write the last two, and everybody has to read them. */
+static bool http_date_parse(const char *text, struct tm *ret_fields)
+{
+	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y" };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm fields = { 0 };
+		const char *end = strptime(text, forms[i], &fields);
+
+		if (end && !*end) {
+			*ret_fields = fields;
+			return true;
+		}
+	}
+	return false;
+}
+
 enum rc clock_parse_retry_after(const char *text, int64_t now, int64_t *ret_at, struct err *err)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -92,9 +109,7 @@ enum rc clock_parse_retry_after(const char *text, int64_t now, int64_t *ret_at, 
 		*ret_at = clamp_retry(now + seconds + (seconds > 0), now);
 		return RC_OK;
 	}
-	/* RFC 9110, 5.6.7: IMF-fixdate; the obsolete forms are not worth a parser. */
-	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &fields);
-	if (!end || *end)
+	if (!http_date_parse(text, &fields))
 		return err_set(err, RC_PROTOCOL, "Retry-After is neither seconds nor an HTTP date");
 	*ret_at = clamp_retry((int64_t)timegm(&fields), now);
 	return RC_OK;

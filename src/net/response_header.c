@@ -35,6 +35,15 @@ static bool is_nonce(const char *text)
 	return *text && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
 }
 
+/* A gateway and what is behind it may both have said it: the later one obeys both. */
+static void retry_take(const char *value, struct http_response *response)
+{
+	int64_t at;
+
+	if (clock_parse_retry_after(value, clock_now(), &at, NULL) == RC_OK && at > response->retry_at)
+		response->retry_at = at;
+}
+
 void response_header_take(const char *line, size_t len, struct http_response *response)
 {
 	char value[VALUE_MAX];
@@ -44,7 +53,7 @@ void response_header_take(const char *line, size_t len, struct http_response *re
 	else if (value_of(line, len, "Replay-Nonce", value, sizeof(response->nonce)))
 		snprintf(response->nonce, sizeof(response->nonce), "%s", is_nonce(value) ? value : "");
 	else if (value_of(line, len, "Retry-After", value, sizeof(value)))
-		(void)!clock_parse_retry_after(value, clock_now(), &response->retry_at, NULL);
+		retry_take(value, response);
 	else if (value_of(line, len, "Link", value, sizeof(value)))
 		link_parse(value, response);
 	else if (value_of(line, len, "Content-Type", value, sizeof(response->content_type))) {

@@ -62,6 +62,25 @@ static void retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day(void
 	assert_int_not_equal(clock_parse_retry_after("soon", NOW, &at, NULL), RC_OK);
 }
 
+/* RFC 9110, 5.6.7: the two forms that are obsolete are read, too. */
+static void a_date_in_any_form_of_http(void **state)
+{
+	static const char *const forms[] = { "Sun, 06 Dec 2026 08:49:37 GMT", "Sunday, 06-Dec-26 08:49:37 GMT",
+					     "Sun Dec  6 08:49:37 2026" };
+	static const char *const wrong[] = { "Sun, 06 Dec 2026 08:49:37", "Sun, 06 Dec 2026 08:49:37 GMT+1",
+					     "Sunday, 06-Dec-26 08:49:37 CET", "Sun Dec  6 08:49:37 2026 GMT", "06 Dec 2026" };
+	int64_t at = 0, now = INT64_C(1796543377);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		at = 0;
+		assert_int_equal(clock_parse_retry_after(forms[i], now, &at, NULL), RC_OK);
+		assert_int_equal(at, now + 3600);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_not_equal(clock_parse_retry_after(wrong[i], now, &at, NULL), RC_OK);
+}
+
 static void printed_for_people(void **state)
 {
 	char text[CLOCK_TEXT_MAX];
@@ -101,6 +120,7 @@ int main(void)
 		cmocka_unit_test(rfc3339_with_any_offset_and_fraction),
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day),
+		cmocka_unit_test(a_date_in_any_form_of_http),
 		cmocka_unit_test(printed_for_people),
 		cmocka_unit_test(a_time_that_has_come_is_not_waited_for),
 	};

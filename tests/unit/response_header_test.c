@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "response_header.h"
 
 /* RFC 9110, 10.2.2: a Location is a reference, which may be relative to what was asked for. */
@@ -64,11 +65,37 @@ static void links_are_relative_to_what_was_asked_for(void **state)
 	assert_string_equal(response.links[3].rel, "up");
 }
 
+static int64_t retry_of(const char *const lines[2])
+{
+	static struct http_response response;
+
+	response.retry_at = 0;
+	for (unsigned i = 0; i < 2; i++)
+		response_header_take(lines[i], strlen(lines[i]), &response);
+	return response.retry_at;
+}
+
+/* Whichever the gateway has put first: neither is asked too early. */
+static void of_two_that_say_when_to_come_again_the_later_is_obeyed(void **state)
+{
+	static const char *const pairs[][2] = { { "Retry-After: 7200", "Retry-After: 60" },
+						{ "retry-after: 60\r\n", "Retry-After: 7200" },
+						{ "Retry-After: 7200", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT" },
+						{ "Retry-After: 7200", "Retry-After: soon" } };
+	static const char *const none[] = { "Retry-After: soon", "Retry-After:" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		assert_true(retry_of(pairs[i]) >= clock_now() + 7199);
+	assert_int_equal(retry_of(none), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_location_is_relative_to_what_was_asked_for),
 		cmocka_unit_test(links_are_relative_to_what_was_asked_for),
+		cmocka_unit_test(of_two_that_say_when_to_come_again_the_later_is_obeyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
