@@ -20,6 +20,9 @@ section() { awk -v name=".Sh $2" '/^\.Sh / { on = $0 == name; next } on' "$1"; }
 for page in "$commands" "$options"; do
 	# Each "word: LEVEL:" is a finding; whether other pages are installed here is not ours.
 	mandoc -T lint -W warning "$page" >"$work/lint" 2>&1 || say "$(cat "$work/lint")"
+	# .Dq quotes all that follows in its line: a second one in it is within the first.
+	nested=$(mandoc -T utf8 "$page" | col -b | tr -s '\n ' ' ' | grep -oE '“[^”]*“.{0,20}') || true
+	[ -z "$nested" ] || say "${page##*/}: a quotation within a quotation: $nested"
 done
 
 # hwacme(1): "token list|keys" of --help is "token list" and "token keys" of the page.
