@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "availability.h"
 #include "clock.h"
 
 #define HOUR INT64_C(3600)
@@ -107,16 +108,47 @@ static bool has_windows(const struct schedule *schedule, const struct config *co
 	return false;
 }
 
-bool schedule_overload(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
-		       char *text, size_t room)
+/* When the maintenance window closes that it falls into; INT64_MAX: into none, or it needs none. */
+static int64_t window_closes_at(const struct config *config, const struct schedule_item *item)
+{
+	const struct config_policy *policy = config_policy_get(config, item->certificate->policy);
+	int64_t opens, closes;
+
+	if (!window_next(policy->windows, policy->window_count, item->at, &opens, &closes) || opens > item->at)
+		return INT64_MAX;
+	return closes;
+}
+
+/* How many find their window closed when their turn has come: what an hour takes may be too much for less than an hour. */
+static size_t shut_out(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
+		       int64_t *ret_first)
+{
+	int64_t ahead = 0, paid = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < schedule->count; i++) {
+		const struct schedule_item *item = &schedule->items[i];
+		int64_t due = item->at * 1000 > ahead ? item->at * 1000 : ahead, taken = paid;
+
+		if (!is_of(item, authority->name))
+			continue;
+		int64_t at = availability_order_at(authority, due, &taken);
+		if (at / 1000 >= window_closes_at(config, item)) {
+			*ret_first = count++ ? *ret_first : item->at;
+			continue;
+		}
+		ahead = at;
+		paid = taken;
+	}
+	return count;
+}
+
+static void overload_print(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
+			   size_t most, int64_t from, char *text, size_t room)
 {
 	char at[CLOCK_TEXT_MAX];
-	int64_t from;
-	size_t most = schedule_busiest_hour(schedule, authority->name, &from);
-
-	if (!authority->orders_per_hour || most <= authority->orders_per_hour)
-		return false;
 	bool by_windows = has_windows(schedule, config, authority->name, from);
+
 	snprintf(text, room,
 		 "authority \"%s\" takes %u orders an hour, but %zu renewals fall into the hour from %s; the last of them waits "
 		 "%zu h%s",
@@ -124,7 +156,30 @@ bool schedule_overload(const struct schedule *schedule, const struct config *con
 		 (most - 1) / authority->orders_per_hour,
 		 by_windows ? ", and a maintenance window cannot hold them: widen `windows`, or give certificates other ones"
 			    : ": raise `jitter`, or give certificates other policies");
-	return true;
+}
+
+bool schedule_overload(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
+		       char *text, size_t room)
+{
+	char at[CLOCK_TEXT_MAX];
+	int64_t from;
+
+	if (!authority->orders_per_hour)
+		return false;
+	size_t most = schedule_busiest_hour(schedule, authority->name, &from);
+	if (most > authority->orders_per_hour) {
+		overload_print(schedule, config, authority, most, from, text, room);
+		return true;
+	}
+	size_t late = shut_out(schedule, config, authority, &from);
+	if (late)
+		snprintf(text, room,
+			 "authority \"%s\" takes %u orders an hour, evenly spread, and a maintenance window cannot hold what "
+			 "falls into "
+			 "it: it is over before the turn of %zu renewal%s, the first planned for %s: widen `windows`, or give "
+			 "certificates other ones",
+			 authority->name, authority->orders_per_hour, late, late == 1 ? "" : "s", clock_print(from, at));
+	return late > 0;
 }
 
 void schedule_clear(struct schedule *schedule)

@@ -32,8 +32,8 @@ enum rc schedule_add(struct schedule *schedule, const struct config *config, con
 void schedule_sort(struct schedule *schedule);
 /* Most renewals that fall into one hour, and when it begins; of a sorted one.  Those of one authority, or of all (NULL). */
 size_t schedule_busiest_hour(const struct schedule *schedule, const char *authority, int64_t *ret_at);
-/* A sentence, with what to do, when more fall into one hour than the authority takes.  False: it takes them all, or its limit is not
- * configured. */
+/* A sentence, with what to do, when more fall into one hour than the authority takes, or into a maintenance window than it takes until that
+ * closes; of a sorted one.  False: it takes them all, or its limit is not configured. */
 bool schedule_overload(const struct schedule *schedule, const struct config *config, const struct config_authority *authority,
 		       char *text, size_t room);
 void schedule_clear(struct schedule *schedule);

@@ -144,14 +144,13 @@ static int64_t order_every(const struct config_authority *authority)
 	return HOUR_MS / (authority->orders_per_hour - authority->orders_per_hour / 20);
 }
 
-/* When it takes the next one (unix milliseconds), and until when those so far are paid for. */
-static int64_t order_next_at(const struct config_authority *authority, const struct store_availability *availability, int64_t now,
-			     int64_t *ret_paid)
+/* When it takes the next one (unix milliseconds), and until when those so far, of which `known` tells, are paid for. */
+static int64_t order_next_at(const struct config_authority *authority, int64_t known, int64_t now, int64_t *ret_paid)
 {
 	unsigned burst = authority->orders_per_hour / 20;
 	int64_t every = order_every(authority);
 
-	*ret_paid = availability->order_at_ms > now ? availability->order_at_ms : now;
+	*ret_paid = known > now ? known : now;
 	/* A clock that was set back would have us wait for the time it had. */
 	if (*ret_paid > now + HOUR_MS + every)
 		*ret_paid = now;
@@ -159,9 +158,18 @@ static int64_t order_next_at(const struct config_authority *authority, const str
 	return at > now ? at : now;
 }
 
+int64_t availability_order_at(const struct config_authority *authority, int64_t due, int64_t *paid)
+{
+	int64_t at = order_next_at(authority, *paid, due, paid);
+
+	*paid += order_every(authority);
+	return at;
+}
+
 static bool order_counts(struct admission *admission, struct store_availability *availability)
 {
-	int64_t paid, now = admission->now * 1000, at = order_next_at(admission->authority, availability, now, &paid);
+	int64_t paid, now = admission->now * 1000,
+		      at = order_next_at(admission->authority, availability->order_at_ms, now, &paid);
 
 	if (at > now) {
 		admission->at = (at + 999) / 1000;
@@ -185,7 +193,7 @@ struct availability_view availability_look(const struct config_authority *author
 	if (asked_again_at(&known) > now)
 		view.asked_at = asked_again_at(&known);
 	if (authority->orders_per_hour)
-		view.order_at = (order_next_at(authority, &known, now * 1000, &paid) + 999) / 1000;
+		view.order_at = (order_next_at(authority, known.order_at_ms, now * 1000, &paid) + 999) / 1000;
 	return view;
 }
 

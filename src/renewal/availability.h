@@ -43,6 +43,12 @@ enum rc availability_turns_at(struct store *store, const struct config *config, 
 enum rc availability_admit(struct store *store, const struct config_authority *authority, bool orders, int64_t now,
 			   int64_t *ret_at, struct err *err) HWA_CHECKED;
 
+/*
+ * For a plan: when an order goes out that is due at `due`, not before the one ahead of it; both in unix milliseconds.  *paid, 0 at first, is
+ * what the authority, which has a limit, has taken so far.
+ */
+int64_t availability_order_at(const struct config_authority *authority, int64_t due, int64_t *paid);
+
 /* Nobody asks it anything before *ret_at, whatever is under way; 0 or past: it may be asked. */
 enum rc availability_quiet_until(struct store *store, const char *authority, int64_t now, int64_t *ret_at,
 				 struct err *err) HWA_CHECKED;

@@ -155,6 +155,40 @@ static void more_than_the_authority_takes_is_told(void **state)
 	assert_non_null(strstr(text, "a maintenance window cannot hold them"));
 }
 
+/* A minute of renewals that the authority takes a twentieth of an hour's orders of at once, and the rest one after another. */
+static void a_window_that_closes_before_their_turn_is_told(void **state)
+{
+	AUTO(schedule) struct schedule schedule = { 0 };
+	struct config_authority limited = { .name = RA, .orders_per_hour = 60 };
+	struct window window = { 0 };
+	char text[400] = "";
+
+	(void)state;
+	/* NOW + DAY is 2026-11-19T11:06:40Z. */
+	assert_null(window_parse("daily 11:00-11:10", &window));
+	for (int i = 0; i < 10; i++) {
+		struct store_certificate one = live(NOW - 9 * DAY + i, 20 * DAY);
+
+		add(&schedule, 0, &one, 5);
+	}
+	schedule_sort(&schedule);
+	assert_false(schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text)));
+	policies[0].windows = &window;
+	policies[0].window_count = 1;
+	bool is_told = schedule_overload(&schedule, &CONFIG, &limited, text, sizeof(text));
+	/* Three at once, then one each 63 s: three more until the window closes, after 200 s. */
+	limited.orders_per_hour = 600;
+	bool is_much = schedule_overload(&schedule, &CONFIG, &limited, text + 1, sizeof(text) - 1);
+	policies[0].windows = NULL;
+	policies[0].window_count = 0;
+	window_clear(&window);
+	assert_false(is_much);
+	assert_true(is_told);
+	assert_non_null(strstr(text, "takes 60 orders an hour, evenly spread, and a maintenance window cannot hold"));
+	assert_non_null(
+		strstr(text, "before the turn of 4 renewals, the first planned for 2026-11-19T11:06:46Z: widen `windows`"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_of_minutes_does_not_fill_the_memory),
 		cmocka_unit_test(the_busiest_hour_is_found_wherever_it_begins),
 		cmocka_unit_test(more_than_the_authority_takes_is_told),
+		cmocka_unit_test(a_window_that_closes_before_their_turn_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
