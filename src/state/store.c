@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,6 +169,19 @@ static enum rc tell_for_reading(const struct store *store, struct err *err)
 	return err_set(err, RC_RESOURCE, "%s: it could not be opened for writing a moment ago; try again", store->path);
 }
 
+/* SQLite then refuses a link anywhere in the path.  STATE may lead through some; the database itself must be none. */
+static enum rc database_open(struct store *store, struct err *err)
+{
+	char real[PATH_MAX], path[PATH_MAX + sizeof("/" DATABASE_NAME)];
+
+	if (!realpath(store->state_dir, real))
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot find %s: %s", store->state_dir, strerror(errno));
+	snprintf(path, sizeof(path), "%s/" DATABASE_NAME, real);
+	if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
+		return database_fail(store, err, "cannot open");
+	return RC_OK;
+}
+
 /* *ret_again: another try may find it otherwise. */
 static enum rc open_once(const char *state_dir, struct store **ret_store, bool *ret_again, struct err *err)
 {
@@ -178,8 +192,9 @@ static enum rc open_once(const char *state_dir, struct store **ret_store, bool *
 	*ret_again = false;
 	if (rc != RC_OK)
 		return rc;
-	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
-		return database_fail(store, err, "cannot open");
+	rc = database_open(store, err);
+	if (rc != RC_OK)
+		return rc;
 	if (stat(store->path, &store->opened) != 0)
 		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, errno, "cannot look at %s: %s", store->path, strerror(errno));
 	sqlite3_busy_timeout(store->db, BUSY_MS);
@@ -238,8 +253,9 @@ enum rc store_open_readonly(const char *state_dir, struct store **ret_store, str
 	if (rc != RC_OK)
 		return rc;
 	/* Not SQLITE_OPEN_READONLY: what a killed process left half written has to be taken back before it can be read. */
-	if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK)
-		return database_fail(store, err, "cannot open");
+	rc = database_open(store, err);
+	if (rc != RC_OK)
+		return rc;
 	sqlite3_busy_timeout(store->db, BUSY_MS);
 	rc = database_run(store, "PRAGMA query_only = ON", err);
 	if (rc == RC_OK)

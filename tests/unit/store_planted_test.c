@@ -135,11 +135,40 @@ static void no_lock_is_taken_on_it(void **state)
 	expect_refused(lock_for_the_daemon, "lock-wanted");
 }
 
+/* STATE is the operator's own path, on another disk say: DynamicUser= of systemd makes a link of it, and /var may be one. */
+static void the_state_directory_may_lie_behind_links(void **state)
+{
+	static const char *const below[] = { "behind/link", "above/real" };
+
+	(void)state;
+	shell("mkdir -p behind/real && ln -s real behind/link && ln -s behind above && rm -rf hwacme.db*");
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		struct store *store = NULL, *reader = NULL;
+		struct err err = { 0 };
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", state_dir, below[i]);
+		if (store_open(path, &store, &err) != RC_OK || store_open_readonly(path, &reader, &err) != RC_OK ||
+		    store_lock(store, &err) != RC_OK)
+			fail_msg("%s: %s", path, err.text);
+		store_close(reader);
+		store_close(store);
+	}
+	shell("test -f behind/real/hwacme.db && mv behind/real/hwacme.db victim && ln -s ../../victim behind/real/hwacme.db");
+	struct store *store = NULL;
+	struct err err = { 0 };
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", state_dir, below[0]);
+	assert_int_equal(store_open(path, &store, &err), RC_RESOURCE);
+	assert_non_null(strstr(err.text, "a symbolic link"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_opened_that_is_not_ours_alone),
 		cmocka_unit_test(no_lock_is_taken_on_it),
+		cmocka_unit_test(the_state_directory_may_lie_behind_links),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
