@@ -15,6 +15,9 @@
 #include "log.h"
 #include "shortage.h"
 
+#define WAITING_MAX  128  /* that nobody has heard yet */
+#define FULL_LOOK_MS 1000 /* whether a worker has let one go: that wakes nobody */
+
 struct client {
 	int fd;         /* -1: free */
 	bool *followed; /* by the number of the certificate */
@@ -46,7 +49,7 @@ static enum rc listen_at(const char *state_dir, int *ret_fd, struct err *err)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* The mode is the directory entry's before anyone can connect. */
 	if (fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)&address.name, sizeof(address.name)) == 0 &&
-	    fchmodat(address.directory, "control", 0600, 0) == 0 && listen(fd, CONTROL_CLIENTS_MAX) == 0) {
+	    fchmodat(address.directory, "control", 0600, 0) == 0 && listen(fd, WAITING_MAX) == 0) {
 		*ret_fd = fd;
 		return RC_OK;
 	}
@@ -198,6 +201,15 @@ static void client_accept(struct control *control)
 	close(fd);
 }
 
+/* With the lock.  Who comes then waits, and is heard when one of them has its answers. */
+static bool is_full(const struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (control->clients[i].fd < 0)
+			return false;
+	return true;
+}
+
 static void *serve(void *ctx)
 {
 	struct control *control = ctx;
@@ -208,8 +220,8 @@ static void *serve(void *ctx)
 		pthread_mutex_lock(&control->lock);
 		for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 			watched[i] = (struct pollfd){ .fd = control->clients[i].fd, .events = POLLIN };
+		int rest_ms = is_full(control) ? FULL_LOOK_MS : shortage_rest_ms(&control->shortage, clock_monotonic_ms());
 		pthread_mutex_unlock(&control->lock);
-		int rest_ms = shortage_rest_ms(&control->shortage, clock_monotonic_ms());
 		watched[CONTROL_CLIENTS_MAX] = (struct pollfd){ .fd = rest_ms ? -1 : control->listening, .events = POLLIN };
 		watched[CONTROL_CLIENTS_MAX + 1] = (struct pollfd){ .fd = control->stopping, .events = POLLIN };
 		if (poll(watched, CONTROL_CLIENTS_MAX + 2, rest_ms ? rest_ms : -1) < 0 && errno != EINTR)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -137,6 +138,42 @@ static void test_unknown_name(void **state)
 	close(fd);
 }
 
+static int ask_for_unknown(void)
+{
+	int fd = -1;
+
+	assert_int_equal(control_connect(directory, &fd, NULL), RC_OK);
+	assert_int_equal(control_ask(fd, "upf", RENEWAL_FORCED, NULL), RC_OK);
+	return fd;
+}
+
+/* More ask than are heard at once: whoever is too many waits, and is not told that the daemon has ended. */
+static void test_those_who_are_too_many_wait(void **state)
+{
+	int heard[CONTROL_CLIENTS_MAX], waiting[CONTROL_CLIENTS_MAX * 2];
+	struct control_message message;
+
+	(void)state;
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		heard[i] = ask_for_unknown();
+		assert_int_equal(control_hear(heard[i], &message, NULL), RC_OK);
+	}
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX * 2; i++)
+		waiting[i] = ask_for_unknown();
+	struct pollfd one = { .fd = waiting[0], .events = POLLIN };
+	long cpu = cpu_of_half_a_second();
+	assert_in_range(cpu, 0, 100);
+	assert_int_equal(poll(&one, 1, 0), 0);
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		close(heard[i]);
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX * 2; i++) {
+		assert_int_equal(control_hear(waiting[i], &message, NULL), RC_OK);
+		assert_int_equal(message.kind, CONTROL_UNKNOWN);
+		close(waiting[i]);
+	}
+	assert_int_equal(asked, 0);
+}
+
 static void test_where_the_page_is(void **state)
 {
 	char address[64];
@@ -257,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_asked_and_told, start, stop),
 		cmocka_unit_test_setup_teardown(test_unknown_name, start, stop),
+		cmocka_unit_test_setup_teardown(test_those_who_are_too_many_wait, start, stop),
 		cmocka_unit_test_setup_teardown(test_where_the_page_is, start, stop),
 		cmocka_unit_test_setup_teardown(test_nonsense_is_let_go, start, stop),
 		cmocka_unit_test_setup_teardown(test_without_descriptors_it_rests, start, stop),
