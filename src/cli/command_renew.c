@@ -1,5 +1,6 @@
 /* command_renew.c -- `hwacme renew`: brings certificates up to date, one after another, or has the running daemon do it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -9,7 +10,9 @@
 #include "output.h"
 #include "progress.h"
 
-#define ASKED_AT_ONCE 16 /* of the daemon: what it tells of them meanwhile has room in the socket */
+#define ASKED_AT_ONCE 16  /* of the daemon: what it tells of them meanwhile has room in the socket */
+#define FIND_PAUSE    200 /* milliseconds between two tries to find a daemon that was lost ... */
+#define FIND_TRIES    30  /* ... for so many: a reload takes three seconds where what is under way does not end */
 
 static json_t *report_json(const struct renewal_outcome *outcome, enum rc rc, const struct err *err)
 {
@@ -98,55 +101,144 @@ static enum exit_status report_done(const struct command_line *line, const struc
 	return err.rc == RC_OK ? EXIT_DONE : exit_of_blame(outcome.blame);
 }
 
+/* Of one certificate: to be asked for, asked for, answered or not asked for at all. */
+enum wish { WISH_NONE, WISH_OPEN, WISH_ASKED };
+
+/* What the daemon is asked for, and has not done yet. */
+struct asking {
+	const struct command_line *line;
+	const struct config *config;
+	int fd;
+	int64_t began;
+	enum wish *wishes;      /* by the number of the certificate ... */
+	unsigned next, awaited; /* ... of which those before `next` are not WISH_OPEN, and so many are WISH_ASKED */
+	unsigned tries;         /* to find it again, since it was heard last */
+	bool was_lost;
+	json_t *results;
+	enum exit_status status;
+};
+
+/* What came of it since we began, of which a daemon that was lost had no time to tell. */
+static enum renewal_result done_untold(const struct asking *asking, const char *name)
+{
+	AUTO(store) struct store *store = NULL;
+	struct store_certificate record;
+
+	if (!asking->was_lost || store_open_readonly(asking->config->state, &store, NULL) != RC_OK ||
+	    store_certificate_load(store, name, &record, NULL) != RC_OK || record.issued_at < asking->began)
+		return RENEWAL_NOT_DUE;
+	return record.generation == 1 ? RENEWAL_ENROLLED : RENEWAL_RENEWED;
+}
+
+/* Some at once. */
+static enum rc ask_some(struct asking *asking, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	for (; asking->next < asking->config->certificate_count && asking->awaited < ASKED_AT_ONCE && rc == RC_OK;
+	     asking->next++) {
+		const char *name = asking->config->certificates[asking->next].name;
+
+		if (asking->wishes[asking->next] != WISH_OPEN)
+			continue;
+		bool is_forced = asking->line->force && done_untold(asking, name) == RENEWAL_NOT_DUE;
+		asking->wishes[asking->next] = WISH_ASKED;
+		asking->awaited++;
+		rc = control_ask(asking->fd, name, is_forced ? RENEWAL_FORCED : RENEWAL_ASKED, err);
+	}
+	return rc;
+}
+
 /* Hears until one is done. */
-static enum rc hear_one(const struct command_line *line, const struct config *config, int fd, json_t *results,
-			enum exit_status *status, struct err *err)
+static enum rc hear_one(struct asking *asking, struct err *err)
 {
 	struct control_message message = { .kind = CONTROL_EVENT };
 	enum rc rc = RC_OK;
 
 	while (rc == RC_OK && message.kind == CONTROL_EVENT) {
-		rc = control_hear(fd, &message, err);
+		rc = control_hear(asking->fd, &message, err);
+		if (rc == RC_OK)
+			asking->tries = 0;
 		if (rc == RC_OK && message.kind == CONTROL_EVENT)
 			log_event(LOG_INFO, "%s: %s", message.name, message.text);
 	}
-	if (rc == RC_OK && message.kind == CONTROL_UNKNOWN)
+	if (rc != RC_OK)
+		return rc;
+	const struct config_certificate *certificate = config_certificate_get(asking->config, message.name);
+	if (message.kind == CONTROL_UNKNOWN || !certificate)
 		return err_set(err, RC_INPUT, "%s is not in the configuration that the daemon has; reload it (SIGHUP)",
 			       message.name);
-	if (rc == RC_OK)
-		*status = exit_first(*status, report_done(line, config, &message, results));
-	return rc;
+	enum renewal_result untold = message.rc == RC_OK ? done_untold(asking, message.name) : RENEWAL_NOT_DUE;
+	if (message.result == RENEWAL_NOT_DUE && untold != RENEWAL_NOT_DUE) {
+		message.result = (uint32_t)untold;
+		snprintf(message.why, sizeof(message.why), "by the daemon that ended, or was reloaded");
+	}
+	asking->wishes[certificate - asking->config->certificates] = WISH_NONE;
+	asking->awaited--;
+	asking->status = exit_first(asking->status, report_done(asking->line, asking->config, &message, asking->results));
+	return RC_OK;
 }
 
-/* Asks for those that were named, some at once, and listens until all are done. */
+/* A daemon that was reloaded is another process, as is one that follows a crash: what was not done is asked of that one. */
+static enum rc find_again(struct asking *asking, struct err *err)
+{
+	close(asking->fd);
+	asking->fd = -1;
+	for (unsigned i = 0; i < asking->config->certificate_count; i++)
+		asking->wishes[i] = asking->wishes[i] == WISH_ASKED ? WISH_OPEN : asking->wishes[i];
+	asking->next = asking->awaited = 0;
+	if (!asking->was_lost)
+		log_event(LOG_INFO, "the daemon ended, or was reloaded; the next one is asked");
+	asking->was_lost = true;
+	while (asking->tries++ < FIND_TRIES && clock_wait_until(INT64_MAX, FIND_PAUSE)) {
+		enum rc rc = control_connect(asking->config->state, &asking->fd, NULL);
+
+		if (rc != RC_ABSENT)
+			return rc == RC_OK ? rc : RC_RETRY;
+	}
+	return err->rc;
+}
+
+/* Asks for those that were named, and listens until all are done. */
+static void ask_all(struct asking *asking)
+{
+	struct err err = { 0 };
+	enum rc rc = RC_OK;
+
+	for (unsigned i = 0; i < asking->config->certificate_count; i++)
+		if (command_names(asking->line, asking->config->certificates[i].name))
+			asking->wishes[i] = WISH_OPEN;
+	while (rc == RC_OK && (asking->awaited || asking->next < asking->config->certificate_count)) {
+		rc = ask_some(asking, &err);
+		if (rc == RC_OK && asking->awaited)
+			rc = hear_one(asking, &err);
+		if (rc == RC_RETRY)
+			rc = find_again(asking, &err);
+	}
+	if (rc == RC_OK)
+		return;
+	command_failed("the daemon", &err);
+	asking->status = exit_first(asking->status, rc == RC_INPUT ? EXIT_USAGE : EXIT_FAILED);
+}
+
 static enum exit_status renew_by_daemon(const struct command_line *line, const struct config *config, int fd)
 {
 	AUTO(json) json_t *results = json_array();
-	enum exit_status status = EXIT_DONE;
-	enum rc rc = RC_OK;
-	struct err err = { 0 };
-	unsigned awaited = 0;
+	struct asking asking = { .line = line, .config = config, .fd = fd, .began = clock_now(), .results = results };
 
-	for (unsigned i = 0; (i < config->certificate_count || awaited) && rc == RC_OK;) {
-		bool may_ask = i < config->certificate_count && awaited < ASKED_AT_ONCE;
-
-		if (!may_ask) {
-			rc = hear_one(line, config, fd, results, &status, &err);
-			awaited--;
-		} else if (command_names(line, config->certificates[i].name)) {
-			rc = control_ask(fd, config->certificates[i++].name, line->force ? RENEWAL_FORCED : RENEWAL_ASKED, &err);
-			awaited++;
-		} else {
-			i++;
-		}
+	asking.wishes = calloc(config->certificate_count + 1u, sizeof(*asking.wishes));
+	if (asking.wishes) {
+		ask_all(&asking);
+	} else {
+		log_event(LOG_ERROR, "out of memory");
+		asking.status = EXIT_FAILED;
 	}
-	if (rc != RC_OK) {
-		command_failed("the daemon", &err);
-		status = exit_first(status, rc == RC_INPUT ? EXIT_USAGE : EXIT_FAILED);
-	}
+	free(asking.wishes);
+	if (asking.fd >= 0)
+		close(asking.fd);
 	if (line->json)
 		output_json(json_pack("{s:O}", "certificates", results));
-	return status;
+	return asking.status;
 }
 
 /* False: no daemon runs. */
@@ -161,7 +253,6 @@ static bool try_daemon(const struct command_line *line, const struct config *con
 	if (rc == RC_OK) {
 		progress_begin("the daemon");
 		*ret_status = renew_by_daemon(line, config, fd);
-		close(fd);
 		return true;
 	}
 	command_failed("the daemon", &err);

@@ -160,7 +160,8 @@ static void client_hear(struct control *control, struct client *client)
 		page_tell(control, client);
 		return;
 	}
-	if (!is_ours || message.kind != CONTROL_ASK || message.call > RENEWAL_FORCED) {
+	/* The engine that follows one that ends does it, and may know more names. */
+	if (!is_ours || message.kind != CONTROL_ASK || message.call > RENEWAL_FORCED || loop_is_ending(control->loop)) {
 		client_drop(control, client);
 		return;
 	}

@@ -509,6 +509,11 @@ void loop_ask(struct loop *loop, const struct config_certificate *certificate, e
 	pthread_mutex_unlock(&loop->lock);
 }
 
+bool loop_is_ending(const struct loop *loop)
+{
+	return workers_are_stopping(&loop->workers);
+}
+
 /* A worker is in a call that does not end, and uses what our caller would close: the same as a kill at this moment, which loses nothing but
  * the word why. */
 static void leave(enum rc rc, const struct err *err)

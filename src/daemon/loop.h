@@ -49,6 +49,9 @@ void loop_listen(struct loop *loop, const struct loop_ear *ear);
  * RC_RETRY when what it waits for takes longer than RENEWAL_PATIENCE, although it goes on.  From any thread. */
 void loop_ask(struct loop *loop, const struct config_certificate *certificate, enum renewal_call call);
 
+/* It was told to end, and begins nothing more.  From any thread. */
+bool loop_is_ending(const struct loop *loop);
+
 /* Runs until SIGTERM or SIGINT (RC_OK), until `beat`, which is called at each round, returns false (RC_RETRY), or until the state
  * directory was removed or replaced (RC_RESOURCE). */
 struct loop_heart {

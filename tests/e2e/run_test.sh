@@ -135,4 +135,22 @@ before=$(date +%s%N)
 lab_stop run
 [ $((($(date +%s%N) - before) / 1000000)) -lt 5000 ] || fail "an idle daemon took its time to end"
 only_the_live || fail "keys: $(hwacme token keys --json | jq -c '.keys[]') $(cat "$LAB/run.log")"
+# In the midst of a renewal: who follows it hears its end from the engine that comes after, and nothing is issued twice; and who asks at once
+# for what is new in the configuration is not told to reload it.
+ready=$(said READY=1)
+printf '#!/bin/sh\ntouch "%s/slow"\nexec sleep 2\n' "$LAB" >"$LAB/reload"
+run_start
+lab_wait 30 "the daemon" has_said READY=1 $((ready + 1))
+generation() { basename "$(readlink "$LAB/state/live/smf")"; }
+before=$(generation)
+hwacme renew --force smf >"$LAB/followed" & one=$!
+lab_wait 30 "the slow hook" test -e "$LAB/slow"
+sed -n '/- name: smf/,$p' "$LAB/good.yaml" | sed 's/smf/upf/g' >>"$LAB/hwacme.yaml"
+kill -HUP "${LAB_PIDS[run]}"
+hwacme renew upf >"$LAB/new" || fail "renew of a new name after a reload: $(tail -n 2 "$LAB/hwacme.log")"
+wait $one || fail "renew that was under way at a reload: $(tail -n 2 "$LAB/hwacme.log")"
+grep -q "^smf: renewed (" "$LAB/followed" && grep -q "^upf: enrolled (" "$LAB/new" || fail "told: $(cat "$LAB/followed" "$LAB/new")"
+[ "$(generation)" = $((before + 1)) ] || fail "smf was generation $before, and is $(generation)"
+grep -q "info: the daemon ended, or was reloaded; the next one is asked" "$LAB/hwacme.log" || fail "it was not told that the daemon was lost"
+lab_stop run
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log" "$LAB/run.log"

@@ -34,6 +34,14 @@ void loop_listen(struct loop *loop, const struct loop_ear *given)
 	ear = *given;
 }
 
+static atomic_bool is_ending;
+
+bool loop_is_ending(const struct loop *loop)
+{
+	(void)loop;
+	return is_ending;
+}
+
 static void *answer(void *ctx)
 {
 	const struct config_certificate *certificate = ctx;
@@ -226,6 +234,21 @@ static void test_nonsense_is_let_go(void **state)
 	test_asked_and_told(state);
 }
 
+/* It may be asked for a name that a configuration has which the next engine is to read: that one is asked again. */
+static void test_one_that_ends_answers_nobody(void **state)
+{
+	struct control_message message;
+	struct err err = { 0 };
+
+	(void)state;
+	is_ending = true;
+	int fd = ask_for_unknown();
+	assert_int_equal(control_hear(fd, &message, &err), RC_RETRY);
+	is_ending = false;
+	close(fd);
+	assert_int_equal(asked, 0);
+}
+
 /* Who asks meanwhile is answered when there are descriptors again, and the daemon does not run in circles until then. */
 static void test_without_descriptors_it_rests(void **state)
 {
@@ -297,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_those_who_are_too_many_wait, start, stop),
 		cmocka_unit_test_setup_teardown(test_where_the_page_is, start, stop),
 		cmocka_unit_test_setup_teardown(test_nonsense_is_let_go, start, stop),
+		cmocka_unit_test_setup_teardown(test_one_that_ends_answers_nobody, start, stop),
 		cmocka_unit_test_setup_teardown(test_without_descriptors_it_rests, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_is_no_socket_of_ours_stays, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_was_left_behind_is_no_daemon, start, stop),
