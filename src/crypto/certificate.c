@@ -208,13 +208,55 @@ static enum rc check_leaf(X509 *leaf, struct err *err)
 	return RC_OK;
 }
 
-static enum rc check_links(STACK_OF(X509) * stack, struct err *err)
+static bool is_issued_by(X509 *issued, X509 *issuer)
 {
-	for (int i = 0; i + 1 < sk_X509_num(stack); i++) {
-		X509 *issued = sk_X509_value(stack, i), *issuer = sk_X509_value(stack, i + 1);
+	return X509_check_issued(issuer, issued) == X509_V_OK && X509_verify(issued, X509_get0_pubkey(issuer)) == 1;
+}
 
-		if (X509_check_issued(issuer, issued) != X509_V_OK || X509_verify(issued, X509_get0_pubkey(issuer)) != 1)
-			return err_set(err, RC_PROTOCOL, "certificate %d of the chain was not issued by the next one", i + 1);
+/* Which certificate, from one on, has issued another; the number of them where none has. */
+static int issuer_find(const STACK_OF(X509) * stack, X509 *issued, int from)
+{
+	int i = from;
+
+	while (i < sk_X509_num(stack) && !is_issued_by(issued, sk_X509_value(stack, i)))
+		i++;
+	return i;
+}
+
+static bool has_issued_one(const STACK_OF(X509) * stack, int count, X509 *issuer)
+{
+	for (int i = 0; i < count; i++)
+		if (is_issued_by(sk_X509_value(stack, i), issuer))
+			return true;
+	return false;
+}
+
+/*
+ * RFC 8555, 9.1: each certificate SHOULD certify the one before it.  A CA that has cross-certificates may send one more that does not: other
+ * clients take what is sent, and so do those that are served (RFC 8446, 4.4.2).  The path from the leaf comes first, for who reads no
+ * further; behind it a CA's certificate may stand that is another way up from it, or, where the roots tell that the path is whole, any.
+ */
+static enum rc check_links(STACK_OF(X509) * stack, bool has_roots, struct err *err)
+{
+	int count = sk_X509_num(stack), linked = 1, found;
+
+	while (linked < count && (found = issuer_find(stack, sk_X509_value(stack, linked - 1), linked)) < count) {
+		X509 *issuer = sk_X509_delete(stack, found);
+
+		if (!sk_X509_insert(stack, issuer, linked++)) {
+			X509_free(issuer);
+			return err_set(err, RC_RESOURCE, "out of memory");
+		}
+	}
+	for (int i = linked; i < count; i++) {
+		X509 *other = sk_X509_value(stack, i);
+
+		if (X509_check_ca(other) == 0 || !(has_roots || has_issued_one(stack, linked, other)))
+			return err_set(
+				err, RC_PROTOCOL,
+				"certificate %d of the chain was not issued by the next one, and certificate %d has issued none "
+				"of the others%s",
+				linked, i + 1, has_roots ? "" : "; where the authority has roots, these decide");
 	}
 	return RC_OK;
 }
@@ -231,16 +273,10 @@ static int on_verdict(int is_good, X509_STORE_CTX *ctx)
 	return 1;
 }
 
-static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
+static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const struct certificate_rules *rules, struct err *err)
 {
-	AUTO(trust) X509_STORE *trust = NULL;
 	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 
-	if (!rules->roots)
-		return RC_OK;
-	enum rc rc = roots_get(rules->roots, &trust, err);
-	if (rc != RC_OK)
-		return rc;
 	if (!ctx || X509_STORE_CTX_init(ctx, trust, sk_X509_value(stack, 0), stack) != 1)
 		return err_set(err, RC_RESOURCE, "out of memory");
 	/* An operator may trust an intermediate only. */
@@ -253,6 +289,33 @@ static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rule
 				   "the chain does not end in the roots of %s: %s", roots_path(rules->roots),
 				   X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	return RC_OK;
+}
+
+/* Of two ways up OpenSSL takes one and does not look back, nor do those that are served: what led them astray goes to the end. */
+static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
+{
+	AUTO(trust) X509_STORE *trust = NULL;
+	int last = sk_X509_num(stack) - 1;
+	struct err why = { 0 };
+
+	if (!rules->roots)
+		return RC_OK;
+	enum rc rc = roots_get(rules->roots, &trust, &why);
+	if (rc == RC_OK)
+		rc = roots_verify(stack, trust, rules, &why);
+	for (int i = 1; rc == RC_ABSENT && i <= last; i++) {
+		X509 *without = sk_X509_delete(stack, i);
+		enum rc rest = roots_verify(stack, trust, rules, NULL);
+
+		if (!sk_X509_insert(stack, without, rest == RC_OK ? last : i)) {
+			X509_free(without);
+			return err_set(err, RC_RESOURCE, "out of memory");
+		}
+		rc = rest == RC_OK ? RC_OK : rc;
+	}
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
 }
 
 static void facts_fill(X509 *leaf, struct certificate_facts *facts)
@@ -310,9 +373,9 @@ static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules 
 	if (rc == RC_OK && rules->asked->is_nf)
 		nf_profile_remark(leaf, facts->remarks, sizeof(facts->remarks));
 	if (rc == RC_OK)
-		rc = check_links(stack, err);
-	if (rc == RC_OK)
 		rc = check_roots(stack, rules, err);
+	if (rc == RC_OK)
+		rc = check_links(stack, rules->roots != NULL, err);
 	return rc;
 }
 
