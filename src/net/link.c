@@ -26,8 +26,8 @@ static const char *value_end(const char *at)
 /* RFC 8288, 3: rel may name several relations, with spaces between. */
 static void relations_add(struct http_response *response, const char *url, size_t url_len, const char *at, const char *end)
 {
-	/* RFC 8288, 3.1: a path, or a server and a path, is relative to what was asked for, which is not known here. */
-	bool is_target = url_len && (*url == '/' || strncasecmp(url, "https://", 8) == 0);
+	/* RFC 8288, 3.1: without a scheme it is relative to what was asked for, which is not known here. */
+	bool is_target = url_len && (url[strcspn(url, ":/?#>")] != ':' || strncasecmp(url, "https://", 8) == 0);
 
 	while (at < end && response->link_count < HTTP_LINKS_MAX) {
 		struct http_link *link = &response->links[response->link_count];

@@ -64,21 +64,71 @@ void response_header_take(const char *line, size_t len, struct http_response *re
 	}
 }
 
+/* RFC 3986, 5.2.4, in place: "." is nothing, and ".." takes the segment before it away. */
+static void dots_remove(char *path)
+{
+	char *end = path + strcspn(path, "?#"), *to = path;
+
+	for (char *from = path; from < end;) {
+		size_t len = 1 + strcspn(from + 1, "/?#");
+		bool is_dot = len == 2 && from[1] == '.', is_up = len == 3 && from[1] == '.' && from[2] == '.';
+
+		while (is_up && to > path && *--to != '/')
+			;
+		if (!is_dot && !is_up) {
+			memmove(to, from, len);
+			to += len;
+		} else if (from + len == end) {
+			*to++ = '/';
+		}
+		from += len;
+	}
+	memmove(to, end, strlen(end) + 1);
+}
+
+/* RFC 3986, 4.2: no scheme, which is what stands before a colon in the first segment. */
+static bool is_relative(const char *said)
+{
+	return *said && said[strcspn(said, ":/?#")] != ':';
+}
+
+/* RFC 3986, 5.2.2: how much of what was asked for stands before a reference.  A fragment is none of what is asked for. */
+static size_t kept_of(const char *asked, size_t host, const char *said)
+{
+	size_t path = host + strcspn(asked + host, "/?#"), end = path + strcspn(asked + path, "?#");
+
+	if (said[0] == '/' && said[1] == '/')
+		return host - 2;
+	if (said[0] == '/')
+		return path;
+	if (said[0] == '?' || said[0] == '#')
+		return said[0] == '?' ? end : strcspn(asked, "#");
+	while (end > path && asked[end - 1] != '/')
+		end--;
+	return end;
+}
+
 /* What other servers of HTTP may do, and some frameworks that CAs are made with.  "": it would be too long. */
 static void whole_url(const char *asked, char said[HTTP_URL_MAX])
 {
-	static const char scheme[] = "https:";
+	static const char scheme[] = "https://";
 	char whole[HTTP_URL_MAX];
 
-	if (said[0] != '/' || strncasecmp(asked, scheme, strlen(scheme)) != 0)
+	if (!is_relative(said) || strncasecmp(asked, scheme, strlen(scheme)) != 0)
 		return;
-	size_t slashes = strlen(scheme) + strspn(asked + strlen(scheme), "/");
-	size_t kept = said[1] == '/' ? strlen(scheme) : slashes + strcspn(asked + slashes, "/?#");
-	int len = snprintf(whole, sizeof(whole), "%.*s%s", (int)kept, asked, said);
-	snprintf(said, HTTP_URL_MAX, "%s", len > 0 && (size_t)len < sizeof(whole) ? whole : "");
+	size_t kept = kept_of(asked, strlen(scheme), said);
+	/* RFC 3986, 5.2.3: an origin alone has the path "/". */
+	bool is_bare = kept == strlen(scheme) + strcspn(asked + strlen(scheme), "/?#") && said[0] != '/';
+	int len = snprintf(whole, sizeof(whole), "%.*s%s%s", (int)kept, asked, is_bare ? "/" : "", said);
+
+	if (len < 0 || (size_t)len >= sizeof(whole))
+		whole[0] = '\0';
+	else
+		dots_remove(whole + strlen(scheme) + strcspn(whole + strlen(scheme), "/?#"));
+	snprintf(said, HTTP_URL_MAX, "%s", whole);
 }
 
-/* RFC 9110, 10.2.2, and RFC 8288, 3.1. */
+/* RFC 9110, 10.2.2, and RFC 8288, 3.1.  In JSON a URL is whole: nothing there says what it would be relative to. */
 void response_header_resolve(const char *url, struct http_response *response)
 {
 	unsigned kept = 0;

@@ -9,7 +9,7 @@
  * Content-Type go into *response; all others, and values longer than there is room for, are passed over.
  */
 void response_header_take(const char *line, size_t len, struct http_response *response);
-/* Makes whole URLs of a Location and of links that are a path, or a server and a path, by what was asked for; one that is too long is none. */
+/* Makes whole URLs of a Location and of links that are relative, by what was asked for; one that is too long is none. */
 void response_header_resolve(const char *url, struct http_response *response);
 
 #endif /* HWA_RESPONSE_HEADER_H */

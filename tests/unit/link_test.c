@@ -45,7 +45,7 @@ static void what_is_no_link_adds_nothing(void **state)
 					      "<https://ca/1>;rel=",
 					      "<https://ca/1>;rel=\"\"",
 					      "<http://ca/1>;rel=up",
-					      "<relative>;rel=up",
+					      "<mailto:noc@ca>;rel=up",
 					      "<https://ca/1>;rel=\"\\",
 					      ";;;",
 					      "<https://ca/1>;rel=a23456789012345678901234567890123" };
@@ -58,6 +58,24 @@ static void what_is_no_link_adds_nothing(void **state)
 		link_parse(values[i], &response);
 		if (response.link_count)
 			fail_msg("%s: %s %s", values[i], response.links[0].rel, response.links[0].url);
+	}
+}
+
+/* RFC 8288, 3.1 */
+static void what_a_relative_one_is_relative_to_is_another_matter(void **state)
+{
+	static const char *const targets[] = { "/acme/1", "//ca/1", "1", "../1", "?1", "1/a:b" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		static struct http_response response;
+		char value[64];
+
+		response.link_count = 0;
+		snprintf(value, sizeof(value), "<%s>;rel=up", targets[i]);
+		link_parse(value, &response);
+		assert_int_equal(response.link_count, 1);
+		assert_string_equal(response.links[0].url, targets[i]);
 	}
 }
 
@@ -84,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_header_may_have_several_links),
 		cmocka_unit_test(what_is_no_link_adds_nothing),
+		cmocka_unit_test(what_a_relative_one_is_relative_to_is_another_matter),
 		cmocka_unit_test(neither_their_number_nor_their_length_has_no_end),
 	};
 

@@ -24,9 +24,13 @@ static void a_location_is_relative_to_what_was_asked_for(void **state)
 		{ "https://ra.example/acme", "//other.example/o", "https://other.example/o" },
 		{ "https://ra.example/acme", "https://other.example/o", "https://other.example/o" },
 		{ "https://ra.example/acme", "", "" },
-		/* Nobody sends them, and they are what they were: no https URL. */
-		{ "https://ra.example/acme/new", "order/7", "order/7" },
-		{ "https://ra.example/acme/new", "?7", "?7" },
+		{ "https://ra.example/acme/new", "order/7", "https://ra.example/acme/order/7" },
+		{ "https://ra.example/acme/new?a=/b", "order/7", "https://ra.example/acme/order/7" },
+		{ "https://ra.example", "order/7", "https://ra.example/order/7" },
+		{ "https://ra.example/acme/new?a", "?7", "https://ra.example/acme/new?7" },
+		{ "https://ra.example?a", "?7", "https://ra.example/?7" },
+		{ "https://ra.example/acme/new", "mailto:noc@example.org", "mailto:noc@example.org" },
+		{ "https://ra.example/acme/new", "7/a:b", "https://ra.example/acme/7/a:b" },
 	};
 	struct http_response response = { 0 };
 
@@ -42,13 +46,67 @@ static void a_location_is_relative_to_what_was_asked_for(void **state)
 	assert_string_equal(response.location, ""); /* it would be another when cut */
 }
 
+/* RFC 3986, 4.2, 5.2.2, 5.2.3 and 5.2.4, by the examples of the same document: all that has no scheme and is not empty. */
+static void references_are_resolved_as_their_standard_shows(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "g", "b/c/g" },
+		{ "./g", "b/c/g" },
+		{ "g/", "b/c/g/" },
+		{ "/g", "g" },
+		{ "?y", "b/c/d;p?y" },
+		{ "g?y", "b/c/g?y" },
+		{ "#s", "b/c/d;p?q#s" },
+		{ "g#s", "b/c/g#s" },
+		{ "g?y#s", "b/c/g?y#s" },
+		{ ";x", "b/c/;x" },
+		{ "g;x", "b/c/g;x" },
+		{ "g;x?y#s", "b/c/g;x?y#s" },
+		{ ".", "b/c/" },
+		{ "./", "b/c/" },
+		{ "..", "b/" },
+		{ "../", "b/" },
+		{ "../g", "b/g" },
+		{ "../..", "" },
+		{ "../../", "" },
+		{ "../../g", "g" },
+		{ "../../../g", "g" },
+		{ "../../../../g", "g" },
+		{ "/./g", "g" },
+		{ "/../g", "g" },
+		{ "g.", "b/c/g." },
+		{ ".g", "b/c/.g" },
+		{ "g..", "b/c/g.." },
+		{ "..g", "b/c/..g" },
+		{ "./../g", "b/g" },
+		{ "./g/.", "b/c/g/" },
+		{ "g/./h", "b/c/g/h" },
+		{ "g/../h", "b/c/h" },
+		{ "g;x=1/./y", "b/c/g;x=1/y" },
+		{ "g;x=1/../y", "b/c/y" },
+		{ "g?y/./x", "b/c/g?y/./x" },
+		{ "g?y/../x", "b/c/g?y/../x" },
+		{ "g#s/./x", "b/c/g#s/./x" },
+		{ "g#s/../x", "b/c/g#s/../x" },
+	};
+	struct http_response response = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(response.location, sizeof(response.location), "%s", cases[i][0]);
+		response_header_resolve("https://a/b/c/d;p?q", &response);
+		assert_int_equal(strncmp(response.location, "https://a/", 10), 0);
+		assert_string_equal(response.location + 10, cases[i][1]);
+	}
+}
+
 /* RFC 8288, 3.1: so is the target of a link, by which a CA names its alternate chains (RFC 8555, 7.4.2). */
 static void links_are_relative_to_what_was_asked_for(void **state)
 {
 	static const char line[] = "Link: </acme/cert/7/1>;rel=\"alternate\", <//other.example/2>;rel=alternate, "
-				   "<https://ra.example/3>;rel=alternate, <acme/4>;rel=alternate";
+				   "<https://ra.example/3>;rel=alternate, <7/4>;rel=alternate";
 	static const char *const wholes[] = { "https://ra.example:8443/acme/cert/7/1", "https://other.example/2",
-					      "https://ra.example/3" };
+					      "https://ra.example/3", "https://ra.example:8443/acme/cert/7/4" };
 	static struct http_response response;
 	static char too_long[HTTP_URL_MAX + 64];
 
@@ -58,11 +116,11 @@ static void links_are_relative_to_what_was_asked_for(void **state)
 	response_header_take(too_long, strlen(too_long), &response);
 	response_header_take("Link: </last>;rel=up", strlen("Link: </last>;rel=up"), &response);
 	response_header_resolve("https://ra.example:8443/acme/cert/7", &response);
-	assert_int_equal(response.link_count, 4);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(response.link_count, 5);
+	for (unsigned i = 0; i < 4; i++)
 		assert_string_equal(response.links[i].url, wholes[i]);
-	assert_string_equal(response.links[3].url, "https://ra.example:8443/last");
-	assert_string_equal(response.links[3].rel, "up");
+	assert_string_equal(response.links[4].url, "https://ra.example:8443/last");
+	assert_string_equal(response.links[4].rel, "up");
 }
 
 static int64_t retry_of(const char *const lines[2])
@@ -94,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_location_is_relative_to_what_was_asked_for),
+		cmocka_unit_test(references_are_resolved_as_their_standard_shows),
 		cmocka_unit_test(links_are_relative_to_what_was_asked_for),
 		cmocka_unit_test(of_two_that_say_when_to_come_again_the_later_is_obeyed),
 	};
