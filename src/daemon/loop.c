@@ -434,8 +434,8 @@ static int64_t perform(struct loop *loop, struct taken *taken)
 	if (gives_way(loop, entry, is_asked))
 		return clock_monotonic_ms() + STATE_TURN_LOOK * INT64_C(1000);
 	if (work_begin(loop, &err) != RC_OK) {
-		/* One that is under way has waited already, and waits a little longer. */
-		if (!entry->renewal)
+		/* One that is under way has waited already, and waits a little longer; and another command's turn ends. */
+		if (!entry->renewal && err.rc != RC_RETRY)
 			log_certificate_failure(entry->certificate->name, &err);
 		return clock_monotonic_ms();
 	}
@@ -458,6 +458,8 @@ static int64_t retire(struct loop *loop)
 	enum rc rc = store_retired_page(loop->desk->store, now, NULL, &first, 1, &due, &err);
 	if (rc == RC_OK && due)
 		rc = work_begin(loop, &err);
+	if (rc == RC_RETRY && due)
+		return clock_monotonic_ms();
 	if (rc == RC_OK && due) {
 		unsigned erased = renewal_retire(loop->desk, now, &err);
 

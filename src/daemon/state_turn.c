@@ -2,6 +2,7 @@
 #include "state_turn.h"
 
 #include "clock.h"
+#include "log.h"
 
 unsigned state_turn_changes(struct state_turn *turn)
 {
@@ -29,12 +30,26 @@ static enum rc sessions_open(struct state_turn *turn, struct err *err)
 	return authorities_new(desk->config, desk->store, desk->keyring, &desk->authorities, err);
 }
 
+/* It passes, and may last as long as a renewal does: one line is enough of it. */
+static enum rc lock(struct state_turn *turn, struct err *err)
+{
+	struct err why = { 0 };
+	enum rc rc = store_lock(turn->desk->store, &why);
+
+	if (rc == RC_RETRY && !turn->is_blocked_told)
+		log_event(LOG_INFO, "waiting: %s", why.text);
+	turn->is_blocked_told = rc == RC_RETRY;
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
+}
+
 enum rc state_turn_begin(struct state_turn *turn, struct err *err)
 {
 	enum rc rc = RC_OK;
 
 	if (!turn->is_ours) {
-		rc = store_lock(turn->desk->store, err);
+		rc = lock(turn, err);
 		if (rc == RC_OK)
 			rc = sessions_open(turn, err);
 		turn->is_ours = rc == RC_OK;

@@ -20,10 +20,11 @@ struct state_turn {
 	unsigned changes;      /* that other commands made, as often as they were noticed ... */
 	unsigned changes_seen; /* ... by the sessions and by what is under way, as of when the lock was taken */
 	int64_t wanted_since;  /* monotonic: another command waits for its turn; 0: none does */
-	int64_t blocked_until; /* monotonic: another command has its turn */
+	int64_t blocked_until; /* monotonic: another command has its turn ... */
+	bool is_blocked_told;  /* ... which is in the log */
 };
 
-/* RC_RETRY: another command works there. */
+/* RC_RETRY: another command works there, which is no failure, and is in the log once. */
 enum rc state_turn_begin(struct state_turn *turn, struct err *err) HWA_CHECKED;
 /* What rests is in the store; those that rest share the sessions. */
 void state_turn_end(struct state_turn *turn, unsigned under_way, unsigned resting);

@@ -46,6 +46,18 @@ wait $one || fail "two who ask: $(tail -n 2 "$LAB/hwacme.log")"
 [ "$(grep -c renewed "$LAB/both")" = 2 ] && grep -q "amf: renewed" "$LAB/one" || fail "$(cat "$LAB/one" "$LAB/both")"
 hwacme check >/dev/null || fail "check beside the daemon"
 
+# Another command's turn is waited for: that is said once, and nothing has failed.
+waiting() { grep -c 'info: waiting: another hwacme (process [0-9]*) is renewing in this state directory$' "$LAB/run.log" || true; }
+waits() { [ "$(waiting)" -gt 0 ]; }
+exec {lock}<"$LAB/state/lock"
+flock "$lock"
+hwacme renew --force smf >"$LAB/renewed" {lock}<&- &
+lab_wait 20 "the daemon to wait" waits
+sleep 7 # it has tried again
+flock --unlock "$lock"
+wait $! || fail "after another command's turn: $(tail -n 2 "$LAB/hwacme.log")"
+[ "$(waiting)" = 1 ] && ! logged 'error: .*another hwacme' || fail "$(grep 'another hwacme' "$LAB/run.log")"
+
 # SIGHUP: a broken configuration is refused and changes nothing; a good one is obeyed at once.
 cp "$LAB/hwacme.yaml" "$LAB/good.yaml"
 before=$(engine)

@@ -75,8 +75,10 @@ static void another_s_turn_is_waited_for(void **state)
 	assert_int_equal(state_turn_begin(&turn, &err), RC_RETRY);
 	assert_false(turn.is_ours);
 	assert_true(turn.blocked_until > clock_monotonic_ms());
+	assert_true(turn.is_blocked_told);
 	store_unlock(others);
 	assert_int_equal(state_turn_begin(&turn, NULL), RC_OK);
+	assert_false(turn.is_blocked_told);
 	state_turn_end(&turn, 0, 0);
 }
 
