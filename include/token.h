@@ -52,7 +52,7 @@ struct token_custody {
 /* What `token list` shows. */
 struct token_info {
 	char label[64], serial[64], model[64], manufacturer[64], firmware[32];
-	char pin_state[64];             /* "ok", "one try left", "locked", "no PIN" */
+	char pin_state[64];             /* "ok", "ok; the token wants it changed", "one try left", "locked", "no PIN" */
 	char mechanisms[256];           /* of those we use: "CKM_ECDSA CKM_RSA_PKCS ..."; "" where there are no such names */
 	bool software;                  /* no hardware holds the keys */
 	int64_t free_memory;            /* bytes for private keys; -1: the token does not say */

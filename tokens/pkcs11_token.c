@@ -79,15 +79,21 @@ static bool can_generate(const struct pkcs11_token *token, enum key_type type)
 	return info.ulMinKeySize <= bits && (info.ulMaxKeySize == 0 || bits <= info.ulMaxKeySize);
 }
 
+/* One that is to be changed is what the security officer has set, or has expired: it works until the token ceases to take it. */
 static const char *pin_state(const struct pkcs11_token *token, CK_FLAGS flags)
 {
+	bool is_old = flags & CKF_USER_PIN_TO_BE_CHANGED;
+
 	if (!(flags & CKF_LOGIN_REQUIRED) && !token->tells_login)
 		return "no PIN";
 	if (flags & CKF_USER_PIN_LOCKED)
 		return "locked";
 	if (flags & CKF_USER_PIN_FINAL_TRY)
 		return "one try left";
-	return flags & CKF_USER_PIN_COUNT_LOW ? "ok; a wrong one was tried before" : "ok";
+	if (flags & CKF_USER_PIN_COUNT_LOW)
+		return is_old ? "ok; a wrong one was tried before; the token wants it changed"
+			      : "ok; a wrong one was tried before";
+	return is_old ? "ok; the token wants it changed" : "ok";
 }
 
 /* The names of those we use, where the token has them. */

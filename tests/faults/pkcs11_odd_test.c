@@ -137,6 +137,34 @@ static void a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_i
 	the_kept_key_is_there();
 }
 
+/* CKF_USER_PIN_TO_BE_CHANGED: of the PIN that the security officer has set, or that has expired; CKF_USER_PIN_COUNT_LOW: 0x10000. */
+static void a_pin_that_is_to_be_changed_is_told_of(void **state)
+{
+	static const char *const cases[][2] = { { "token-flags-on 0x80000", "ok; the token wants it changed" },
+						{ "token-flags-on 0x90000",
+						  "ok; a wrong one was tried before; the token wants it changed" },
+						{ "token-flags-on 0x10000", "ok; a wrong one was tried before" },
+						{ "token-flags-on 0x0", "ok" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct token_info info;
+		struct stage stage;
+		struct err err = { 0 };
+
+		p11_proxy_script(cases[i][0]);
+		stage_begin(&stage, &world);
+		expect(stage_open(&stage, &err), RC_OK, &err);
+		expect(token_info(stage.token, &info, &err), RC_OK, &err);
+		assert_string_equal(info.pin_state, cases[i][1]);
+		/* It is good for everything else. */
+		expect(stage_find(&stage, &err), RC_OK, &err);
+		expect(stage_sign(&stage, &err), RC_OK, &err);
+		stage_end(&stage);
+	}
+	the_kept_key_is_there();
+}
+
 /* nShield's accelerator: it has no PIN, and says so to who brings one. */
 static void a_token_that_has_no_pin_is_open_to_who_brings_one(void **state)
 {
@@ -369,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_module_that_cuts_ids_costs_nobody_a_key),
 		cmocka_unit_test(a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it),
+		cmocka_unit_test(a_pin_that_is_to_be_changed_is_told_of),
 		cmocka_unit_test(a_token_that_has_no_pin_is_open_to_who_brings_one),
 		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),

@@ -159,7 +159,7 @@ static void pad_with_nuls(CK_UTF8CHAR *field, size_t width)
 static CK_RV below_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
 	const char *model = getenv("HWA_P11_PROXY_MODEL");
-	long off = setting_number("token-flags-off");
+	long off = setting_number("token-flags-off"), on = setting_number("token-flags-on");
 	CK_RV rv = module->C_GetTokenInfo(slot, info);
 
 	if (rv == CKR_OK && model) {
@@ -168,6 +168,8 @@ static CK_RV below_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	}
 	if (rv == CKR_OK && off > 0)
 		info->flags &= ~(CK_FLAGS)off;
+	if (rv == CKR_OK && on > 0)
+		info->flags |= (CK_FLAGS)on;
 	if (rv == CKR_OK && setting_number("write-protected") > 0)
 		info->flags |= CKF_WRITE_PROTECTED;
 	if (rv == CKR_OK && setting_number("token-pad-nul") > 0) {
