@@ -30,6 +30,18 @@ static enum rc try_wrapping(const struct audit *audit, const struct token_desk_k
 	return rc;
 }
 
+/* What is to be said of an attempt by which nothing came out.  TPM2_Duplicate is for keys without fixedParent, and of ours custody tells that. */
+static const char *nothing_came_out(const struct token_desk *desk, const struct token_desk_key *key)
+{
+	const struct config_token *token = config_token_get(desk->config, key->token);
+
+	if (!key->custody.held)
+		return "none was made: its custody has failed already";
+	if (token && token->tcti)
+		return "none was made: a TPM has no wrapping, and duplicates no key with fixedParent";
+	return token && token->accept_wrapping ? "wrapping was tried, and is accepted (accept-wrapping)" : "wrapping was refused";
+}
+
 static void report_text(const struct token_desk_key *key, bool passed, const char *tried)
 {
 	printf("%-4s %s: \"%s\" %s, of %s\n", passed ? "ok" : "BAD", key->token, key->name.label,
@@ -62,7 +74,9 @@ static enum rc audit_key(void *ctx, const struct token_desk_key *key, struct err
 	json_t *row = token_desk_json(key);
 	json_object_set_new(row, "passed", json_boolean(passed));
 	json_object_set_new(row, "attempt",
-			    !audit->desk->line->try_it ? json_null() : output_string(*tried ? tried : "wrapping was refused"));
+			    !audit->desk->line->try_it ? json_null()
+			    : *tried                   ? output_string(tried)
+						       : json_string(nothing_came_out(audit->desk, key)));
 	output_row(audit->rows, row);
 	return RC_OK;
 }

@@ -20,6 +20,9 @@ instance=$(python3 -c "import sqlite3, sys; print(int.from_bytes(sqlite3.connect
 hwacme token audit >"$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
 grep -q '^3 keys looked at, 0 failed; 0 of others' "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
 hwacme token audit --try --json | jq -e '.failed == 0 and .looked_at == 3 and all(.keys[]; .passed and (.public_key_sha256 | length == 64))' >/dev/null || fail "audit --try --json"
+attempts() { hwacme token audit --try --json | jq -c "[.keys[] | select($1) | .attempt] | unique"; }
+[[ $(attempts '.token == "tpm"') = '["none was made: a TPM '*'"]' ]] && [ "$(attempts '.token == "hsm"')" = '["wrapping was refused"]' ] || fail "attempts: $(hwacme token audit --try --json)"
+hwacme token audit --json | jq -e 'all(.keys[]; .attempt == null)' >/dev/null || fail "attempts without --try: $(hwacme token audit --json)"
 hwacme token keys --json | jq -e 'all(.keys[]; .owner != null and .ours and .held)' >/dev/null || fail "keys"
 
 make_key lost 7200 "$instance"    # ours, old, of nobody: goes
@@ -61,4 +64,5 @@ got=0
 hwacme token audit >"$LAB/audit" || got=$?
 [ $got = 1 ] || fail "audit of an exportable key: exit $got: $(cat "$LAB/audit")"
 grep -q "^BAD .*hwacme-open-" "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
+[[ $(attempts '.label | startswith("hwacme-open-")') = '["none was made: its custody '*'"]' ]] || fail "nobody tried to get it out: $(hwacme token audit --try --json)"
 "$HWACME" -c "$LAB/hwacme.yaml" renew --yes >/dev/null 2>&1 && fail "--yes for renew" || [ $? = 2 ] || fail "--yes for renew"
