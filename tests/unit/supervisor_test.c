@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -28,6 +29,7 @@ static struct shared {
 	volatile pid_t engine;
 	volatile bool is_sound;
 } * shared;
+static pid_t supervisor; /* with its engines a group of processes; 0: it has ended */
 
 static int start(void **state)
 {
@@ -40,6 +42,18 @@ static int fresh(void **state)
 {
 	(void)state;
 	memset(shared, 0, sizeof(*shared));
+	return 0;
+}
+
+/* An assertion that fails leaves its test in the middle: then what that has started is ended here, engines that hang too. */
+static int nothing_runs(void **state)
+{
+	(void)state;
+	if (!supervisor)
+		return 0;
+	kill(-supervisor, SIGKILL);
+	waitpid(supervisor, NULL, 0);
+	supervisor = 0;
 	return 0;
 }
 
@@ -108,8 +122,13 @@ static pid_t supervise_for(int64_t silence_ms, int (*engine)(void *ctx, int hear
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
+	/* By both, so that it is done whoever is first. */
+	(void)!setpgid(pid, pid);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(supervisor_run(&terms));
+	}
+	supervisor = pid;
 	return pid;
 }
 
@@ -123,6 +142,7 @@ static int end_of(pid_t pid)
 	int status = -1;
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	supervisor = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
@@ -367,23 +387,25 @@ static void a_manager_hears_of_an_idle_engine_as_often_as_it_wants(void **state)
 	assert_int_equal(end_of(pid), 0);
 }
 
+#define SUPERVISED(test) cmocka_unit_test_setup_teardown(test, fresh, nothing_runs)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(an_engine_that_never_was_at_work_ends_us, fresh),
-		cmocka_unit_test_setup(sigterm_ends_both, fresh),
-		cmocka_unit_test_setup(an_engine_that_does_not_listen_is_killed, fresh),
-		cmocka_unit_test_setup(an_engine_that_dies_is_followed_by_another, fresh),
-		cmocka_unit_test_setup(sighup_is_obeyed_when_the_configuration_is_sound, fresh),
-		cmocka_unit_test_setup(an_engine_that_asks_for_it_is_relieved_at_once, fresh),
-		cmocka_unit_test_setup(an_engine_does_not_outlive_us, fresh),
-		cmocka_unit_test_setup(an_engine_is_followed_also_where_ends_of_children_were_ignored, fresh),
-		cmocka_unit_test_setup(an_engine_that_hangs_is_followed_by_another, fresh),
-		cmocka_unit_test_setup(an_engine_that_hangs_before_it_was_at_work_ends_us, fresh),
-		cmocka_unit_test_setup(who_was_stopped_with_us_does_not_hang, fresh),
-		cmocka_unit_test_setup(sighup_while_the_first_engine_starts_begins_anew, fresh),
-		cmocka_unit_test_setup(sighup_in_a_pause_excuses_no_later_end, fresh),
-		cmocka_unit_test_setup(a_manager_hears_of_an_idle_engine_as_often_as_it_wants, fresh),
+		SUPERVISED(an_engine_that_never_was_at_work_ends_us),
+		SUPERVISED(sigterm_ends_both),
+		SUPERVISED(an_engine_that_does_not_listen_is_killed),
+		SUPERVISED(an_engine_that_dies_is_followed_by_another),
+		SUPERVISED(sighup_is_obeyed_when_the_configuration_is_sound),
+		SUPERVISED(an_engine_that_asks_for_it_is_relieved_at_once),
+		SUPERVISED(an_engine_does_not_outlive_us),
+		SUPERVISED(an_engine_is_followed_also_where_ends_of_children_were_ignored),
+		SUPERVISED(an_engine_that_hangs_is_followed_by_another),
+		SUPERVISED(an_engine_that_hangs_before_it_was_at_work_ends_us),
+		SUPERVISED(who_was_stopped_with_us_does_not_hang),
+		SUPERVISED(sighup_while_the_first_engine_starts_begins_anew),
+		SUPERVISED(sighup_in_a_pause_excuses_no_later_end),
+		SUPERVISED(a_manager_hears_of_an_idle_engine_as_often_as_it_wants),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
