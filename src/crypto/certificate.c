@@ -1,6 +1,7 @@
 /* certificate.c -- judges a downloaded chain before it may go live. */
 #include "certificate.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -424,6 +425,16 @@ enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *e
 	AUTO(x509) X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 
 	return der_print(leaf, ret_der, err);
+}
+
+bool certificate_is_for_clients(struct span pem)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	AUTO(x509) X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	ERR_clear_error();
+	return !leaf || !(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||
+	       (X509_get_extended_key_usage(leaf) & (XKU_SSL_CLIENT | XKU_ANYEKU));
 }
 
 enum rc certificate_chain_der(struct span pem, struct buf ret_ders[CERTIFICATE_CHAIN_MAX], unsigned *ret_count, struct err *err)

@@ -46,6 +46,9 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 /* The first certificate of a PEM file, DER. */
 enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err) HWA_CHECKED;
 
+/* RFC 5280, 4.2.1.12: may the first certificate of a PEM file be shown by a client?  Also where none can be read there. */
+bool certificate_is_for_clients(struct span pem);
+
 /* Each certificate of a PEM file, DER, into buffers of the caller; an empty file has none. */
 enum rc certificate_chain_der(struct span pem, struct buf ret_ders[CERTIFICATE_CHAIN_MAX], unsigned *ret_count,
 			      struct err *err) HWA_CHECKED;

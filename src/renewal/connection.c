@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "clock.h"
 
 /* Who we are in the connections of one http. */
@@ -30,31 +31,10 @@ static void choose_ours(const struct config *config, const struct store_certific
 
 static void choose_operators(const struct config_client *config, struct choice *ret)
 {
+	*ret = (struct choice){ 0 };
 	snprintf(ret->path, sizeof(ret->path), "%s", config->file);
 	snprintf(ret->key.token, sizeof(ret->key.token), "%s", config->token);
 	snprintf(ret->key.name.label, sizeof(ret->key.name.label), "%s", config->label); /* no id: the label finds it */
-}
-
-/* Ours, while it is good; else the operator's; else ours all the same, and the server says what it thinks of it. */
-static enum rc choose(const struct connection_desk *desk, const struct config_client *config, struct choice *ret, char *ret_name,
-		      size_t room, struct err *err)
-{
-	struct store_certificate record = { 0 };
-	enum rc rc = RC_OK;
-
-	snprintf(ret_name, room, "%s", config->certificate ? config->certificate : config->file);
-	if (config->certificate && desk->store)
-		rc = store_certificate_load(desk->store, config->certificate, &record, err);
-	if (rc != RC_OK && rc != RC_ABSENT)
-		return rc;
-	bool is_good = record.generation && record.not_after > clock_now() && !record.revoked_at;
-	if (is_good || (record.generation && !config->file)) {
-		choose_ours(desk->config, &record, ret);
-	} else if (config->file) {
-		snprintf(ret_name, room, "%s", config->file);
-		choose_operators(config, ret);
-	}
-	return RC_OK;
 }
 
 static enum rc file_read(const char *path, struct buf *ret_text, struct err *err)
@@ -75,6 +55,36 @@ static enum rc file_read(const char *path, struct buf *ret_text, struct err *err
 		rc = err_set_raw(err, RC_INPUT, ERR_ERRNO, errno, "%s: %s", path, strerror(errno));
 	close(fd);
 	return rc;
+}
+
+/* A CA may cease to issue for clients at any renewal.  What cannot be read is told of when it is to be shown. */
+static bool is_for_clients(const struct choice *choice)
+{
+	AUTO(buf) struct buf chain = BUF_MAX(HTTP_CHAIN_MAX);
+
+	return file_read(choice->path, &chain, NULL) != RC_OK || certificate_is_for_clients(buf_span(&chain));
+}
+
+/* Ours, while it is good; else the operator's; else ours all the same, and the server says what it thinks of it. */
+static enum rc choose(const struct connection_desk *desk, const struct config_client *config, struct choice *ret, char *ret_name,
+		      size_t room, struct err *err)
+{
+	struct store_certificate record = { 0 };
+	enum rc rc = RC_OK;
+
+	snprintf(ret_name, room, "%s", config->certificate ? config->certificate : config->file);
+	if (config->certificate && desk->store)
+		rc = store_certificate_load(desk->store, config->certificate, &record, err);
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return rc;
+	if (record.generation)
+		choose_ours(desk->config, &record, ret);
+	bool is_good = record.generation && record.not_after > clock_now() && !record.revoked_at;
+	if (config->file && !(is_good && is_for_clients(ret))) {
+		snprintf(ret_name, room, "%s", config->file);
+		choose_operators(config, ret);
+	}
+	return RC_OK;
 }
 
 /* The token is asked when the key is another than in the last connection. */

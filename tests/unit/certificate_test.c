@@ -507,6 +507,30 @@ static void a_certificate_more_is_no_reason_to_refuse_a_chain_that_is_whole(void
 	}
 }
 
+/* RFC 5280, 4.2.1.12 */
+static void a_certificate_without_the_extension_is_for_clients_too(void **state)
+{
+	static const struct {
+		const char *usage;
+		bool is_for_clients;
+	} cases[] = {
+		{ NULL, true }, { "serverAuth", false }, { "serverAuth,clientAuth", true }, { "anyExtendedKeyUsage", true }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(buf) struct buf pem = BUF_MAX(65536);
+		X509 *leaf = make(leaf_key, "leaf", "DNS:amf.example", NOW - DAY, NOW + DAY);
+
+		if (cases[i].usage)
+			add_extension(leaf, NID_ext_key_usage, cases[i].usage);
+		print(leaf, &pem);
+		X509_free(leaf);
+		assert_int_equal(certificate_is_for_clients(buf_span(&pem)), cases[i].is_for_clients);
+	}
+	assert_true(certificate_is_for_clients(span_text("nothing")));
+}
+
 /* RFC 8555, 9.1 and 11.4 */
 static void nothing_but_certificates_may_stand_there(void **state)
 {
@@ -562,6 +586,7 @@ int main(void)
 		cmocka_unit_test(a_chain_must_link_up_and_end_in_the_roots),
 		cmocka_unit_test_setup_teardown(a_certificate_more_is_no_reason_to_refuse_a_chain_that_is_whole, links_make,
 						links_free),
+		cmocka_unit_test(a_certificate_without_the_extension_is_for_clients_too),
 		cmocka_unit_test(nothing_but_certificates_may_stand_there),
 		cmocka_unit_test(a_chain_without_end_is_refused),
 	};

@@ -148,6 +148,15 @@ static void ours_is_shown_while_it_is_good_and_the_operators_otherwise(void **st
 	issue(2, now - 1, true);
 	expect_shown(&OURS, "client certificate amf");
 	expect_shown(&BOTH, operators);
+	/* RFC 5280, 4.2.1.12: its CA has ceased to issue for clients; and does so again. */
+	ca.usage = "serverAuth";
+	issue(3, now + 3600, true);
+	expect_shown(&OURS, "client certificate amf");
+	expect_shown(&BOTH, operators);
+	ca.usage = "serverAuth,clientAuth";
+	issue(4, now + 3600, true);
+	expect_shown(&BOTH, "client certificate amf");
+	ca.usage = NULL;
 }
 
 static void generation_and_key_are_those_of_one_record(void **state)
@@ -156,12 +165,12 @@ static void generation_and_key_are_those_of_one_record(void **state)
 	char path[128], command[300];
 
 	(void)state;
-	issue(3, clock_now() + 3600, true);
-	issue(4, clock_now() + 3600, false);
+	issue(5, clock_now() + 3600, true);
+	issue(6, clock_now() + 3600, false);
 	assert_int_equal(opened(&OURS, &err), RC_INPUT);
-	snprintf(path, sizeof(path), "client-certificate amf: %s/archive/amf/4/fullchain.pem", softhsm.dir);
+	snprintf(path, sizeof(path), "client-certificate amf: %s/archive/amf/6/fullchain.pem", softhsm.dir);
 	assert_non_null(strstr(err.text, path));
-	snprintf(command, sizeof(command), "cp %s/archive/amf/3/fullchain.pem %s/archive/amf/4/", softhsm.dir, softhsm.dir);
+	snprintf(command, sizeof(command), "cp %s/archive/amf/5/fullchain.pem %s/archive/amf/6/", softhsm.dir, softhsm.dir);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(opened(&OURS, &err), RC_INPUT);
 	assert_non_null(strstr(err.text, "not for the key in the token"));
@@ -171,7 +180,7 @@ static void a_key_that_is_gone_is_the_tokens_failure(void **state)
 {
 	static char lost[] = "hwacme-lost";
 	const struct config_client client = { .file = operators_file, .token = token_name, .label = lost };
-	struct store_certificate record = issue(5, clock_now() + 3600, true);
+	struct store_certificate record = issue(7, clock_now() + 3600, true);
 	struct err err = { 0 };
 	bool was_there;
 
