@@ -28,14 +28,14 @@ static enum rc alternates_try(struct client *client, const struct http_response 
 	for (unsigned i = 0; i < first->link_count && *ret_tried < ALTERNATES_MAX; i++) {
 		AUTO(http_response) struct http_response response = { 0 };
 		struct err why = { 0 };
-		bool is_elsewhere = false;
+		enum chain_refusal refusal = CHAIN_IS_BAD;
 
 		if (strcasecmp(first->links[i].rel, "alternate") != 0)
 			continue;
 		(*ret_tried)++;
 		enum rc rc = chain_fetch(client, first->links[i].url, &response, &why);
 		if (rc == RC_OK)
-			rc = hooks->accept(hooks->ctx, buf_span(&response.body), &is_elsewhere, &why);
+			rc = hooks->accept(hooks->ctx, buf_span(&response.body), &refusal, &why);
 		if (rc == RC_OK) {
 			*ret_accepted = true;
 			return RC_OK;
@@ -50,14 +50,17 @@ static enum rc alternates_try(struct client *client, const struct http_response 
 	return RC_OK;
 }
 
-enum rc chain_accept(struct client *client, const struct http_response *first, const struct driver_hooks *hooks, struct err *err)
+enum rc chain_accept(struct client *client, const struct http_response *first, const struct driver_hooks *hooks,
+		     enum chain_refusal *ret_refusal, struct err *err)
 {
 	struct err why = { 0 };
-	bool is_elsewhere = false, is_accepted = false;
+	bool is_accepted = false;
 	unsigned tried = 0;
-	enum rc rc = hooks->accept(hooks->ctx, buf_span(&first->body), &is_elsewhere, err);
 
-	if (rc == RC_OK || !is_elsewhere)
+	*ret_refusal = CHAIN_IS_BAD;
+	enum rc rc = hooks->accept(hooks->ctx, buf_span(&first->body), ret_refusal, err);
+
+	if (rc == RC_OK || *ret_refusal != CHAIN_IS_ELSEWHERE)
 		return rc;
 	enum rc other = alternates_try(client, first, hooks, &is_accepted, &tried, &why);
 	if (other != RC_OK && err)

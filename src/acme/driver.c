@@ -29,6 +29,8 @@ struct driver {
 	struct authorizations *open;  /* answers that are out; NULL: none */
 	unsigned bare;                /* answers that called it valid, and did not say where its certificate is */
 	bool had_slip;                /* the CA had one: what failed was asked again at once */
+	bool was_too_early;           /* the CA took no CSR of ours for this order, by its own word */
+	bool was_taken;               /* an order was another's in the end, and one more was placed for that */
 	bool is_until_known;          /* hooks.authorized was told */
 	bool is_unready;              /* answers are placed, and the CA was not told of them yet */
 	bool is_unsaved;              /* the order changed since it was stored ... */
@@ -268,7 +270,8 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 				 &why);
 	/* RFC 8555, 7.4: after orderNotReady the client SHOULD ask for the order: a step, and no failure.  Some CAs call an order pending
 	 * for a moment after the last of its authorisations became valid. */
-	if (rc != RC_OK && why.problem == PROBLEM_ORDER_NOT_READY) {
+	driver->was_too_early = rc != RC_OK && why.problem == PROBLEM_ORDER_NOT_READY;
+	if (driver->was_too_early) {
 		ret_event->status = ORDER_IS_PENDING;
 		ret_event->retry_at = why.retry_at;
 		return RC_OK;
@@ -280,16 +283,33 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 	return answer_take(driver, &response, ret_event, err);
 }
 
+/*
+ * A CA may answer newOrder with an order of the account that is open already, for the same names: two certificates that are due together, of
+ * an EC key and of an RSA key say, then have one, and the CSR that came first has it.  The CA has refused ours, and that order is over: the
+ * next one is for us.  Once: what a CA makes twice of that is not to be asked for in a circle.
+ */
+static void note_taken(struct driver *driver)
+{
+	if (!driver->was_too_early || driver->was_taken)
+		return;
+	driver->was_taken = true;
+	snprintf(driver->void_for, sizeof(driver->void_for), "its order was also another certificate's, which has it");
+}
+
 static enum rc do_download(struct driver *driver, struct order_event *ret_event, struct err *err)
 {
 	AUTO(http_response) struct http_response response = { 0 };
+	enum chain_refusal refusal;
 	enum rc rc = chain_fetch(driver->client, driver->order->certificate_url, &response, err);
 
 	if (rc != RC_OK)
 		return rc;
 	until_ask(driver);
 	ret_event->status = ORDER_IS_VALID;
-	return chain_accept(driver->client, &response, &driver->hooks, err);
+	rc = chain_accept(driver->client, &response, &driver->hooks, &refusal, err);
+	if (rc != RC_OK && refusal == CHAIN_IS_ANOTHERS)
+		note_taken(driver);
+	return rc;
 }
 
 static const struct {
@@ -363,7 +383,7 @@ static bool is_news(const struct order *before, const struct order *after)
 
 /*
  * What was open when we were cut off, and is of no use now, is no fault of the CA: the configuration was changed meanwhile, or the CA
- * looked for the answer to its challenge while nobody was here to give it.
+ * looked for the answer to its challenge while nobody was here to give it.  Nor is an order that was another's, too.
  */
 static enum rc order_anew(struct driver *driver, struct err *err)
 {
@@ -371,7 +391,7 @@ static enum rc order_anew(struct driver *driver, struct err *err)
 
 	snprintf(why, sizeof(why), "%s", driver->void_for);
 	driver->void_for[0] = '\0';
-	driver->is_resumed = false;
+	driver->is_resumed = driver->was_too_early = false;
 	*driver->order = (struct order){ .phase = ORDER_START };
 	driver->next = order_resume(driver->order);
 	return save(driver, why, err);

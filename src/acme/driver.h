@@ -12,6 +12,13 @@
 #include "config.h"
 #include "order.h"
 
+/* What a chain is refused for, as far as its order can do something about it. */
+enum chain_refusal {
+	CHAIN_IS_BAD,
+	CHAIN_IS_ELSEWHERE, /* it is sound, but ends in a root that is not ours */
+	CHAIN_IS_ANOTHERS,  /* it is for another key */
+};
+
 /* What the driver needs from its caller. */
 struct driver_hooks {
 	void *ctx;
@@ -19,8 +26,8 @@ struct driver_hooks {
 	enum rc (*save)(void *ctx, const struct order *order, const char *event, struct err *err);
 	/* The CSR for this order, DER, signed in the token. */
 	enum rc (*csr)(void *ctx, struct buf *ret_der, struct err *err);
-	/* Judges and stages a downloaded chain; when it is sound but ends in a root that is not ours, *ret_is_elsewhere is set too. */
-	enum rc (*accept)(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err);
+	/* Judges and stages a downloaded chain; *ret_refusal is set when it is refused. */
+	enum rc (*accept)(void *ctx, struct span pem, enum chain_refusal *ret_refusal, struct err *err);
 	/* The CA says that the certificate which `replaces` names was replaced before, or takes the order without it alone; stored with the
 	 * next save. */
 	void (*replaced)(void *ctx);

@@ -363,6 +363,7 @@ static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules 
 	enum rc rc = check_key(leaf, rules->spki, err);
 
 	facts_fill(leaf, facts);
+	facts->is_anothers = rc != RC_OK;
 	if (rc == RC_OK)
 		rc = check_times(facts, rules, err);
 	if (rc == RC_OK)

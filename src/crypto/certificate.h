@@ -16,6 +16,7 @@ struct certificate_facts {
 	char fingerprint[65]; /* SHA-256 of the leaf, hex, lower case */
 	char names[4096];     /* "dns:a dns:b uri:...", as they stand there */
 	char remarks[160];    /* of a network function's: what is not as TS 33.310, 6.1.3c wants it, and is the CA's matter; "" */
+	bool is_anothers;     /* it is for another key, and nothing more was looked at */
 	unsigned missing;     /* set of CONFIG_ASK_BIT(): asked for, not there, and accepted so */
 };
 

@@ -128,9 +128,10 @@ static bool waits_for_the_clock(const struct renewal *renewal)
 }
 
 /* Whose failure it is that a chain is refused: a roots file of ours that cannot be read is not the CA's doing. */
-static enum rc refuse_chain(struct renewal *renewal, const char *authority, enum rc rc, bool *ret_is_elsewhere, struct err *err)
+static enum rc refuse_chain(struct renewal *renewal, const char *authority, enum rc rc, bool is_anothers,
+			    enum chain_refusal *ret_refusal, struct err *err)
 {
-	*ret_is_elsewhere = rc == RC_ABSENT;
+	*ret_refusal = is_anothers ? CHAIN_IS_ANOTHERS : rc == RC_ABSENT ? CHAIN_IS_ELSEWHERE : CHAIN_IS_BAD;
 	if (rc == RC_RESOURCE) { /* it was not judged to its end */
 		renewal->blame = BLAME_LOCAL;
 		return rc;
@@ -151,7 +152,7 @@ static void note_shorter(struct renewal *renewal, const struct certificate_facts
 	renewal->outlasts_from = facts->not_after < previous && life > 0 ? previous - life / 3 * 2 : 0;
 }
 
-static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err)
+static enum rc hook_accept(void *ctx, struct span pem, enum chain_refusal *ret_refusal, struct err *err)
 {
 	struct renewal *renewal = ctx;
 	const struct config_authority *authority = config_authority_get(renewal->desk->config, renewal->authority);
@@ -179,7 +180,7 @@ static enum rc hook_accept(void *ctx, struct span pem, bool *ret_is_elsewhere, s
 	rc = certificate_accept(pem, &rules, &chain, err);
 	note_shorter(renewal, &chain.facts, rules.previous_not_after);
 	if (rc != RC_OK)
-		return refuse_chain(renewal, authority->name, rc, ret_is_elsewhere, err);
+		return refuse_chain(renewal, authority->name, rc, chain.facts.is_anothers, ret_refusal, err);
 	renewal->blame = BLAME_NOBODY;
 	if (!renewal->accepted)
 		renewal->accepted = malloc(sizeof(*renewal->accepted));

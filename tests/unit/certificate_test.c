@@ -125,6 +125,7 @@ static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64
 		fail_msg("no \"%s\" in: %s", words, err.text);
 	/* Whoever asks again wants to know what was refused. */
 	assert_int_equal(chain.facts.not_after, to);
+	assert_int_equal(chain.facts.is_anothers, key != leaf_key);
 	assert_int_equal(chain.fullchain.len, 0);
 	assert_null(chain.fullchain.at);
 }

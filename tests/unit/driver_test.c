@@ -27,6 +27,8 @@ static struct {
 	struct http_response slip;
 	bool wants_challenge;
 	unsigned solves, announced;
+	unsigned taken;  /* orders that are another certificate's, too, which has sent its CSR ... */
+	bool takes_both; /* ... and yet ours is not refused */
 } ca;
 
 static enum rc print_order(struct buf *body, const char *status, struct err *err)
@@ -70,6 +72,12 @@ static enum rc print_slip(struct http_response *response, struct err *err)
 	return buf_print(&response->body, err, "{\"type\": \"urn:ietf:params:acme:error:serverInternal\", \"detail\": \"ouch\"}");
 }
 
+static enum rc print_not_ready(struct http_response *response, struct err *err)
+{
+	response->status = 403;
+	return buf_print(&response->body, err, "{\"type\": \"urn:ietf:params:acme:error:orderNotReady\"}");
+}
+
 static enum rc ca_send(struct http *http, const struct http_request *request, struct http_response *ret_response, struct err *err)
 {
 	struct http_response response = { .status = 200, .body = BUF_MAX(HTTP_BODY_MAX) };
@@ -98,7 +106,10 @@ static enum rc ca_send(struct http *http, const struct http_request *request, st
 		rc = buf_print(&response.body, err, "{}");
 	} else if (strcmp(request->url, CA "finalize") == 0) {
 		ca.csrs++;
-		rc = print_order(&response.body, "valid", err);
+		if (ca.orders <= ca.taken && !ca.takes_both)
+			rc = print_not_ready(&response, err);
+		else
+			rc = print_order(&response.body, "valid", err);
 	} else if (strcmp(request->url, CA "order") == 0) {
 		ca.looks++;
 		rc = print_order(&response.body,
@@ -131,13 +142,14 @@ static enum rc csr(void *ctx, struct buf *ret_der, struct err *err)
 	return buf_print(ret_der, err, "csr");
 }
 
-static enum rc accept_chain(void *ctx, struct span pem, bool *ret_is_elsewhere, struct err *err)
+static enum rc accept_chain(void *ctx, struct span pem, enum chain_refusal *ret_refusal, struct err *err)
 {
 	(void)ctx;
-	(void)ret_is_elsewhere;
-	(void)err;
 	assert_true(span_equal(pem, span_text("chain")));
-	return RC_OK;
+	if (ca.orders > ca.taken)
+		return RC_OK;
+	*ret_refusal = CHAIN_IS_ANOTHERS;
+	return err_set(err, RC_PROTOCOL, "for another key");
 }
 
 static void ca_begin(unsigned bare, long nonce_status)
@@ -311,6 +323,43 @@ static void what_is_no_slip_is_not_asked_again(void **state)
 	}
 }
 
+/* RFC 8555, 7.4: of two certificates with the same names that were given one order, the first CSR has it. */
+static void an_order_that_is_another_s_too_is_followed_by_one_more(void **state)
+{
+	struct order order;
+	struct err err = { 0 };
+	int64_t took;
+
+	(void)state;
+	ca_begin(0, 0);
+	ca.taken = 1;
+	if (run(&order, &took, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(order.phase, ORDER_DONE);
+	assert_int_equal(ca.orders, 2);
+	assert_int_equal(ca.csrs, 2);
+	assert_true(took < 30);
+}
+
+/* Nor is what a CA has made of our own CSR. */
+static void but_not_by_ever_more(void **state)
+{
+	struct order order;
+	struct err err = { 0 };
+	int64_t took;
+
+	(void)state;
+	for (unsigned both = 0; both < 2; both++) {
+		ca_begin(0, 0);
+		ca.taken = 1000;
+		ca.takes_both = both;
+		assert_int_equal(run(&order, &took, &err), RC_PROTOCOL);
+		assert_string_equal(err.text, "for another key");
+		assert_int_equal(order.phase, ORDER_FAILED);
+		assert_int_equal(ca.orders, both ? 1 : 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +369,8 @@ int main(void)
 		cmocka_unit_test(one_slip_of_the_ca_is_no_failure),
 		cmocka_unit_test(but_two_are),
 		cmocka_unit_test(what_is_no_slip_is_not_asked_again),
+		cmocka_unit_test(an_order_that_is_another_s_too_is_followed_by_one_more),
+		cmocka_unit_test(but_not_by_ever_more),
 	};
 
 	return cmocka_run_group_tests(tests, soft_token_start, soft_token_stop);
