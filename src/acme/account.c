@@ -105,7 +105,7 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 		return location_take(client, &response, ret_url, err);
 	/* RFC 8555, 7.3.1: "accountDoesNotExist" is the answer for a key without one. */
 	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST)
-		return err_set(err, RC_ABSENT, "the key has no account");
+		return err_set_raw(err, RC_ABSENT, ERR_ACME, why.code, "the key has no account");
 	/* And nothing else is: 404 may be said by whatever stands before the CA, and a token that is away signs nothing. */
 	if (rc == RC_ABSENT)
 		rc = why.rc = RC_RETRY;
