@@ -48,6 +48,9 @@ struct store_service {
 	/* The objects in the token beside the live key, in the words of service_objects(); "": there are none.  If the configuration says
 	 * otherwise, they are still to be changed. */
 	char published[STORE_OBJECTS_MAX];
+	/* The certificate that it replaced is served until the hook has run, and is about to expire: from then on the hook does not wait for
+	 * these objects.  0: it does, or has run with them. */
+	int64_t hook_by;
 	int64_t deployed_at; /* when the hook succeeded; 0: it has not yet, where there is one */
 	int64_t probed_at;   /* the probe last saw the live certificate; 0: never yet */
 	int64_t grace_from;  /* from then on the probe may fail for the grace time; 0: it is not failing */

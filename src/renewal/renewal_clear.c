@@ -33,7 +33,9 @@ enum rc renewal_supersede(struct renewal *renewal, struct store_service *ret_ser
 	const struct store_service *before = &renewal->record->service;
 	int64_t now = clock_now(), keeps = renewal->policy->retire_after;
 
-	*ret_service = (struct store_service){ .prune_at = before->prune_at, .revoke_at = before->revoke_at };
+	*ret_service = (struct store_service){ .hook_by = service_hook_by(renewal->certificate, renewal->record),
+					       .prune_at = before->prune_at,
+					       .revoke_at = before->revoke_at };
 	if (!renewal->record->generation)
 		return RC_OK;
 	/* A key that is kept has the old certificate beside it, also when none is wanted any more. */

@@ -101,6 +101,10 @@ enum rc renewal_publish(struct renewal *renewal, struct err *err)
 	renewal->blame = BLAME_NOBODY;
 	service_objects(renewal->certificate, service->published);
 	service->retry_at = 0;
+	/* The hook did not wait for them: it is run once more, with them. */
+	if (service->hook_by)
+		service->deployed_at = 0;
+	service->hook_by = 0;
 	snprintf(event, sizeof(event),
 		 service->published[0] ? "in the token beside the key: %s" : "nothing is beside the key any more",
 		 service->published);

@@ -23,7 +23,7 @@ static void settle(struct renewal *renewal)
 	struct store_service *service = &renewal->record->service;
 
 	service->attempts = 0;
-	service->retry_at = service->grace_from = 0;
+	service->retry_at = service->grace_from = service->hook_by = 0;
 	service->last_error[0] = '\0';
 	state_set(renewal->record, CERT_IN_SERVICE);
 }
@@ -50,7 +50,7 @@ enum rc renewal_deploy(struct renewal *renewal, struct err *err)
 	service->retry_at = 0;
 	if (config_has_probe(renewal->certificate))
 		service->grace_from = service->deployed_at;
-	else
+	else if (service_is_proven(renewal->certificate, renewal->record))
 		settle(renewal);
 	print_event(event, sizeof(event), "deploy hook ended well", words);
 	return renewal_record_save(renewal, event, err);

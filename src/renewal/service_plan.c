@@ -8,6 +8,7 @@
 
 #define BACK_OFF_FIRST INT64_C(60)
 #define BACK_OFF_LAST  INT64_C(3600)
+#define HOOK_MARGIN    INT64_C(86400)
 
 void service_objects(const struct config_certificate *certificate, char ret_text[STORE_OBJECTS_MAX])
 {
@@ -38,9 +39,37 @@ static bool owes_probe(const struct config_certificate *certificate, const struc
 	return config_has_probe(certificate) && (!service->probed_at || service->attempts || service->grace_from);
 }
 
+/* As long as for policy->margin by default, and no more than a quarter of the certificate's life. */
+int64_t service_hook_by(const struct config_certificate *certificate, const struct store_certificate *record)
+{
+	const struct store_service *service = &record->service;
+	int64_t quarter = (record->not_after - record->not_before) / 4;
+	char wanted[STORE_OBJECTS_MAX];
+
+	service_objects(certificate, wanted);
+	if (!record->generation || !wanted[0])
+		return 0;
+	/* Nobody was told of this one, either: what is served is the one before it. */
+	if (service->hook_by && !service->deployed_at)
+		return service->hook_by;
+	return record->not_after - (quarter < HOOK_MARGIN ? quarter : HOOK_MARGIN);
+}
+
 bool service_is_proven(const struct config_certificate *certificate, const struct store_certificate *record)
 {
 	return !owes_objects(certificate, record) && !owes_hook(certificate, record) && !owes_probe(certificate, record);
+}
+
+/*
+ * While the hook waits for the objects, the service goes on with the pair that it has; one that is reloaded would find the new certificate
+ * beside the label of the old key.  Once the old certificate is about to expire there is nothing left to lose by that, and much for all who
+ * look in the files.  Either of the two that failed lets the other one try.
+ */
+static bool is_hook_first(const struct config_certificate *certificate, const struct store_certificate *record, int64_t now)
+{
+	const struct store_service *service = &record->service;
+
+	return owes_hook(certificate, record) && service->hook_by && now >= service->hook_by && service->attempts % 2;
 }
 
 static void take_earlier(struct service_plan *plan, enum service_what what, int64_t when)
@@ -70,6 +99,8 @@ struct service_plan service_next(const struct config_certificate *certificate, c
 	if (!record->generation)
 		return plan;
 	/* Before the hook: the service that it reloads looks for them. */
+	if (owes_objects(certificate, record) && is_hook_first(certificate, record, now))
+		return (struct service_plan){ SERVICE_DEPLOY, retry_at(service, now) };
 	if (owes_objects(certificate, record))
 		return (struct service_plan){ SERVICE_PUBLISH, retry_at(service, now) };
 	/* Then the hook: what it has not yet told the service, no probe will see. */

@@ -30,6 +30,9 @@ struct service_plan service_next(const struct config_certificate *certificate, c
 /* "certificate, chain, label amf": what the configuration wants in the token beside the live key; "": nothing. */
 void service_objects(const struct config_certificate *certificate, char ret_text[STORE_OBJECTS_MAX]);
 
+/* Before another certificate takes its place: until when the hook of that one waits for its objects in the token; 0: for as long as it takes. */
+int64_t service_hook_by(const struct config_certificate *certificate, const struct store_certificate *record);
+
 /* Its objects are in the token, its hook has ended well and its probe has passed, where it has them: what it replaced is not needed any more. */
 bool service_is_proven(const struct config_certificate *certificate, const struct store_certificate *record);
 

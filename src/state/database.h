@@ -101,7 +101,7 @@ bool issued_equal(const struct store_certificate *left, const struct store_certi
 #define SERVICE_COLUMNS                                                                                         \
 	"service.deployed_at, service.probed_at, service.grace_from, service.attempts, service.retry_at,"       \
 	" service.failed_at, service.last_error, service.prune_at, service.revoke_at, service.revoke_failures," \
-	" service.published"
+	" service.published, service.hook_by"
 int service_column(sqlite3_stmt *row, int at, struct store_certificate *record);
 enum rc service_save(struct store *store, const struct store_certificate *record, struct err *err);
 bool service_equal(const struct store_service *left, const struct store_service *right);

@@ -103,6 +103,9 @@ const char *const database_steps[] = {
 	"CREATE INDEX retired_due ON retired (erase_at, id);"
 	"CREATE INDEX retired_certificate ON retired (certificate, generation);"
 	"PRAGMA user_version = 15;",
+	/* What cannot be put into the token does not keep a hook from running for ever. */
+	"ALTER TABLE service ADD COLUMN hook_by INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 16;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(database_steps) / sizeof(database_steps[0])))
 

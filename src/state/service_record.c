@@ -18,6 +18,7 @@ int service_column(sqlite3_stmt *row, int at, struct store_certificate *record)
 	service->revoke_at = sqlite3_column_int64(row, at++);
 	service->revoke_failures = (unsigned)sqlite3_column_int64(row, at++);
 	text_column(row, at++, service->published, sizeof(service->published));
+	service->hook_by = sqlite3_column_int64(row, at++);
 	return at;
 }
 
@@ -29,8 +30,8 @@ enum rc service_save(struct store *store, const struct store_certificate *record
 		store,
 		ROW_SAVE("service", "certificate",
 			 "deployed_at, probed_at, grace_from, attempts, retry_at, failed_at, last_error, prune_at, "
-			 "revoke_at, revoke_failures, published",
-			 "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12"),
+			 "revoke_at, revoke_failures, published, hook_by",
+			 "?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13"),
 		&row, err);
 
 	if (rc != RC_OK)
@@ -47,6 +48,7 @@ enum rc service_save(struct store *store, const struct store_certificate *record
 	sqlite3_bind_int64(row, 10, service->revoke_at);
 	sqlite3_bind_int64(row, 11, service->revoke_failures);
 	sqlite3_bind_text(row, 12, service->published, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 13, service->hook_by);
 	return database_finish(store, row, err);
 }
 
@@ -56,5 +58,6 @@ bool service_equal(const struct store_service *left, const struct store_service 
 	       left->probed_at == right->probed_at && left->grace_from == right->grace_from &&
 	       left->attempts == right->attempts && left->retry_at == right->retry_at && left->failed_at == right->failed_at &&
 	       strcmp(left->last_error, right->last_error) == 0 && left->prune_at == right->prune_at &&
-	       left->revoke_at == right->revoke_at && left->revoke_failures == right->revoke_failures;
+	       left->revoke_at == right->revoke_at && left->revoke_failures == right->revoke_failures &&
+	       left->hook_by == right->hook_by;
 }

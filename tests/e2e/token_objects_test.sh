@@ -127,6 +127,20 @@ expect "hooks run" "$(cat "$LAB/hook.txt")" ""
 expect "state" "$(status_of state)" installed
 expect "failures of the service" "$(status_of service.attempts)" 1
 expect "failures of the renewal" "$(status_of attempts)" 0
+# But not when the old certificate is about to expire: who looks in the files has the new one then. It is not all that is owed.
+hwacme renew smf >/dev/null && fail "a label of somebody else's was taken"
+expect "hooks run before the old certificate is about to expire" "$(cat "$LAB/hook.txt")" ""
+python3 -c 'import sqlite3, sys, time
+database = sqlite3.connect(sys.argv[1])
+left = [row[0] for row in database.execute("SELECT hook_by FROM service WHERE hook_by > 0")]
+assert len(left) == 1 and left[0] > time.time() + 60, left
+database.execute("UPDATE service SET hook_by = 1, attempts = 1 WHERE hook_by > 0")
+database.commit()' "$LAB/state/hwacme.db" || fail "when does the hook not wait any more?"
+hwacme renew smf >/dev/null && fail "a label of somebody else's was taken"
+expect "hooks run when it is" "$(wc -l <"$LAB/hook.txt")" 1
+expect "state" "$(status_of state)" installed
+grep -q 'has the label "taken"' <<<"$(status_of service.last_error)" || fail "the failure was forgotten: $(status_of service)"
+: >"$LAB/hook.txt"
 live=$(lab_live_serial smf)
 option '{ chain: true, label: smf-tls }'
 hwacme renew smf >/dev/null || fail "$(tail -n 3 "$LAB/hwacme.log")"

@@ -138,7 +138,14 @@ static void the_live_set_is_put_beside_its_key(void **state)
 	assert_int_equal(renewal.blame, BLAME_NOBODY);
 	/* A chain of none, below a root that the client has. */
 	archive_write("chain.pem", NULL);
+	renewal.record->service.deployed_at = 8;
 	assert_int_equal(renewal_publish(&renewal, &err), RC_OK);
+	assert_int_equal(renewal.record->service.deployed_at, 8);
+	/* The hook was run without them. */
+	renewal.record->service.hook_by = 7;
+	assert_int_equal(renewal_publish(&renewal, &err), RC_OK);
+	assert_int_equal(renewal.record->service.deployed_at, 0);
+	assert_int_equal(renewal.record->service.hook_by, 0);
 	archive_remove("chain.pem");
 	archive_remove("cert.pem");
 }

@@ -134,6 +134,55 @@ static void what_is_wanted_in_the_token_comes_first(void **state)
 	EXPECT(HOOK, record, SERVICE_NOTHING, INT64_MAX);
 }
 
+/* The service goes on with the pair that it has; when the certificate of that is about to expire, its hook is run without them. */
+static void what_cannot_be_put_into_the_token_holds_the_hook_until_the_old_certificate_is_about_to_expire(void **state)
+{
+	static char label[] = "amf-tls";
+	struct config_certificate certificate = HOOK;
+	struct store_certificate record = { .state = CERT_INSTALLED, .generation = 2 };
+	struct store_service *service = &record.service;
+
+	(void)state;
+	certificate.objects = (struct config_objects){ .label = label };
+	*service = (struct store_service){ .hook_by = NOW + 1, .attempts = 1, .retry_at = NOW + 60 };
+	EXPECT(certificate, record, SERVICE_PUBLISH, NOW + 60);
+	service->hook_by = NOW;
+	EXPECT(certificate, record, SERVICE_DEPLOY, NOW + 60);
+	/* Not before they were tried, and where it fails it is their turn. */
+	service->attempts = 0;
+	EXPECT(certificate, record, SERVICE_PUBLISH, NOW + 60);
+	service->attempts = 2;
+	EXPECT(certificate, record, SERVICE_PUBLISH, NOW + 60);
+	service->attempts = 3;
+	service->deployed_at = NOW;
+	EXPECT(certificate, record, SERVICE_PUBLISH, NOW + 60);
+	assert_false(service_is_proven(&certificate, &record));
+	/* The first certificate has no old one. */
+	*service = (struct store_service){ .attempts = 1, .retry_at = NOW + 60 };
+	EXPECT(certificate, record, SERVICE_PUBLISH, NOW + 60);
+}
+
+static void it_is_about_to_expire_a_day_before_or_in_the_last_quarter_of_its_life(void **state)
+{
+	static char label[] = "amf-tls";
+	struct config_certificate certificate = HOOK;
+	struct store_certificate record = { .generation = 2, .not_before = NOW - 60 * DAY, .not_after = NOW + 30 * DAY };
+
+	(void)state;
+	assert_int_equal(service_hook_by(&certificate, &record), 0);
+	certificate.objects = (struct config_objects){ .label = label };
+	assert_int_equal(service_hook_by(&certificate, &record), NOW + 29 * DAY);
+	record.not_before = NOW + 28 * DAY;
+	assert_int_equal(service_hook_by(&certificate, &record), NOW + 30 * DAY - DAY / 2);
+	/* Its own hook has not run: an older one is served. */
+	record.service.hook_by = NOW + 3;
+	assert_int_equal(service_hook_by(&certificate, &record), NOW + 3);
+	record.service.deployed_at = NOW;
+	assert_int_equal(service_hook_by(&certificate, &record), NOW + 30 * DAY - DAY / 2);
+	record.generation = 0;
+	assert_int_equal(service_hook_by(&certificate, &record), 0);
+}
+
 static void its_back_off_doubles_up_to_an_hour(void **state)
 {
 	(void)state;
@@ -174,6 +223,8 @@ int main(void)
 		cmocka_unit_test(who_asks_for_nothing_any_more_is_satisfied),
 		cmocka_unit_test(what_was_replaced_goes_when_its_successor_is_proven),
 		cmocka_unit_test(what_is_wanted_in_the_token_comes_first),
+		cmocka_unit_test(what_cannot_be_put_into_the_token_holds_the_hook_until_the_old_certificate_is_about_to_expire),
+		cmocka_unit_test(it_is_about_to_expire_a_day_before_or_in_the_last_quarter_of_its_life),
 		cmocka_unit_test(its_back_off_doubles_up_to_an_hour),
 	};
 

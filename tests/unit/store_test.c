@@ -139,6 +139,7 @@ static void what_became_of_it_in_service_comes_back(void **state)
 	struct store_certificate record = { .name = "nrf",
 					    .state = CERT_NOT_IN_SERVICE,
 					    .service = { .published = "certificate",
+							 .hook_by = 10,
 							 .deployed_at = 1,
 							 .probed_at = 2,
 							 .grace_from = 3,
@@ -157,6 +158,7 @@ static void what_became_of_it_in_service_comes_back(void **state)
 	assert_int_equal(back.state, CERT_NOT_IN_SERVICE);
 	assert_string_equal(certificate_state_name(back.state), "not in service");
 	assert_string_equal(back.service.published, "certificate");
+	assert_int_equal(back.service.hook_by, 10);
 	assert_int_equal(back.service.deployed_at, 1);
 	assert_int_equal(back.service.probed_at, 2);
 	assert_int_equal(back.service.grace_from, 3);
