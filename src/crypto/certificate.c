@@ -67,6 +67,26 @@ static enum rc only_certificates(struct span pem, struct err *err)
 	return RC_OK;
 }
 
+/* NULL: there is none, or it is damaged.  PEM_read_bio_X509() would ask whoever is at the terminal for a passphrase where a header says that
+ * there is one, and a header is the CA's to write; a certificate has none (RFC 7468, 2). */
+static X509 *certificate_read(BIO *pem)
+{
+	char *name = NULL, *header = NULL;
+	unsigned char *der = NULL;
+	X509 *certificate = NULL;
+	long len = 0;
+
+	if (PEM_read_bio(pem, &name, &header, &der, &len) == 1 && strcmp(name, PEM_STRING_X509) == 0 && !header[0]) {
+		const unsigned char *at = der;
+
+		certificate = d2i_X509(NULL, &at, len);
+	}
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	OPENSSL_free(der);
+	return certificate;
+}
+
 static enum rc chain_parse(struct span pem, STACK_OF(X509) * *ret_stack, struct err *err)
 {
 	AUTO(stack) STACK_OF(X509) *stack = sk_X509_new_null();
@@ -84,7 +104,7 @@ static enum rc chain_parse(struct span pem, STACK_OF(X509) * *ret_stack, struct 
 		return err_set(err, RC_PROTOCOL, "the chain has %zu certificates; 1 to %d are taken", blocks,
 			       CERTIFICATE_CHAIN_MAX);
 	for (size_t i = 0; i < blocks; i++) {
-		X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		X509 *certificate = certificate_read(bio);
 
 		if (!certificate || !sk_X509_push(stack, certificate)) {
 			X509_free(certificate);
@@ -423,7 +443,7 @@ static enum rc der_print(const X509 *certificate, struct buf *ret_der, struct er
 enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err)
 {
 	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	AUTO(x509) X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	AUTO(x509) X509 *leaf = bio ? certificate_read(bio) : NULL;
 
 	return der_print(leaf, ret_der, err);
 }

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "certificate.h"
@@ -558,6 +560,36 @@ static void nothing_but_certificates_may_stand_there(void **state)
 	assert_int_equal(judge(span_of(NULL, 0), 0, &chain, NULL), RC_PROTOCOL);
 }
 
+/* RFC 7468, 2: it has no headers.  OpenSSL asks for a passphrase, at the terminal or on standard input, when a PEM header says that there is one. */
+static void a_block_that_says_it_is_encrypted_asks_nobody(void **state)
+{
+	static const char block[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+				    "DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+				    "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n";
+	int typed[2], status = 0, left = 0;
+
+	(void)state;
+	assert_int_equal(pipe(typed), 0);
+	assert_int_equal(write(typed[1], "typed\n", 6), 6);
+	close(typed[1]);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct certificate_chain chain = { 0 };
+		AUTO(buf) struct buf der = BUF_MAX(65536);
+
+		setsid(); /* without a terminal */
+		dup2(typed[0], STDIN_FILENO);
+		bool is_refused = judge(span_text(block), 0, &chain, NULL) == RC_PROTOCOL &&
+				  certificate_leaf_der(span_text(block), &der, NULL) == RC_INPUT;
+		_exit(is_refused ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(ioctl(typed[0], FIONREAD, &left), 0);
+	assert_int_equal(left, 6);
+	close(typed[0]);
+}
+
 static void a_chain_without_end_is_refused(void **state)
 {
 	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
@@ -589,6 +621,7 @@ int main(void)
 						links_free),
 		cmocka_unit_test(a_certificate_without_the_extension_is_for_clients_too),
 		cmocka_unit_test(nothing_but_certificates_may_stand_there),
+		cmocka_unit_test(a_block_that_says_it_is_encrypted_asks_nobody),
 		cmocka_unit_test(a_chain_without_end_is_refused),
 	};
 
