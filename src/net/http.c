@@ -114,9 +114,8 @@ static enum rc curl_fail(const struct curl_http *http, const struct handle *hand
 	if (refused != RC_OK)
 		return err_wrap(err, refused, "%s", url);
 	switch (code) {
-	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		return err_set_raw(err, RC_INPUT, ERR_CURL, code, "%s: only https:// URLs are used", url);
+	case CURLE_URL_MALFORMAT: /* the configured ones were looked at when they were read */
+		return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not a URL that can be asked for: %s", url, why);
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
@@ -126,6 +125,7 @@ static enum rc curl_fail(const struct curl_http *http, const struct handle *hand
 	case CURLE_ABORTED_BY_CALLBACK: /* on_begin */
 		return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: the server closed the connection without an answer", url);
 	case CURLE_OUT_OF_MEMORY: return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");
+	case CURLE_UNSUPPORTED_PROTOCOL: /* of the answer: that the URL is https:// was seen before */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_HTTP2: return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not an HTTP answer: %s", url, why);
 	case CURLE_SSL_CONNECT_ERROR:

@@ -73,6 +73,7 @@ struct server {
 	SSL_CTX *ctx;
 	int fd;
 	char url[64];
+	const char *answer; /* NULL: a good one */
 	unsigned connections, resumed;
 	bool is_rude;
 	int bits[4]; /* of the client's key, by connection */
@@ -81,7 +82,8 @@ struct server {
 
 static void serve_one(struct server *server, int fd)
 {
-	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+	const char *answer =
+		server->answer ? server->answer : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
 	SSL *ssl = SSL_new(server->ctx);
 	char request[4096];
 
@@ -91,7 +93,7 @@ static void serve_one(struct server *server, int fd)
 
 		server->resumed += SSL_session_reused(ssl) == 1;
 		server->bits[server->connections % 4] = peer ? EVP_PKEY_get_bits(X509_get0_pubkey(peer)) : 0;
-		SSL_write(ssl, answer, sizeof(answer) - 1);
+		SSL_write(ssl, answer, (int)strlen(answer));
 		SSL_shutdown(ssl);
 	}
 	server->connections++;
@@ -255,6 +257,72 @@ static void a_trust_file_is_read_anew_for_each_connection(void **state)
 	tls_ca_free(&stranger);
 }
 
+/* A server that shows whatever answer it is given, and who asks it. */
+struct pair {
+	struct tls_ca ca;
+	struct server server;
+	struct http *http;
+};
+
+static void pair_start(struct pair *pair)
+{
+	AUTO(buf) struct buf pem = BUF_MAX(HTTP_CHAIN_MAX);
+	char trust[128];
+
+	*pair = (struct pair){ .ca = tls_ca_make() };
+	snprintf(trust, sizeof(trust), "%s/pair.pem", soft_token_hsm.dir);
+	tls_pem_append(&pem, pair->ca.root);
+	(void)unlink(trust); /* of the pair before */
+	assert_int_equal(softhsm_write(trust, buf_text(&pem)), 0);
+	server_start(&pair->server, &pair->ca);
+	SSL_CTX_set_verify(pair->server.ctx, SSL_VERIFY_NONE, NULL);
+	assert_int_equal(http_open(trust, NULL, &pair->http, NULL), RC_OK);
+}
+
+static void pair_stop(struct pair *pair)
+{
+	http_close(pair->http);
+	server_stop(&pair->server);
+	tls_ca_free(&pair->ca);
+}
+
+/* Of an authority, that it is out of order, and no fault of the URL: so fallbacks have their turn. */
+static void what_answers_in_another_language_is_told_so(void **state)
+{
+	static const char *const answers[] = { "SSH-2.0-OpenSSH_9.2p1\r\n", "220 mail.example ESMTP\r\n",
+					       "HTTP/3.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+					       "HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\n{}", "{}" };
+	struct pair pair;
+
+	(void)state;
+	pair_start(&pair);
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		AUTO(http_response) struct http_response response = { 0 };
+		struct err err = { 0 };
+
+		pair.server.answer = answers[i];
+		assert_int_equal(http_send(pair.http, &(struct http_request){ .method = HTTP_GET, .url = pair.server.url },
+					   &response, &err),
+				 RC_PROTOCOL);
+		assert_int_equal(err.origin, ERR_CURL);
+		assert_non_null(strstr(err.text, "not an HTTP answer"));
+		assert_null(strstr(err.text, "only https"));
+	}
+	pair_stop(&pair);
+}
+
+/* As a CA may name one: the configured ones were looked at when they were read. */
+static void what_is_no_url_is_told_so(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(get("https://localhost/new order", &err), RC_PROTOCOL);
+	assert_int_equal(err.origin, ERR_CURL);
+	assert_non_null(strstr(err.text, "https://localhost/new order: not a URL"));
+	assert_null(strstr(err.text, "only https"));
+}
+
 /* What libcurl says of the system's roots, here: a file and a directory of our own. */
 static char roots_file[128], roots_dir[128];
 
@@ -341,6 +409,8 @@ int main(void)
 		cmocka_unit_test(each_connection_shows_the_certificate_of_its_time),
 		cmocka_unit_test(a_trust_file_is_read_anew_for_each_connection),
 		cmocka_unit_test(only_https_is_spoken),
+		cmocka_unit_test(what_answers_in_another_language_is_told_so),
+		cmocka_unit_test(what_is_no_url_is_told_so),
 		cmocka_unit_test(nobody_there_is_worth_a_retry_and_named),
 		cmocka_unit_test(a_trust_file_that_is_not_there_is_named),
 	};
