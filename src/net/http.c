@@ -85,7 +85,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 		exchange->too_large = true;
 		return 0;
 	}
-	response_header_take(line, len, exchange->response);
+	/* RFC 9110, 6.5.1: what stands in a trailer is no header of the answer. */
+	if (!exchange->headers_ended)
+		response_header_take(line, len, exchange->response);
 	return len;
 }
 

@@ -311,6 +311,27 @@ static void what_answers_in_another_language_is_told_so(void **state)
 	pair_stop(&pair);
 }
 
+/* RFC 9110, 6.5.1 */
+static void what_stands_in_a_trailer_is_no_header(void **state)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	struct pair pair;
+
+	(void)state;
+	pair_start(&pair);
+	pair.server.answer = "HTTP/1.1 103 Early Hints\r\nLink: </style>; rel=preload\r\n\r\n"
+			     "HTTP/1.1 201 Created\r\nLocation: https://localhost/order/1\r\nReplay-Nonce: bm9uY2U\r\n"
+			     "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+			     "Location: https://elsewhere/order/2\r\nReplay-Nonce: dHJhaWxlcg\r\n\r\n";
+	assert_int_equal(
+		http_send(pair.http, &(struct http_request){ .method = HTTP_GET, .url = pair.server.url }, &response, NULL),
+		RC_OK);
+	assert_string_equal(response.location, "https://localhost/order/1");
+	assert_string_equal(response.nonce, "bm9uY2U");
+	assert_int_equal(response.body.len, 2);
+	pair_stop(&pair);
+}
+
 /* As a CA may name one: the configured ones were looked at when they were read. */
 static void what_is_no_url_is_told_so(void **state)
 {
@@ -411,6 +432,7 @@ int main(void)
 		cmocka_unit_test(only_https_is_spoken),
 		cmocka_unit_test(what_answers_in_another_language_is_told_so),
 		cmocka_unit_test(what_is_no_url_is_told_so),
+		cmocka_unit_test(what_stands_in_a_trailer_is_no_header),
 		cmocka_unit_test(nobody_there_is_worth_a_retry_and_named),
 		cmocka_unit_test(a_trust_file_that_is_not_there_is_named),
 	};
