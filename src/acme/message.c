@@ -4,7 +4,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "clock.h"
 #include "codec.h"
@@ -193,7 +192,7 @@ static enum rc authorizations_get(const json_t *object, struct message_order *or
 	for (size_t i = 0; i < count; i++) {
 		const char *url = json_string_value(json_array_get(list, i));
 
-		if (!url || strlen(url) >= HTTP_URL_MAX || strncasecmp(url, "https://", 8) != 0)
+		if (!url || strlen(url) >= HTTP_URL_MAX || !message_is_url(url))
 			return err_set(err, RC_PROTOCOL, "\"authorizations\" has something that is not an https:// URL");
 		if (!is_known(order, url))
 			snprintf(order->authorizations[order->authorization_count++], HTTP_URL_MAX, "%s", url);

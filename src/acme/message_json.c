@@ -67,11 +67,21 @@ enum rc message_text_get(const json_t *object, const char *member, bool required
 	return RC_OK;
 }
 
+bool message_is_url(const char *text)
+{
+	if (strncasecmp(text, "https://", 8) != 0)
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
 enum rc message_url_get(const json_t *object, const char *member, bool required, char *ret_url, struct err *err)
 {
 	enum rc rc = message_text_get(object, member, required, ret_url, HTTP_URL_MAX, err);
 
-	if (rc == RC_OK && ret_url[0] && strncasecmp(ret_url, "https://", 8) != 0)
+	if (rc == RC_OK && ret_url[0] && !message_is_url(ret_url))
 		return err_set(err, RC_PROTOCOL, "\"%s\" is not an https:// URL", member);
 	return rc;
 }

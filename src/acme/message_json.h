@@ -17,6 +17,8 @@ enum rc message_text_get(const json_t *object, const char *member, bool required
 			 struct err *err) HWA_CHECKED;
 /* The same for an https:// URL, of HTTP_URL_MAX. */
 enum rc message_url_get(const json_t *object, const char *member, bool required, char *ret_url, struct err *err) HWA_CHECKED;
+/* An https:// URL that can be asked for: without blanks and control characters (RFC 3986, 2). */
+bool message_is_url(const char *text);
 /* RFC 3339, or 0 when absent or never set. */
 enum rc message_time_get(const json_t *object, const char *member, int64_t *ret_at, struct err *err) HWA_CHECKED;
 /* A problem document, as far as it is one. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "message.h"
@@ -192,6 +193,27 @@ static void a_directory_needs_three_https_urls(void **state)
 			 RC_PROTOCOL);
 }
 
+/* RFC 3986, 2.  A directory is kept for a day: one with a URL that cannot be asked for would be in the way for as long. */
+static void a_url_has_no_blanks_and_control_characters(void **state)
+{
+	static const char *const odd[] = { "https://ca/new order", " https://ca/o", "https://ca/o\\n", "https://ca/\\u007f" };
+	struct message_directory directory;
+	struct message_order order;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		char text[512];
+		struct err err = { 0 };
+
+		snprintf(text, sizeof(text),
+			 "{\"newNonce\":\"https://ca/n\",\"newAccount\":\"https://ca/a\",\"newOrder\":\"%s\"}", odd[i]);
+		assert_int_equal(message_directory_parse(span_text(text), &directory, &err), RC_PROTOCOL);
+		assert_string_equal(err.text, "\"newOrder\" is not an https:// URL");
+		snprintf(text, sizeof(text), ORDER_HEAD ",\"authorizations\":[\"%s\"]}", odd[i]);
+		assert_int_equal(parse(text, &order, &err), RC_PROTOCOL);
+	}
+}
+
 /* draft-ietf-acme-profiles, 3, and RFC 9773, 4.1 */
 static void a_directory_tells_of_profiles_and_renewal_information(void **state)
 {
@@ -349,6 +371,7 @@ int main(void)
 		cmocka_unit_test(an_order_for_other_names_is_told_from_one_that_is_odd),
 		cmocka_unit_test(an_order_that_has_one_name_twice_lacks_another),
 		cmocka_unit_test(a_directory_needs_three_https_urls),
+		cmocka_unit_test(a_url_has_no_blanks_and_control_characters),
 		cmocka_unit_test(a_directory_tells_of_profiles_and_renewal_information),
 		cmocka_unit_test(an_order_says_what_it_replaces_and_its_profile_when_asked_to),
 		cmocka_unit_test(an_authorization_tells_its_challenges),
