@@ -122,7 +122,8 @@ static void standard_descriptors_take(void)
 		close(fd);
 }
 
-/* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer is an error code. */
+/* No core file may hold a PIN; no file of ours is open to others unless it says so; a dead peer, or a file that may not be as long, is an
+ * error code. */
 static void harden_process(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -131,6 +132,7 @@ static void harden_process(void)
 	setrlimit(RLIMIT_CORE, &none);
 	umask(022);
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 /* False: there is no such option. */

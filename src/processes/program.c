@@ -90,7 +90,7 @@ static bool files_set(const struct start *start)
 /* Signals as a program expects to find them. */
 static void signals_default(void)
 {
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGCHLD };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

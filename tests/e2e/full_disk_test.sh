@@ -25,7 +25,7 @@ fi
 renew_with_room() {
 	local got=0
 	if [ $HWACME_DISK = limit ]; then
-		(trap '' XFSZ && ulimit -f "$1" && hwacme renew --force >/dev/null) || got=$?
+		(ulimit -f "$1" && hwacme renew --force >/dev/null) || got=$?
 	else
 		dd if=/dev/zero of="$LAB/state/filler" bs=1k count=4096 2>/dev/null || true
 		truncate -s "-${1}k" "$LAB/state/filler"
@@ -63,3 +63,14 @@ if [ $HWACME_DISK = tmpfs ]; then
 	said=$(hwacme check) && fail "check has not noticed that there are no inodes left"
 	grep -q '^BAD  disk .*not writable' <<<"$said" || fail "check without inodes: $said"
 fi
+
+# A limit on the size of files (LimitFSIZE= of systemd) is told like a full disk, and ends no process.
+live="$(lab_live_serial amf) $(lab_live_serial smf)"
+for blocks in 0 1; do
+	got=0
+	said=$( (ulimit -f $blocks && "$HWACME" -c "$LAB/hwacme.yaml" renew --force) 2>&1) || got=$?
+	[ $got = 1 ] || [ $got = 3 ] || fail "exit $got with files of $blocks KiB at the most: $said"
+	grep -q 'error:.*File too large' <<<"$said" || fail "files of $blocks KiB at the most: $said"
+	[ "$(lab_live_serial amf) $(lab_live_serial smf)" = "$live" ] || fail "live changed although nothing could be written"
+done
+hwacme renew >/dev/null || fail "not mended after the limit: $(tail -n 2 "$LAB/hwacme.log")"

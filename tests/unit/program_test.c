@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,20 @@ static void output_is_kept_whole_or_the_program_failed(void **state)
 	buf_clear(&output);
 	assert_int_equal(run("printf 123456789", NULL, &output, &err), RC_RETRY);
 	assert_non_null(strstr(err.text, "more than 8 bytes"));
+}
+
+/* We ignore some of them; whoever is started would, too. */
+static void a_program_finds_its_signals_as_they_are_by_default(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	if (run("grep -Eq '^SigIgn:.0+$' /proc/self/status", NULL, NULL, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 }
 
 static void the_exit_status_is_in_the_error(void **state)
@@ -200,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_verb_is_the_last_argument_and_the_environment_is_ours),
 		cmocka_unit_test(output_is_kept_whole_or_the_program_failed),
+		cmocka_unit_test(a_program_finds_its_signals_as_they_are_by_default),
 		cmocka_unit_test(the_exit_status_is_in_the_error),
 		cmocka_unit_test(the_last_words_are_told_in_any_language),
 		cmocka_unit_test(a_name_is_looked_up_in_path),
