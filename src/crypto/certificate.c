@@ -129,7 +129,9 @@ static enum rc check_key(X509 *leaf, struct span spki, struct err *err)
 	bool same = len > 0 && span_equal(span_of(der, (size_t)len), spki);
 
 	OPENSSL_free(der);
-	return same ? RC_OK : err_set(err, RC_PROTOCOL, "the certificate is for another key than the one in the token");
+	return same ? RC_OK
+		    : err_set(err, RC_PROTOCOL,
+			      "the first certificate of the chain is for another key than the one in the token");
 }
 
 static enum rc check_times(const struct certificate_facts *facts, const struct certificate_rules *rules, struct err *err)
@@ -294,6 +296,26 @@ static int on_verdict(int is_good, X509_STORE_CTX *ctx)
 	return 1;
 }
 
+/* Where the way ended, and where not: an operator with the wrong file has to look elsewhere than one whose intermediate has expired. */
+static enum rc no_way(X509_STORE_CTX *ctx, const struct roots *roots, struct err *err)
+{
+	int code = X509_STORE_CTX_get_error(ctx);
+	const char *why = X509_verify_cert_error_string(code);
+
+	switch (code) {
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, code, "the chain does not end in the roots of %s: %s",
+				   roots_path(roots), why);
+	default:
+		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, code, "certificate %d on the way to the roots of %s: %s",
+				   X509_STORE_CTX_get_error_depth(ctx) + 1, roots_path(roots), why);
+	}
+}
+
 static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const struct certificate_rules *rules, struct err *err)
 {
 	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -305,11 +327,7 @@ static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const str
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
 	X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)rules);
 	X509_STORE_CTX_set_verify_cb(ctx, on_verdict);
-	if (X509_verify_cert(ctx) != 1)
-		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, X509_STORE_CTX_get_error(ctx),
-				   "the chain does not end in the roots of %s: %s", roots_path(rules->roots),
-				   X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-	return RC_OK;
+	return X509_verify_cert(ctx) == 1 ? RC_OK : no_way(ctx, rules->roots, err);
 }
 
 /* Of two ways up OpenSSL takes one and does not look back, nor do those that are served: what led them astray goes to the end. */

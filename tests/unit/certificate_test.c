@@ -239,6 +239,9 @@ static void a_ca_a_little_ahead_of_our_clock_is_believed_along_the_chain(void **
 	assert_non_null(strstr(err.text, "not yet valid"));
 	assert_int_equal(judge_below(NOW - DAY, NOW - 1, NOW - DAY, &err), RC_ABSENT);
 	assert_non_null(strstr(err.text, "expired"));
+	/* The file of roots is the right one: the intermediate is what has to be looked at. */
+	assert_non_null(strstr(err.text, "certificate 2 on the way to the roots of "));
+	assert_null(strstr(err.text, "does not end"));
 }
 
 /* What a leaf has beside its names: "nid" and its value in the words of OpenSSL's configuration. */
@@ -400,6 +403,7 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 	AUTO(buf) struct buf other = BUF_MAX(65536);
 	X509 *own = ca;
 	EVP_PKEY *own_key = ca_key;
+	struct err err = { 0 };
 
 	(void)state;
 	good(&pem);
@@ -412,6 +416,13 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 	good(&other);
 	/* RFC 8555, 7.4.2: another chain of the same certificate may end there. */
 	assert_int_equal(judge(buf_span(&other), 0, &chain, NULL), RC_ABSENT);
+	X509_free(ca);
+	ca = NULL;
+	ca = make(ca_key, "another root", NULL, NOW - DAY, NOW + DAY);
+	buf_clear(&other);
+	good(&other);
+	assert_int_equal(judge(buf_span(&other), 0, &chain, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "the chain does not end in the roots of "));
 	X509_free(ca);
 	EVP_PKEY_free(ca_key);
 	ca = own;
