@@ -49,7 +49,7 @@ enum rc availability_admit(struct store *store, const struct config_authority *a
  */
 int64_t availability_order_at(const struct config_authority *authority, int64_t due, int64_t *paid);
 
-/* Nobody asks it anything before *ret_at, whatever is under way; 0 or past: it may be asked. */
+/* Nobody asks it anything before *ret_at, whatever is under way; 0 or past: it may be asked.  Nor does who cannot read what was told. */
 enum rc availability_quiet_until(struct store *store, const char *authority, int64_t now, int64_t *ret_at,
 				 struct err *err) HWA_CHECKED;
 

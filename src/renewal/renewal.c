@@ -165,13 +165,15 @@ static enum rc step_ask(struct renewal *renewal, struct err *err)
 	return rc;
 }
 
-/* Its authority has since told another renewal to stay away, or gone: this one goes on when it may be asked again, or elsewhere. */
+/* Its authority has since told another renewal to stay away, or gone: this one goes on when it may be asked again, or elsewhere.  So it does
+ * when nobody can read what was told; that is then said when it begins. */
 static bool is_sent_away(const struct renewal *renewal)
 {
-	int64_t at, now = clock_now();
+	int64_t at = 0, now = clock_now();
 
-	return renewal->is_planned && (renewal->stage == STAGE_SIGN_IN || renewal->stage == STAGE_ORDER) &&
-	       availability_quiet_until(renewal->desk->store, renewal->authority, now, &at, NULL) == RC_OK && at > now;
+	if (!renewal->is_planned || (renewal->stage != STAGE_SIGN_IN && renewal->stage != STAGE_ORDER))
+		return false;
+	return availability_quiet_until(renewal->desk->store, renewal->authority, now, &at, NULL) != RC_OK || at > now;
 }
 
 /* The order that was open is of no use, and another takes its place: one more for an authority that may have made all of ours void.  It

@@ -48,11 +48,13 @@ void renewal_ari_ask(const struct renewal_desk *desk, struct store_certificate *
 	int64_t quiet_until = 0;
 
 	event[0] = '\0';
-	if (availability_quiet_until(desk->store, record->authority, now, &quiet_until, NULL) == RC_OK && quiet_until > now) {
+	enum rc rc = availability_quiet_until(desk->store, record->authority, now, &quiet_until, &err);
+	if (rc == RC_OK && quiet_until > now) {
 		info->check_at = quiet_until;
 		return;
 	}
-	enum rc rc = authorities_reader(desk->authorities, record->authority, &client, &err);
+	if (rc == RC_OK)
+		rc = authorities_reader(desk->authorities, record->authority, &client, &err);
 	if (rc == RC_OK)
 		rc = renewal_info_ask(client, now, info, &err);
 	else

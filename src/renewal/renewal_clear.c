@@ -87,15 +87,18 @@ static enum rc revoke_one(struct renewal *renewal, const struct store_superseded
 	return rc == RC_ABSENT ? RC_RETRY : rc;
 }
 
-/* What its CA said to others of when to come again is said to this one, too.  True: it waits until then. */
-static bool is_put_off(struct renewal *renewal, const struct store_superseded *superseded)
+/* What its CA said to others of when to come again is said to this one, too: *ret_is_put_off, and it waits until then. */
+static enum rc put_off(struct renewal *renewal, const struct store_superseded *superseded, bool *ret_is_put_off, struct err *err)
 {
 	int64_t until = 0, now = clock_now();
+	enum rc rc = availability_quiet_until(renewal->desk->store, superseded->authority, now, &until, err);
 
-	if (availability_quiet_until(renewal->desk->store, superseded->authority, now, &until, NULL) != RC_OK || until <= now)
-		return false;
-	renewal->record->service.revoke_at = until;
-	return true;
+	if (rc != RC_OK)
+		renewal->blame = BLAME_LOCAL;
+	*ret_is_put_off = rc == RC_OK && until > now;
+	if (*ret_is_put_off)
+		renewal->record->service.revoke_at = until;
+	return rc;
 }
 
 /* One of them; that there is no more ends it. */
@@ -116,9 +119,13 @@ enum rc renewal_revoke(struct renewal *renewal, struct err *err)
 		snprintf(event, sizeof(event), "superseded serial %s is not revoked: the policy does not want it any more",
 			 superseded.serial);
 	} else if (rc == RC_OK && superseded.not_after > clock_now()) {
-		if (is_put_off(renewal, &superseded))
+		bool is_put_off;
+
+		rc = put_off(renewal, &superseded, &is_put_off, &why);
+		if (is_put_off)
 			return renewal_record_save(renewal, NULL, err);
-		rc = revoke_one(renewal, &superseded, &why);
+		if (rc == RC_OK)
+			rc = revoke_one(renewal, &superseded, &why);
 		snprintf(event, sizeof(event),
 			 rc == RC_OK ? "superseded serial %s is revoked" : "superseded serial %s is not revoked: %s",
 			 superseded.serial, why.text);

@@ -135,7 +135,9 @@ enum rc __wrap_store_availability_load(struct store *store, const char *authorit
 enum rc __wrap_store_availability_load(struct store *store, const char *authority, struct store_availability *ret_availability,
 				       struct err *err)
 {
-	return is_unreadable() ? BAD(err) : __real_store_availability_load(store, authority, ret_availability, err);
+	if (is_unreadable() || (served && served->is_unread))
+		return BAD(err);
+	return __real_store_availability_load(store, authority, ret_availability, err);
 }
 
 enum rc __real_store_certificate_save(struct store *store, const struct store_certificate *record, int64_t now, int64_t erase_at,
@@ -168,6 +170,8 @@ enum rc __wrap_store_availability_change(struct store *store, const char *author
 enum rc __wrap_store_availability_change(struct store *store, const char *authority, store_availability_fn *change, void *ctx,
 					 struct err *err)
 {
+	if (served && served->is_unread)
+		return BAD(err);
 	return is_full() ? FULL(err) : __real_store_availability_change(store, authority, change, ctx, err);
 }
 

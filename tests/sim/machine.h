@@ -41,6 +41,7 @@ struct machine {
 	bool is_disk_full;
 	bool is_disk_bad;           /* what is stored cannot be read, now and then ... */
 	bool is_in_turn;            /* ... by the daemon */
+	bool is_unread;             /* what is known of the authorities cannot be read at all */
 	bool is_unsaved_at_switch;  /* a set goes live, and the next record cannot be written */
 	bool dies_at_switch;        /* a set goes live, and nothing is stored any more ... */
 	unsigned dies_after;        /* so many writes from now the machine loses its power, too; 0: it does not */

@@ -42,7 +42,7 @@ void weather_start(struct weather *weather, void (*configure)(FILE *file, void *
 	weather->next_at = virtual_clock_true() + weather->pause;
 }
 
-/* What a clock says that was set while one waits by it is nobody's fault, nor what could not be written down, or read. */
+/* What a clock says that was set while one waits by it is nobody's fault, nor what could not be written down. */
 static void early_forgive(void)
 {
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
@@ -232,7 +232,7 @@ void weather_pass(struct machine *machine, void *ctx)
 	struct weather *weather = ctx;
 	int64_t now = virtual_clock_true();
 
-	if (machine->is_disk_full || machine->is_disk_bad)
+	if (machine->is_disk_full)
 		early_forgive();
 	if (machine->is_cut_off)
 		switch_on(machine);
