@@ -281,9 +281,13 @@ static bool note(void *ctx, struct store_availability *availability)
 		*availability = (struct store_availability){ .order_at_ms = availability->order_at_ms, .noted_at = outcome->now };
 		return true;
 	}
-	/* Several found out at once: that is one failure. */
-	if (availability->retry_at > outcome->now)
-		return false;
+	/* Several found out at once: that is one failure.  But what any of them was told counts for all. */
+	if (availability->retry_at > outcome->now) {
+		bool is_told_more = outcome->failure->retry_at > availability->retry_at;
+
+		availability->retry_at = is_told_more ? outcome->failure->retry_at : availability->retry_at;
+		return is_told_more;
+	}
 	int64_t pause = AVAILABILITY_RETRY_FIRST;
 	for (unsigned i = 2; i <= availability->failures && pause < AVAILABILITY_RETRY_LAST; i++)
 		pause *= 2;

@@ -129,6 +129,27 @@ static void test_its_own_word_is_obeyed(void **state)
 	assert_true(quiet_until(FIRST, NOW) <= NOW);
 }
 
+/* Two got no answer, and one that was under way as well did. */
+static void test_its_own_word_is_obeyed_by_those_who_wait_already(void **state)
+{
+	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 5000 };
+	struct store_availability known;
+
+	(void)state;
+	failed(SECOND, NOW - 5);
+	failed(SECOND, NOW - 5);
+	assert_int_equal(availability_note(store, SECOND, &later, NOW, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW), NOW + 5000);
+	/* It is the same failure all the same, and one that is told less says nothing new. */
+	failed(SECOND, NOW + 1);
+	later.retry_at = NOW + 100;
+	assert_int_equal(availability_note(store, SECOND, &later, NOW + 1, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW + 1), NOW + 5000);
+	assert_int_equal(store_availability_load(store, SECOND, &known, NULL), RC_OK);
+	assert_int_equal(known.failures, 2);
+	assert_int_equal(known.down_since, NOW - 5);
+}
+
 static void test_word_heard_by_a_clock_that_was_ahead(void **state)
 {
 	struct err later = { .rc = RC_RETRY, .origin = ERR_HTTP, .code = 503, .retry_at = NOW + 300 * 24 * HOUR + 5000 };
@@ -457,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_lost_answer_holds_nobody_up, start, stop),
 		cmocka_unit_test_setup_teardown(test_one_asks_ever_less_often, start, stop),
 		cmocka_unit_test_setup_teardown(test_its_own_word_is_obeyed, start, stop),
+		cmocka_unit_test_setup_teardown(test_its_own_word_is_obeyed_by_those_who_wait_already, start, stop),
 		cmocka_unit_test_setup_teardown(test_word_heard_by_a_clock_that_was_ahead, start, stop),
 		cmocka_unit_test_setup_teardown(test_failures_noted_by_a_clock_that_was_ahead_by_hours, start, stop),
 		cmocka_unit_test_setup_teardown(test_refusal_is_an_answer, start, stop),
