@@ -322,20 +322,28 @@ static void take_up(struct loop *loop, struct entry *entry)
 	put_down(loop, entry);
 }
 
-/* When it goes on. */
-static int64_t wait_on(struct loop *loop, struct entry *entry, const struct renewal_wait *wait)
+static int64_t wait_ends_at(const struct renewal_wait *wait, int64_t now)
 {
-	int64_t now = clock_monotonic_ms(), at = wait->until ? monotonic_of(wait->until) : now;
+	int64_t at = wait->until ? monotonic_of(wait->until) : now;
 
-	if (wait->pause_ms && at < now + wait->pause_ms)
-		at = now + wait->pause_ms;
+	return wait->pause_ms && at < now + wait->pause_ms ? now + wait->pause_ms : at;
+}
+
+/* When it goes on. */
+static int64_t wait_on(struct loop *loop, struct entry *entry, struct renewal_wait *wait)
+{
+	int64_t now = clock_monotonic_ms(), at = wait_ends_at(wait, now);
+
 	pthread_mutex_lock(&loop->lock);
 	bool is_asked = entry->call != RENEWAL_PLANNED, is_told = is_asked && at > entry->patience_ms;
 	if (is_told)
 		entry->call = RENEWAL_PLANNED;
 	pthread_mutex_unlock(&loop->lock);
-	if (is_told)
+	if (is_told) {
+		renewal_hand_over(entry->renewal, wait);
+		at = wait_ends_at(wait, now);
 		tell_of_wait(loop, entry, wait);
+	}
 	if (wait->is_for_ca && (is_told || !is_asked) && at >= now + LOOP_REST * INT64_C(1000))
 		put_down(loop, entry);
 	else if (at >= now + LOOP_NAP * INT64_C(1000))

@@ -260,9 +260,15 @@ static void note_answer(const struct renewal *renewal, enum stage stage)
 }
 
 /* An order that its authority has sent away waits no longer than its certificate does. */
-static int64_t wait_until(const struct renewal *renewal, enum stage stage, int64_t until)
+static int64_t turns_at(const struct renewal *renewal, enum stage stage, int64_t until)
 {
-	return until && stage == STAGE_ORDER && renewal->is_planned ? renewal_turns_by(renewal, until, clock_now()) : until;
+	return until && stage == STAGE_ORDER ? renewal_turns_by(renewal, until, clock_now()) : until;
+}
+
+void renewal_hand_over(struct renewal *renewal, struct renewal_wait *wait)
+{
+	renewal->is_planned = true;
+	wait->until = wait->turns_at;
 }
 
 enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, struct err *err)
@@ -284,10 +290,13 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 	}
 	rc = stage_perform(renewal, &wait, &why);
 	*ret_wait = (struct renewal_wait){ .is_over = renewal->stage == STAGE_END || rc != RC_OK,
-					   .until = wait_until(renewal, stage, wait.until),
+					   .until = wait.until,
+					   .turns_at = turns_at(renewal, stage, wait.until),
 					   .pause_ms = wait.pause_ms,
 					   .is_for_ca =
 						   renewal->stage == STAGE_ORDER && renewal->record->order.phase == ORDER_AWAIT };
+	if (renewal->is_planned)
+		ret_wait->until = ret_wait->turns_at;
 	if (rc == RC_OK)
 		note_answer(renewal, stage);
 	if (rc != RC_OK) {

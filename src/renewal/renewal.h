@@ -54,6 +54,7 @@ struct renewal;
 struct renewal_wait {
 	bool is_over;      /* nothing is left to do, or it failed */
 	int64_t until;     /* unix time of the next step; 0: now.  It is stored: a restart does not shorten the wait */
+	int64_t turns_at;  /* until then at the most, where nobody asked for it: another authority may be asked */
 	unsigned pause_ms; /* beside it, milliseconds, under a second */
 	bool is_for_ca;    /* only an order is waited for: freed and begun anew then, it goes on the same */
 };
@@ -77,6 +78,8 @@ void renewal_outcome(const struct renewal *renewal, struct renewal_outcome *ret_
 /* The same for somebody whose patience the wait is too long for, and RC_RETRY: what was begun is kept, and goes on `where`. */
 enum rc renewal_impatience(const struct renewal *renewal, const struct renewal_wait *wait, const char *where,
 			   struct renewal_outcome *ret_outcome, struct err *err) HWA_CHECKED;
+/* Nobody waits any more who asked for it: it is as if it were PLANNED, and so is this wait of it. */
+void renewal_hand_over(struct renewal *renewal, struct renewal_wait *wait);
 void renewal_free(struct renewal *renewal);
 AUTO_DEFINE(renewal, struct renewal *, renewal_free);
 

@@ -99,6 +99,26 @@ static void who_is_sent_away_in_the_middle_of_an_order_turns_to_the_next_as_well
 	expect_renewed_after(virtual_clock_true(), HOUR / 2, HOUR + 10 * 60);
 }
 
+/* They were asked for: who did so is told that it takes longer, and from then on they wait as all others do. */
+static void who_is_sent_away_in_the_middle_of_what_was_asked_for_turns_to_the_next_as_well(void **state)
+{
+	(void)state;
+	struct fake_ca *ca = begin("false");
+
+	ca->preauthorized = 0;
+	ca->challenge_busy_s = 20 * HOUR;
+	for (unsigned i = 0; i < CERTIFICATES; i++)
+		loop_ask(machine.loop, &machine.config->certificates[i], RENEWAL_FORCED);
+	while (ca->challenge_busy_s)
+		machine_run(&machine, virtual_clock_true() + 1);
+	/* He did not wait for what the first was told. */
+	ca->too_early = 0;
+	int64_t told_at = virtual_clock_true();
+	machine_run(&machine, told_at + RENEWAL_PATIENCE);
+	ca->too_early = 0;
+	expect_renewed_after(told_at, HOUR / 2, HOUR + 10 * 60);
+}
+
 /* A proxy, a page where one signs in, another server: whatever is there, it is not the authority. */
 static void an_authority_that_does_not_speak_acme_is_passed_over(void **state)
 {
@@ -178,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_sent_away_for_a_day_turns_to_the_next_in_an_hour),
 		cmocka_unit_test(who_is_sent_away_in_the_middle_of_an_order_turns_to_the_next_as_well),
+		cmocka_unit_test(who_is_sent_away_in_the_middle_of_what_was_asked_for_turns_to_the_next_as_well),
 		cmocka_unit_test(an_authority_that_does_not_speak_acme_is_passed_over),
 		cmocka_unit_test(an_authority_that_refuses_for_an_hour_is_passed_over),
 		cmocka_unit_test(an_authority_that_answers_questions_again_is_not_away),
