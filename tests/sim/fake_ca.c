@@ -17,6 +17,7 @@
 #define TIMEOUT       HTTP_TIMEOUT_MS
 
 static struct fake_ca_state authorities[FAKE_CAS_MAX];
+static bool are_cut_off;
 
 void fake_times_add(struct fake_times *times, int64_t at)
 {
@@ -46,8 +47,14 @@ size_t fake_times_within(const struct fake_times *times, int64_t from_ms, int64_
 	return count;
 }
 
+void fake_ca_cut_off(bool is_cut_off)
+{
+	are_cut_off = is_cut_off;
+}
+
 void fake_ca_start(void)
 {
+	are_cut_off = false;
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++) {
 		struct fake_ca_state *ca = &authorities[i];
 
@@ -347,6 +354,8 @@ enum rc http_send(struct http *http, const struct http_request *request, struct 
 	fake_times_add(&ca->requests, virtual_clock_true_ms());
 	log_event(LOG_INFO, "ca%u <- %s %s", exchange.ca->number, request->endpoint, exchange.path);
 	virtual_clock_pass(chance_between(LATENCY_LEAST, LATENCY_MOST));
+	if (are_cut_off)
+		return lost("the network", err);
 	if (ca->is_down || chance_one_in(ca->mishaps.lost_before))
 		return lost(ca->is_down ? "the CA is down" : "the request", err);
 	json_t *jws =

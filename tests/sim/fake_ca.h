@@ -50,6 +50,7 @@ struct fake_ca {
 	int64_t preauthorized; /* seconds after a name's last issuance in which it wants no challenge; 0: it always does; negative: never */
 	bool has_renewal_info;
 	int64_t order_life; /* seconds */
+	int64_t ahead;      /* seconds that its clock is ahead of the world's; negative: behind */
 	int64_t approval;   /* seconds from CSR to certificate, for somebody has to approve it; 0: nobody has to */
 	/* what happens to it */
 	bool is_down;
@@ -79,6 +80,8 @@ struct fake_ca {
 
 void fake_ca_start(void);
 void fake_ca_stop(void);
+/* Nobody gets to any of them, or they do again. */
+void fake_ca_cut_off(bool is_cut_off);
 struct fake_ca *fake_ca_get(unsigned number);
 /* Its orders and certificates, as by a CA that was set up from an old backup: 404. */
 void fake_ca_forget(unsigned number);

@@ -90,7 +90,8 @@ size_t fake_ca_issue(struct fake_ca_state *ca, const struct fake_order *order, c
 {
 	X509_REQ *csr = csr_read(csr_base64url);
 	bool is_short = strncmp(order->name, "short", 5) == 0;
-	int64_t from = virtual_clock_true() - FAKE_BACKDATED, to = from + (is_short ? ca->public.short_life : ca->public.life);
+	int64_t from = virtual_clock_true() + ca->public.ahead - FAKE_BACKDATED,
+		to = from + (is_short ? ca->public.short_life : ca->public.life);
 
 	if (!csr)
 		return 0;

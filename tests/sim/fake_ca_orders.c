@@ -90,8 +90,8 @@ static void order_answer(struct fake_exchange *exchange, size_t number, long sta
 
 	exchange->status = status;
 	exchange->body = json_pack("{s:s, s:o, s:O, s:[o], s:o}", "status", status_name(order->status), "expires",
-				   time_text(order->expires_at), "identifiers", order->identifiers, "authorizations",
-				   url_at(ca, "authz", number), "finalize", url_at(ca, "finalize", number));
+				   time_text(order->expires_at + ca->public.ahead), "identifiers", order->identifiers,
+				   "authorizations", url_at(ca, "authz", number), "finalize", url_at(ca, "finalize", number));
 	if (order->profile[0])
 		json_object_set_new(exchange->body, "profile", json_string(order->profile));
 	if (order->status == FAKE_VALID)
@@ -198,12 +198,13 @@ static void authorization_answer(struct fake_exchange *exchange, size_t number)
 		status = dead[number % 3];
 
 	exchange->status = 200;
-	exchange->body = json_pack("{s:s, s:O, s:o, s:[{s:s, s:o, s:s, s:s}]}", "status", status, "identifier",
-				   json_array_get(order->identifiers, 0), "expires", time_text(order->expires_at), "challenges",
-				   "type", "dns-01", "url", url_at(ca, "chall", number), "token", "c2ltdWxhdGVk", "status",
-				   status[0] != 'p'     ? status
-				   : order->valid_at_ms ? "processing"
-							: "pending");
+	exchange->body =
+		json_pack("{s:s, s:O, s:o, s:[{s:s, s:o, s:s, s:s}]}", "status", status, "identifier",
+			  json_array_get(order->identifiers, 0), "expires", time_text(order->expires_at + ca->public.ahead),
+			  "challenges", "type", "dns-01", "url", url_at(ca, "chall", number), "token", "c2ltdWxhdGVk", "status",
+			  status[0] != 'p'     ? status
+			  : order->valid_at_ms ? "processing"
+					       : "pending");
 	if (!order->was_ready && chance_one_in(4))
 		exchange->retry_after = chance_between(1, 20);
 }

@@ -79,6 +79,13 @@ void fake_key_lose(const struct token_key_name *name)
 	abort();
 }
 
+void fake_token_clear(const struct fake_token *token)
+{
+	for (size_t i = key_count; i > 0; i--)
+		if (keys[i - 1]->token == token)
+			key_drop(i - 1);
+}
+
 static enum rc call(struct fake_token *token, struct err *err)
 {
 	virtual_clock_pass(CALL_MS);
@@ -132,11 +139,11 @@ static void key_free(struct token_key *key)
 
 static const struct token_ops fake_ops;
 
-static enum rc key_handle_new(struct token *token, const struct token_key_name *name, struct token_key **ret_key)
+static enum rc key_handle_new(struct token *token, const struct fake_key *known, struct token_key **ret_key)
 {
 	struct token_key *key = calloc(1, sizeof(*key));
 
-	*key = (struct token_key){ .ops = &fake_ops, .token = token, .name = *name, .type = KEY_EC_P256 };
+	*key = (struct token_key){ .ops = &fake_ops, .token = token, .name = known->name, .type = known->type };
 	*ret_key = key;
 	return RC_OK;
 }
@@ -146,8 +153,8 @@ static enum rc generate(struct token *token, const struct token_key_name *name, 
 {
 	enum rc rc = call(of(token), err);
 
-	if (rc == RC_OK && type != KEY_EC_P256)
-		rc = err_set(err, RC_INPUT, "only P-256 is simulated");
+	if (rc == RC_OK && type != KEY_EC_P256 && type != KEY_EC_P384)
+		rc = err_set(err, RC_INPUT, "only P-256 and P-384 are simulated");
 	if (rc == RC_OK && of(token)->is_full)
 		rc = err_set_raw(err, RC_RESOURCE, ERR_PKCS11, 0x31, "CKR_DEVICE_MEMORY");
 	if (rc == RC_OK && find_index(of(token), name) < key_count)
@@ -159,18 +166,21 @@ static enum rc generate(struct token *token, const struct token_key_name *name, 
 		keys = realloc(keys, key_room * sizeof(struct fake_key *));
 	}
 	struct fake_key *key = calloc(1, sizeof(*key));
-	*key = (struct fake_key){ .token = of(token), .name = *name, .pair = EVP_EC_gen("P-256") };
+	*key = (struct fake_key){
+		.token = of(token), .name = *name, .type = type, .pair = EVP_EC_gen(type == KEY_EC_P384 ? "P-384" : "P-256")
+	};
 	keys[key_count++] = key;
-	return key_handle_new(token, name, ret_key);
+	return key_handle_new(token, key, ret_key);
 }
 
 static enum rc find(struct token *token, const struct token_key_name *name, struct token_key **ret_key, struct err *err)
 {
 	enum rc rc = call(of(token), err);
+	size_t index = find_index(of(token), name);
 
-	if (rc == RC_OK && find_index(of(token), name) == key_count)
+	if (rc == RC_OK && index == key_count)
 		rc = err_set_raw(err, RC_ABSENT, ERR_PKCS11, 0, "the key is not there");
-	return rc == RC_OK ? key_handle_new(token, name, ret_key) : rc;
+	return rc == RC_OK ? key_handle_new(token, keys[index], ret_key) : rc;
 }
 
 static enum rc list(struct token *token, token_list_fn *each, void *ctx, struct err *err)
@@ -196,15 +206,15 @@ static enum rc public_key(struct token_key *base, struct buf *ret_spki, struct e
 }
 
 /* r || s of what is SEQUENCE { r, s }. */
-static enum rc fixed_width(const unsigned char *der, size_t len, struct buf *ret_sig, struct err *err)
+static enum rc fixed_width(const unsigned char *der, size_t len, int width, struct buf *ret_sig, struct err *err)
 {
-	unsigned char wide[64];
+	unsigned char wide[96];
 	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)len);
 
-	BN_bn2binpad(ECDSA_SIG_get0_r(sig), wide, 32);
-	BN_bn2binpad(ECDSA_SIG_get0_s(sig), wide + 32, 32);
+	BN_bn2binpad(ECDSA_SIG_get0_r(sig), wide, width);
+	BN_bn2binpad(ECDSA_SIG_get0_s(sig), wide + width, width);
 	ECDSA_SIG_free(sig);
-	return buf_append(ret_sig, SPAN(wide), err);
+	return buf_append(ret_sig, span_of(wide, 2 * (size_t)width), err);
 }
 
 static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token_hash hash, struct span input,
@@ -222,7 +232,8 @@ static enum rc sign(struct token_key *base, enum token_scheme scheme, enum token
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pair, NULL);
 	bool is_signed = EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_sign(ctx, der, &len, input.at, input.len) == 1;
 	EVP_PKEY_CTX_free(ctx);
-	return is_signed ? fixed_width(der, len, ret_sig, err) : err_set(err, RC_BUG, "it does not sign");
+	return is_signed ? fixed_width(der, len, key->type == KEY_EC_P384 ? 48 : 32, ret_sig, err)
+			 : err_set(err, RC_BUG, "it does not sign");
 }
 
 static enum rc custody(struct token_key *base, struct token_custody *ret_custody, struct err *err)

@@ -46,14 +46,21 @@ static const char *const KINDS[] = {
 };
 
 /* What an operator may have written otherwise meanwhile. */
-enum variant { VARIANT_NAMES = 1, VARIANT_TOKEN = 2, VARIANT_AUTHORITY = 4, VARIANTS = 8 };
+enum variant {
+	VARIANT_NAMES = 1,
+	VARIANT_TOKEN = 2,
+	VARIANT_AUTHORITY = 4,
+	VARIANT_TYPE = 8,
+	VARIANT_PROFILE = 16,
+	VARIANTS = 32
+};
 #define LEFT_OUT_MOST 15 /* certificates, the last ones, that the configuration may be without for a while */
 
 static struct machine machine;
 static struct weather weather;
 static unsigned variants[CERTIFICATES], configured = CERTIFICATES;
 
-/* The next token, the next authority. */
+/* The next token, the next authority, another type of key, a profile. */
 static void kind_print(unsigned index, char text[256])
 {
 	snprintf(text, 256, "%s", KINDS[index % 5]);
@@ -61,6 +68,10 @@ static void kind_print(unsigned index, char text[256])
 
 	if (variants[index] & VARIANT_TOKEN)
 		*token = *token == '0' ? '1' : '0';
+	if (variants[index] & VARIANT_TYPE)
+		memcpy(strstr(text, "ec-p256"), "ec-p384", strlen("ec-p384"));
+	if (variants[index] & VARIANT_PROFILE)
+		strcat(text, "\n    profile: nf-tls-a");
 	if (variants[index] & VARIANT_AUTHORITY) {
 		char *fallback = strstr(text, "fallback:");
 
@@ -220,14 +231,15 @@ static void print_end(const struct sums *sums, const struct promises_orders *ord
 	print_message(
 		"%u starts; %u issued, %u revoked, %u renewals, %u failures (at least %u s apart), %u expired with reason; "
 		"orders "
-		"abandoned: %u lost, %u unsaved, %u moved, %u mistold, %u by a set clock, %u for nothing; %zu requests in the "
+		"abandoned: %u lost, %u unsaved, %u moved, %u mistold, %u by a set clock, %u without a key, %u for nothing; %zu "
+		"requests in the "
 		"busiest "
 		"hour of an authority; the least useful hour had %zu for %zu pieces of work, of %zu allowed; %zu keys at the "
 		"most\n",
 		machine.starts, sums->issued, sums->revoked, sums->renewals, sums->failures,
 		machine.soonest_failure_s == UINT_MAX ? 0 : machine.soonest_failure_s, expiries(), orders->lost, orders->unsaved,
-		orders->moved, orders->mistold, orders->jumped, orders->none, sums->busiest, hour->requests, hour->works,
-		hour->allowed, machine.most_keys);
+		orders->moved, orders->mistold, orders->jumped, orders->keyless, orders->none, sums->busiest, hour->requests,
+		hour->works, hour->allowed, machine.most_keys);
 }
 
 /* What is live is not revoked, and what it replaced was cleared away, or waits no longer than its policy says. */
@@ -271,7 +283,7 @@ static void check_limit(uint64_t seed)
 
 static void check_end(uint64_t seed)
 {
-	struct promises_orders orders = promises_orders(&machine, &weather.clock_sets);
+	struct promises_orders orders = promises_orders(&machine, &weather.clock_sets, &weather.key_losses);
 	struct promises_hour hour = promises_hour(&machine, &weather.clock_sets);
 
 	struct sums sums = sums_make();
@@ -336,6 +348,7 @@ static void run_seed(uint64_t seed)
 	check_end(seed);
 	free(weather.clock_sets.at);
 	free(weather.operated.at);
+	free(weather.key_losses.at);
 	machine_free(&machine);
 	fake_ca_stop();
 	fake_tokens_stop();

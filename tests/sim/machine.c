@@ -239,17 +239,25 @@ void machine_failures_forget(struct machine *machine)
 		machine->views[i].failed_at_ms = 0;
 }
 
+/* By this the daemon sees that its clock was set, or that the machine slept. */
+static int64_t drift_now(void)
+{
+	return clock_now_ms() - clock_monotonic_ms();
+}
+
 void machine_run(struct machine *machine, int64_t until)
 {
-	int64_t looked_at = 0, checked_at = 0, wrong = virtual_clock_wrong();
+	int64_t looked_at = 0, checked_at = 0, drift = drift_now();
 	unsigned starts = machine->starts;
 
 	while (virtual_clock_true() < until) {
+		if (machine->starts != starts)
+			looked_at = checked_at = 0;
 		if (clock_monotonic_ms() - looked_at >= LOOK_MS || looked_at == 0) {
 			/* It is now that the daemon sees it, or that another one looks for the first time. */
-			if (virtual_clock_wrong() != wrong || machine->starts != starts)
+			if (drift_now() != drift || machine->starts != starts)
 				machine_failures_forget(machine);
-			wrong = virtual_clock_wrong();
+			drift = drift_now();
 			starts = machine->starts;
 			loop_look_around(machine->loop);
 			looked_at = clock_monotonic_ms();

@@ -42,8 +42,8 @@ static int by_certificate(const void *left, const void *right)
 }
 
 /* `next`: the order for the same certificate that was made after it, or NULL. */
-static void judge(const struct fake_times *clock_sets, const struct seen *seen, const struct seen *next, unsigned *unsaved,
-		  struct promises_orders *ret)
+static void judge(const struct fake_times *clock_sets, const struct fake_times *key_losses, const struct seen *seen,
+		  const struct seen *next, unsigned *unsaved, struct promises_orders *ret)
 {
 	int64_t until = next ? next->view.made_at_ms : INT64_MAX;
 
@@ -55,6 +55,8 @@ static void judge(const struct fake_times *clock_sets, const struct seen *seen, 
 		ret->moved++;
 	} else if (fake_times_within(clock_sets, seen->view.made_at_ms, until)) {
 		ret->jumped++;
+	} else if (fake_times_within(key_losses, seen->view.made_at_ms, until)) {
+		ret->keyless++;
 	} else if (*unsaved) {
 		ret->unsaved++;
 		(*unsaved)--;
@@ -63,7 +65,8 @@ static void judge(const struct fake_times *clock_sets, const struct seen *seen, 
 	}
 }
 
-struct promises_orders promises_orders(const struct machine *machine, const struct fake_times *clock_sets)
+struct promises_orders promises_orders(const struct machine *machine, const struct fake_times *clock_sets,
+				       const struct fake_times *key_losses)
 {
 	struct promises_orders ret = { 0 };
 	struct orders orders = { .machine = machine };
@@ -86,7 +89,7 @@ struct promises_orders promises_orders(const struct machine *machine, const stru
 					   NULL) == RC_OK &&
 		    strcmp(record.order.url, seen->view.url) == 0)
 			continue;
-		judge(clock_sets, seen, is_last ? NULL : &orders.seen[i + 1], &unsaved, &ret);
+		judge(clock_sets, key_losses, seen, is_last ? NULL : &orders.seen[i + 1], &unsaved, &ret);
 	}
 	free(orders.seen);
 	return ret;

@@ -10,11 +10,13 @@ struct promises_orders {
 	unsigned unsaved; /* its record could not be written */
 	unsigned moved;   /* the next one was made at another authority */
 	unsigned jumped;  /* by a clock that was set meanwhile it expired */
+	unsigned keyless; /* its key was lost with all that its token had */
 	unsigned mistold; /* what was said of it was not of ACME */
 	unsigned none;    /* ... for no reason */
 	char first[128];  /* the first of these */
 };
-struct promises_orders promises_orders(const struct machine *machine, const struct fake_times *clock_sets);
+struct promises_orders promises_orders(const struct machine *machine, const struct fake_times *clock_sets,
+				       const struct fake_times *key_losses);
 
 /* What an hour's requests are for. */
 #define PROMISES_REQUESTS 16 /* one piece of work: directory, nonce, order, authorisation, challenge, looks, CSR, chain */

@@ -18,6 +18,17 @@ void virtual_clock_pass(int64_t ms)
 	up_ms += ms;
 }
 
+void virtual_clock_sleep(int64_t ms)
+{
+	true_ms += ms;
+}
+
+void virtual_clock_off(int64_t ms)
+{
+	true_ms += ms;
+	up_ms = 0;
+}
+
 int64_t virtual_clock_true_ms(void)
 {
 	return true_ms;

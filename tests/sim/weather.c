@@ -13,6 +13,7 @@
 #define MINUTE      INT64_C(60)
 #define HOUR        (60 * MINUTE)
 #define OPERATED    (20 * MINUTE) /* its patience, and a step that takes long */
+#define CA_WRONG    (55 * MINUTE) /* at the most: what it issues begins an hour before its time, and is valid all the same */
 #define CLOCK_WRONG (9 * HOUR)    /* at the most; a third of the times a thousand times that, as with an empty battery */
 
 #define X(name, text) text,
@@ -22,11 +23,13 @@ static const char *const NAMES[] = { WEATHER_KINDS(X) };
 /* Most are short; a few last for days. */
 static const int64_t LASTS[WEATHER_KIND_COUNT] = {
 	[WEATHER_CA_DOWN] = 30 * HOUR,      [WEATHER_CA_BUSY] = 23 * HOUR,    [WEATHER_CA_ODD] = 40 * HOUR,
-	[WEATHER_TOKEN_AWAY] = 12 * HOUR,   [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
+	[WEATHER_TOKEN_AWAY] = 80 * HOUR,   [WEATHER_TOKEN_BUSY] = 12 * HOUR, [WEATHER_HOOKS] = 20 * HOUR,
 	[WEATHER_CA_NONSENSE] = 120 * HOUR, [WEATHER_CA_WRONG] = 90 * HOUR,   [WEATHER_CA_SLOW] = 30 * HOUR,
 	[WEATHER_TOKEN_FULL] = 12 * HOUR,   [WEATHER_TOKEN_PIN] = 12 * HOUR,  [WEATHER_CA_WINDOWS] = 60 * HOUR,
-	[WEATHER_CA_SHORT] = 60 * HOUR,     [WEATHER_DISK_FULL] = 6 * HOUR,   [WEATHER_DISK_BAD] = 6 * HOUR,
-	[WEATHER_HOOKS_SLOW] = 20 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR,      [WEATHER_POWER] = 60 * HOUR
+	[WEATHER_CA_SHORT] = 60 * HOUR,     [WEATHER_DISK_FULL] = 30 * HOUR,  [WEATHER_DISK_BAD] = 6 * HOUR,
+	[WEATHER_HOOKS_SLOW] = 20 * HOUR,   [WEATHER_CLOCK] = 10 * HOUR,      [WEATHER_POWER] = 60 * HOUR,
+	[WEATHER_NETWORK] = 30 * HOUR,      [WEATHER_ASLEEP] = 30 * HOUR,     [WEATHER_OFF] = 60 * HOUR,
+	[WEATHER_CA_CLOCK] = 60 * HOUR
 };
 
 const char *weather_name(enum weather_kind kind)
@@ -37,8 +40,8 @@ const char *weather_name(enum weather_kind kind)
 void weather_start(struct weather *weather, void (*configure)(FILE *file, void *ctx))
 {
 	*weather = (struct weather){ .configure = configure };
-	/* Some worlds are worse than others. */
-	weather->pause = chance_between(30 * MINUTE, 8 * HOUR);
+	/* Some worlds are worse than others, and in some there is nothing but storm. */
+	weather->pause = chance_one_in(4) ? chance_between(5 * MINUTE, 40 * MINUTE) : chance_between(30 * MINUTE, 8 * HOUR);
 	weather->next_at = virtual_clock_true() + weather->pause;
 }
 
@@ -47,6 +50,11 @@ static void early_forgive(void)
 {
 	for (unsigned i = 0; i < FAKE_CAS_MAX; i++)
 		fake_ca_get(i)->quiet_until_ms = 0;
+}
+
+static int64_t later(int64_t one, int64_t other)
+{
+	return one > other ? one : other;
 }
 
 static void clock_set(struct weather *weather, struct machine *machine, int64_t seconds)
@@ -117,6 +125,7 @@ static void ca_begin(struct fake_ca *ca, enum weather_kind kind, int64_t ends_at
 		ca->order_life = chance_one_in(2) ? chance_between(MINUTE, 8 * HOUR) : 7 * FAKE_DAY;
 		break;
 	case WEATHER_CA_WINDOWS: ca->window = (enum fake_window)chance_between(1, FAKE_WINDOWS - 1); break;
+	case WEATHER_CA_CLOCK: ca->ahead = chance_between(-CA_WRONG, CA_WRONG); break;
 	case WEATHER_CA_SHORT: ca->short_life = chance_between(4 * HOUR, 4 * FAKE_DAY); break;
 	default: break;
 	}
@@ -135,13 +144,38 @@ static void ca_end(struct fake_ca *ca, enum weather_kind kind)
 		ca->order_life = 7 * FAKE_DAY;
 		break;
 	case WEATHER_CA_WINDOWS: ca->window = FAKE_WINDOW_USUAL; break;
+	case WEATHER_CA_CLOCK: ca->ahead = 0; break;
 	case WEATHER_CA_SHORT: ca->short_life = 6 * FAKE_DAY; break;
 	default: break;
 	}
 }
 
-/* What takes no time: true. */
-static bool happen(struct weather *weather, struct machine *machine, enum weather_kind kind, unsigned which)
+/* The one that has no account's key: without that nothing is done before somebody registers another.  What was ordered for a key that is lost
+ * is of no use. */
+static void clear(struct weather *weather, struct machine *machine)
+{
+	fake_token_clear(token_of(1));
+	fake_times_add(&weather->key_losses, virtual_clock_true_ms());
+	machine_failures_forget(machine);
+	weather->token_bad_until[1] = virtual_clock_true();
+}
+
+/* Nothing is done for so long: the daemon is not there, or does not know how the time passes. */
+static void lose_time(struct weather *weather, struct machine *machine, bool is_off, int64_t seconds)
+{
+	if (is_off) {
+		machine_stop(machine);
+		virtual_clock_off(seconds * 1000);
+		machine_start(machine);
+	} else {
+		virtual_clock_sleep(seconds * 1000);
+	}
+	machine_failures_forget(machine);
+	weather->machine_bad_until = later(weather->machine_bad_until, virtual_clock_true());
+}
+
+/* What is over at once, or when it is looked at again: true. */
+static bool happen(struct weather *weather, struct machine *machine, enum weather_kind kind, int64_t ends_at)
 {
 	switch (kind) {
 	case WEATHER_RESTART:
@@ -150,7 +184,10 @@ static bool happen(struct weather *weather, struct machine *machine, enum weathe
 		machine_failures_forget(machine);
 		return true;
 	case WEATHER_RELOAD: weather_reload(weather, machine, weather->configure); return true;
-	case WEATHER_CA_WIPED: fake_ca_wipe(which % FAKE_CAS_MAX); return true;
+	case WEATHER_TOKEN_CLEARED: clear(weather, machine); return true;
+	case WEATHER_ASLEEP:
+	case WEATHER_OFF: lose_time(weather, machine, kind == WEATHER_OFF, ends_at - virtual_clock_true()); return true;
+	case WEATHER_CA_WIPED: fake_ca_wipe(weather->which[kind] % FAKE_CAS_MAX); return true;
 	case WEATHER_OPERATOR: operate(weather, machine); return true;
 	default: return false;
 	}
@@ -163,7 +200,7 @@ static void begin(struct weather *weather, struct machine *machine, enum weather
 	weather->which[kind] = which;
 	weather->count[kind]++;
 	log_event(LOG_INFO, "weather: %s (%u) for %lld s", NAMES[kind], which, (long long)(ends_at - virtual_clock_true()));
-	if (happen(weather, machine, kind, which))
+	if (happen(weather, machine, kind, ends_at))
 		return;
 	weather->ends_at[kind] = ends_at;
 	switch (kind) {
@@ -175,6 +212,7 @@ static void begin(struct weather *weather, struct machine *machine, enum weather
 	case WEATHER_HOOKS_SLOW: machine->hook_ms = (unsigned)chance_between(1000, 60000); break;
 	case WEATHER_DISK_FULL: machine->is_disk_full = true; break;
 	case WEATHER_DISK_BAD: machine->is_disk_bad = true; break;
+	case WEATHER_NETWORK: fake_ca_cut_off(true); break;
 	case WEATHER_CLOCK:
 		clock_set(weather, machine, chance_between(-CLOCK_WRONG, CLOCK_WRONG) * (chance_one_in(3) ? 1000 : 1));
 		break;
@@ -199,6 +237,7 @@ static void end(struct weather *weather, struct machine *machine, enum weather_k
 	case WEATHER_HOOKS_SLOW: machine->hook_ms = 0; break;
 	case WEATHER_DISK_FULL: machine->is_disk_full = false; break;
 	case WEATHER_DISK_BAD: machine->is_disk_bad = false; break;
+	case WEATHER_NETWORK: fake_ca_cut_off(false); break;
 	case WEATHER_CLOCK: clock_set(weather, machine, 0); break;
 	case WEATHER_POWER: machine->dies_after = 0; break;
 	default: ca_end(fake_ca_get(ca), kind); break;

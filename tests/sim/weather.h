@@ -19,11 +19,16 @@
 	X(HOOKS, "hooks fail")            \
 	X(DISK_FULL, "disk full")         \
 	X(DISK_BAD, "disk bad")           \
+	X(NETWORK, "network down")        \
 	X(HOOKS_SLOW, "slow hooks")       \
 	X(CLOCK, "clock set")             \
 	X(RESTART, "restart")             \
 	X(POWER, "power cut")             \
 	X(RELOAD, "reload")               \
+	X(ASLEEP, "machine asleep")       \
+	X(OFF, "machine off")             \
+	X(TOKEN_CLEARED, "token cleared") \
+	X(CA_CLOCK, "CA's clock wrong")   \
 	X(CA_WINDOWS, "odd windows")      \
 	X(CA_SHORT, "short lives")        \
 	X(CA_WIPED, "CA's data lost")     \
@@ -41,6 +46,7 @@ struct weather {
 	int64_t ca_bad_until[3], token_bad_until[2], machine_bad_until; /* when each could last not do its work */
 	int64_t ca_refused_until[3]; /* when it could last be reached, and gave nothing of use */
 	struct fake_times clock_sets;
+	struct fake_times key_losses; /* each ends orders that are open, too */
 	struct fake_times operated;
 	int64_t operated_until; /* an operator does not wait for what a CA said to others */
 	bool is_over;
