@@ -28,6 +28,7 @@ struct driver {
 	struct message_order *answer; /* the CA's last word about the order; NULL: not known */
 	struct authorizations *open;  /* answers that are out; NULL: none */
 	unsigned bare;                /* answers that called it valid, and did not say where its certificate is */
+	bool is_heard;                /* the CA, in the step under way */
 	bool had_slip;                /* the CA had one: what failed was asked again at once */
 	bool was_too_early;           /* the CA took no CSR of ours for this order, by its own word */
 	bool was_taken;               /* an order was another's in the end, and one more was placed for that */
@@ -452,6 +453,8 @@ static enum rc act(struct driver *driver, struct err *err)
 			*err = why;
 		return rc;
 	}
+	/* Whether answers can be seen yet is asked of others. */
+	driver->is_heard = driver->is_heard || action != ORDER_DO_WATCH || !event.is_unready;
 	rc = order_step(driver->order, &event, driver->now, &driver->next, err);
 	answers_end(driver);
 	driver->is_unsaved = driver->is_unsaved || is_news(&known, driver->order);
@@ -487,6 +490,7 @@ enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_
 		return RC_OK;
 	}
 	driver->now = now;
+	driver->is_heard = false;
 	do {
 		action = driver->next.action;
 		rc = act(driver, err);
@@ -494,6 +498,8 @@ enum rc driver_step(struct driver *driver, int64_t now, struct driver_wait *ret_
 	/* A chain that was accepted is stored by whoever makes it live, which is next. */
 	if (rc == RC_OK && driver->is_unsaved && driver->order->phase != ORDER_DONE)
 		rc = save(driver, NULL, err);
-	*ret_wait = (struct driver_wait){ .until = driver->next.not_before, .pause_ms = driver->next.pause_ms };
+	*ret_wait = (struct driver_wait){ .until = driver->next.not_before,
+					  .pause_ms = driver->next.pause_ms,
+					  .is_heard = driver->is_heard };
 	return rc;
 }

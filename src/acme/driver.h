@@ -63,6 +63,7 @@ void driver_wake(struct driver *driver, struct order *order);
 struct driver_wait {
 	int64_t until;     /* unix time; 0: now */
 	unsigned pause_ms; /* under a second */
+	bool is_heard;     /* the CA was asked in this step, and answered */
 };
 
 /*

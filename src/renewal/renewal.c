@@ -252,10 +252,11 @@ static void keep_failure(struct renewal *renewal, enum rc rc, struct err *why)
 		renewal_note_clear(renewal, why);
 }
 
-/* The order went on: the authority answers.  Signing in tells nothing: account and directory may have come from the store. */
-static void note_answer(const struct renewal *renewal, enum stage stage)
+/* The order went on: the authority answers.  Signing in tells nothing: account and directory may have come from the store.  Nor does a look
+ * at the DNS, or one that comes too early. */
+static void note_answer(const struct renewal *renewal, const struct driver_wait *wait)
 {
-	if (stage == STAGE_ORDER && renewal->stage != STAGE_END && !renewal->was_refused)
+	if (wait->is_heard && renewal->stage != STAGE_END && !renewal->was_refused)
 		(void)!availability_note(renewal->desk->store, renewal->authority, NULL, clock_now(), NULL);
 }
 
@@ -298,7 +299,7 @@ enum rc renewal_step(struct renewal *renewal, struct renewal_wait *ret_wait, str
 	if (renewal->is_planned)
 		ret_wait->until = ret_wait->turns_at;
 	if (rc == RC_OK)
-		note_answer(renewal, stage);
+		note_answer(renewal, &wait);
 	if (rc != RC_OK) {
 		/* keyd could not write in STATE, or has no memory: that is not the token's failure, whoever told of it. */
 		if (renewal->blame == BLAME_TOKEN && rc == RC_RESOURCE && !err_is_token(&why))

@@ -81,11 +81,12 @@ enum rc processes_challenge(struct processes *processes, const struct config_cer
 			    const struct config_challenge *challenge, const struct challenge_call *call, struct buf *ret_output,
 			    struct err *err)
 {
+	int64_t index = certificate - served->config->certificates;
+
 	(void)processes;
-	(void)certificate;
 	(void)challenge;
 	(void)ret_output;
-	bool is_early = virtual_clock_true_ms() < served->records_seen_at_ms;
+	bool is_early = virtual_clock_true_ms() < served->records_seen_at_ms + index * served->records_apart_ms;
 	if (call->verb == CHALLENGE_VERB_READY && (is_early || chance_one_in(4)))
 		return err_set(err, RC_ABSENT, "not yet");
 	return hook(challenge_verb_name(call->verb), err);

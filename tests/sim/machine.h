@@ -47,6 +47,7 @@ struct machine {
 	unsigned dies_after;        /* so many writes from now the machine loses its power, too; 0: it does not */
 	bool is_cut_off;            /* ... as if the machine had lost its power, until this is taken back */
 	int64_t records_seen_at_ms; /* of the world: before, no record that a hook placed can be seen */
+	int64_t records_apart_ms;   /* that of the next certificate so much later */
 	/* what came of it */
 	unsigned starts, hooks, failed_hooks, turns, saves, unsaved; /* of certificates' records */
 	unsigned longest_hook_gap_s;                                 /* between two runs of the deploy hook of one certificate */
