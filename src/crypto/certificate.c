@@ -469,7 +469,7 @@ enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *e
 bool certificate_is_for_clients(struct span pem)
 {
 	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	AUTO(x509) X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	AUTO(x509) X509 *leaf = bio ? certificate_read(bio) : NULL;
 
 	ERR_clear_error();
 	return !leaf || !(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||
