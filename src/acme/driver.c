@@ -426,6 +426,23 @@ static enum rc act_again(struct driver *driver, struct err *err)
 	return rc;
 }
 
+static enum rc act_failed(struct driver *driver, enum rc rc, struct order_event *event, const struct err *why, struct err *err)
+{
+	struct err unused = { 0 };
+
+	if (driver->void_for[0])
+		return order_anew(driver, err);
+	if (is_slip(driver, driver->next.action, why))
+		return act_again(driver, err);
+	event->rc = problem_keeps_order(why) ? RC_RETRY : RC_DENIED;
+	(void)!order_step(driver->order, event, driver->now, &driver->next, &unused);
+	answers_end(driver);
+	(void)!save(driver, NULL, NULL);
+	if (err)
+		*err = *why;
+	return rc;
+}
+
 /* Without the wait before it. */
 static enum rc act(struct driver *driver, struct err *err)
 {
@@ -433,26 +450,15 @@ static enum rc act(struct driver *driver, struct err *err)
 	const char *before = ACTIONS[action].before;
 	const struct order known = *driver->order;
 	struct order_event event = { .rc = RC_OK };
-	struct err why = { 0 }, unused = { 0 };
+	struct err why = { 0 };
 	/* What the last step came to, and what this one is about to do, is one transaction. */
 	enum rc rc = before || (driver->is_unsaved && !ACTIONS[action].only_asks) ? save(driver, before, err) : RC_OK;
 
 	if (rc != RC_OK)
 		return rc;
 	rc = ACTIONS[action].perform(driver, &event, &why);
-	if (rc != RC_OK && driver->void_for[0])
-		return order_anew(driver, err);
-	if (rc != RC_OK && is_slip(driver, action, &why))
-		return act_again(driver, err);
-	if (rc != RC_OK) {
-		event.rc = problem_keeps_order(&why) ? RC_RETRY : RC_DENIED;
-		(void)!order_step(driver->order, &event, driver->now, &driver->next, &unused);
-		answers_end(driver);
-		(void)!save(driver, NULL, NULL);
-		if (err)
-			*err = why;
-		return rc;
-	}
+	if (rc != RC_OK)
+		return act_failed(driver, rc, &event, &why, err);
 	/* Whether answers can be seen yet is asked of others. */
 	driver->is_heard = driver->is_heard || action != ORDER_DO_WATCH || !event.is_unready;
 	rc = order_step(driver->order, &event, driver->now, &driver->next, err);

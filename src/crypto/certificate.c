@@ -12,18 +12,16 @@
 #include <time.h>
 
 #include "certificate_id.h"
+#include "certificate_path.h"
 #include "clock.h"
 #include "fingerprint.h"
 #include "nf_profile.h"
 #include "subject_name.h"
 
-#define CLOCK_SKEW  300 /* seconds a CA's clock may be ahead of ours */
 #define ID_PART_MAX 64u /* bytes of a key identifier or serial number; both have 20 in practice */
 
 AUTO_DEFINE(bio, BIO *, BIO_free_all);
 AUTO_DEFINE(x509, X509 *, X509_free);
-AUTO_DEFINE(trust, X509_STORE *, X509_STORE_free);
-AUTO_DEFINE(trust_ctx, X509_STORE_CTX *, X509_STORE_CTX_free);
 AUTO_DEFINE(names, GENERAL_NAMES *, GENERAL_NAMES_free);
 
 static void stack_free(STACK_OF(X509) * stack)
@@ -140,7 +138,7 @@ static enum rc check_times(const struct certificate_facts *facts, const struct c
 
 	if (facts->not_before == 0 || facts->not_after <= facts->not_before)
 		return err_set(err, RC_PROTOCOL, "its validity is not a span of time");
-	if (facts->not_before > rules->now + CLOCK_SKEW)
+	if (facts->not_before > rules->now + CERTIFICATE_CLOCK_SKEW)
 		return err_set(err, RC_RETRY, "it is not valid before %s; is the clock right?",
 			       clock_print(facts->not_before, text));
 	if (facts->not_after <= rules->now)
@@ -231,132 +229,6 @@ static enum rc check_leaf(X509 *leaf, struct err *err)
 	return RC_OK;
 }
 
-static bool is_issued_by(X509 *issued, X509 *issuer)
-{
-	return X509_check_issued(issuer, issued) == X509_V_OK && X509_verify(issued, X509_get0_pubkey(issuer)) == 1;
-}
-
-/* Which certificate, from one on, has issued another; the number of them where none has. */
-static int issuer_find(const STACK_OF(X509) * stack, X509 *issued, int from)
-{
-	int i = from;
-
-	while (i < sk_X509_num(stack) && !is_issued_by(issued, sk_X509_value(stack, i)))
-		i++;
-	return i;
-}
-
-static bool has_issued_one(const STACK_OF(X509) * stack, int count, X509 *issuer)
-{
-	for (int i = 0; i < count; i++)
-		if (is_issued_by(sk_X509_value(stack, i), issuer))
-			return true;
-	return false;
-}
-
-/*
- * RFC 8555, 9.1: each certificate SHOULD certify the one before it.  A CA that has cross-certificates may send one more that does not: other
- * clients take what is sent, and so do those that are served (RFC 8446, 4.4.2).  The path from the leaf comes first, for who reads no
- * further; behind it a CA's certificate may stand that is another way up from it, or, where the roots tell that the path is whole, any.
- */
-static enum rc check_links(STACK_OF(X509) * stack, bool has_roots, struct err *err)
-{
-	int count = sk_X509_num(stack), linked = 1, found;
-
-	while (linked < count && (found = issuer_find(stack, sk_X509_value(stack, linked - 1), linked)) < count) {
-		X509 *issuer = sk_X509_delete(stack, found);
-
-		if (!sk_X509_insert(stack, issuer, linked++)) {
-			X509_free(issuer);
-			return err_set(err, RC_RESOURCE, "out of memory");
-		}
-	}
-	for (int i = linked; i < count; i++) {
-		X509 *other = sk_X509_value(stack, i);
-
-		if (X509_check_ca(other) == 0 || !(has_roots || has_issued_one(stack, linked, other)))
-			return err_set(
-				err, RC_PROTOCOL,
-				"certificate %d of the chain was not issued by the next one, and certificate %d has issued none "
-				"of the others%s",
-				linked, i + 1, has_roots ? "" : "; where the authority has roots, these decide");
-	}
-	return RC_OK;
-}
-
-/* The tolerance of check_times() is that of the whole chain: an intermediate may have been made just now.  No end is put off by it. */
-static int on_verdict(int is_good, X509_STORE_CTX *ctx)
-{
-	const struct certificate_rules *rules = X509_STORE_CTX_get_app_data(ctx);
-
-	if (is_good || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_CERT_NOT_YET_VALID ||
-	    time_of(X509_get0_notBefore(X509_STORE_CTX_get_current_cert(ctx))) > rules->now + CLOCK_SKEW)
-		return is_good;
-	X509_STORE_CTX_set_error(ctx, X509_V_OK);
-	return 1;
-}
-
-/* Where the way ended, and where not: an operator with the wrong file has to look elsewhere than one whose intermediate has expired. */
-static enum rc no_way(X509_STORE_CTX *ctx, const struct roots *roots, struct err *err)
-{
-	int code = X509_STORE_CTX_get_error(ctx);
-	const char *why = X509_verify_cert_error_string(code);
-
-	switch (code) {
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, code, "the chain does not end in the roots of %s: %s",
-				   roots_path(roots), why);
-	default:
-		return err_set_raw(err, RC_ABSENT, ERR_OPENSSL, code, "certificate %d on the way to the roots of %s: %s",
-				   X509_STORE_CTX_get_error_depth(ctx) + 1, roots_path(roots), why);
-	}
-}
-
-static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const struct certificate_rules *rules, struct err *err)
-{
-	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-
-	if (!ctx || X509_STORE_CTX_init(ctx, trust, sk_X509_value(stack, 0), stack) != 1)
-		return err_set(err, RC_RESOURCE, "out of memory");
-	/* An operator may trust an intermediate only. */
-	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_STORE_CTX_set_time(ctx, 0, (time_t)rules->now);
-	X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)rules);
-	X509_STORE_CTX_set_verify_cb(ctx, on_verdict);
-	return X509_verify_cert(ctx) == 1 ? RC_OK : no_way(ctx, rules->roots, err);
-}
-
-/* Of two ways up OpenSSL takes one and does not look back, nor do those that are served: what led them astray goes to the end. */
-static enum rc check_roots(STACK_OF(X509) * stack, const struct certificate_rules *rules, struct err *err)
-{
-	AUTO(trust) X509_STORE *trust = NULL;
-	int last = sk_X509_num(stack) - 1;
-	struct err why = { 0 };
-
-	if (!rules->roots)
-		return RC_OK;
-	enum rc rc = roots_get(rules->roots, &trust, &why);
-	if (rc == RC_OK)
-		rc = roots_verify(stack, trust, rules, &why);
-	for (int i = 1; rc == RC_ABSENT && i <= last; i++) {
-		X509 *without = sk_X509_delete(stack, i);
-		enum rc rest = roots_verify(stack, trust, rules, NULL);
-
-		if (!sk_X509_insert(stack, without, rest == RC_OK ? last : i)) {
-			X509_free(without);
-			return err_set(err, RC_RESOURCE, "out of memory");
-		}
-		rc = rest == RC_OK ? RC_OK : rc;
-	}
-	if (rc != RC_OK && err)
-		*err = why;
-	return rc;
-}
-
 static void facts_fill(X509 *leaf, struct certificate_facts *facts)
 {
 	unsigned char *der = NULL;
@@ -412,11 +284,7 @@ static enum rc check_all(STACK_OF(X509) * stack, const struct certificate_rules 
 		rc = nf_profile_judge(leaf, rules->asked, rules->accept_without, &facts->missing, err);
 	if (rc == RC_OK && rules->asked->is_nf)
 		nf_profile_remark(leaf, facts->remarks, sizeof(facts->remarks));
-	if (rc == RC_OK)
-		rc = check_roots(stack, rules, err);
-	if (rc == RC_OK)
-		rc = check_links(stack, rules->roots != NULL, err);
-	return rc;
+	return rc == RC_OK ? certificate_path_check(stack, rules->roots, rules->now, err) : rc;
 }
 
 enum rc certificate_accept(struct span pem, const struct certificate_rules *rules, struct certificate_chain *ret_chain,

@@ -1,4 +1,4 @@
-/* certificate_test.c -- what a CA sends is judged: key, names, validity, links, roots, and nothing but certificates. */
+/* certificate_test.c -- what a CA sends is judged: key, names, validity, and nothing but certificates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,101 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "certificate.h"
+#include "certificate_fixture.h"
 
-#define NOW INT64_C(1795521600)
-#define DAY INT64_C(86400)
-
-static EVP_PKEY *ca_key, *leaf_key;
-static X509 *ca;
-static char roots_file[] = "/tmp/hwa-roots-XXXXXX";
-static struct roots *roots;
-static struct buf spki = BUF_MAX(1024);
-static char NAME[] = "dns:amf.example", URI[] = "uri:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b";
-static char *NAMES[] = { NAME, URI };
-/* A server with a name and nothing else; and a network function. */
-static const struct csr_request PLAIN = { .names = NAMES, .name_count = 1 };
 #define NF_PARTS (CONFIG_ASK_BIT(ASK_URI) | CONFIG_ASK_BIT(ASK_KEY_USAGE) | CONFIG_ASK_BIT(ASK_EXTENDED_KEY_USAGE))
 static const struct csr_request FUNCTION = { .names = NAMES, .name_count = 2, .parts = NF_PARTS, .server = true, .client = true };
 #define FUNCTION_NAMES "DNS:amf.example,URI:urn:uuid:4ace9d34-2c69-4f99-92d5-a73a3fe8e23b"
-
-static void add_extension(X509 *certificate, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-
-	X509V3_set_ctx(&ctx, certificate, certificate, NULL, NULL, 0);
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	assert_non_null(extension);
-	assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
-	X509_EXTENSION_free(extension);
-}
-
-static X509 *make(EVP_PKEY *key, const char *common_name, const char *names, int64_t from, int64_t to)
-{
-	X509 *certificate = X509_new();
-	X509_NAME *subject = X509_get_subject_name(certificate);
-
-	X509_set_version(certificate, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 0x1234);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0);
-	X509_set_issuer_name(certificate, ca ? X509_get_subject_name(ca) : subject);
-	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
-	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
-	X509_set_pubkey(certificate, key);
-	if (names)
-		add_extension(certificate, NID_subject_alt_name, names);
-	else
-		add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-	assert_true(X509_sign(certificate, ca_key, EVP_sha256()) > 0);
-	return certificate;
-}
-
-static int start(void **state)
-{
-	unsigned char *der = NULL;
-
-	(void)state;
-	ca_key = EVP_EC_gen("P-256");
-	leaf_key = EVP_EC_gen("P-256");
-	ca = make(ca_key, "root", NULL, NOW - 100 * DAY, NOW + 100 * DAY);
-	int len = i2d_PUBKEY(leaf_key, &der);
-	int fd = mkstemp(roots_file);
-	FILE *file = fdopen(fd, "w");
-	bool failed = buf_append(&spki, span_of(der, (size_t)len), NULL) != RC_OK || PEM_write_X509(file, ca) != 1;
-	OPENSSL_free(der);
-	return fclose(file) != 0 || failed || roots_new(roots_file, &roots, NULL) != RC_OK ? -1 : 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	X509_free(ca);
-	EVP_PKEY_free(ca_key);
-	EVP_PKEY_free(leaf_key);
-	buf_clear(&spki);
-	roots_free(roots);
-	return unlink(roots_file);
-}
-
-static void print(X509 *certificate, struct buf *text)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *at;
-
-	PEM_write_bio_X509(bio, certificate);
-	long len = BIO_get_mem_data(bio, &at);
-	assert_int_equal(buf_append(text, span_of(at, (size_t)len), NULL), RC_OK);
-	BIO_free(bio);
-}
-
-static enum rc judge(struct span pem, int64_t previous, struct certificate_chain *chain, struct err *err)
-{
-	struct certificate_rules rules = {
-		.spki = buf_span(&spki), .asked = &PLAIN, .roots = roots, .now = NOW, .previous_not_after = previous
-	};
-
-	return certificate_accept(pem, &rules, chain, err);
-}
 
 static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64_t to, int64_t previous, const char *words)
 {
@@ -130,14 +40,6 @@ static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64
 	assert_int_equal(chain.facts.is_anothers, key != leaf_key);
 	assert_int_equal(chain.fullchain.len, 0);
 	assert_null(chain.fullchain.at);
-}
-
-static void good(struct buf *pem)
-{
-	X509 *leaf = make(leaf_key, "leaf", "DNS:AMF.example", NOW - DAY, NOW + 90 * DAY);
-
-	print(leaf, pem);
-	X509_free(leaf);
 }
 
 /* As objects in a token are written. */
@@ -396,131 +298,6 @@ static void the_edges_of_validity_are_where_they_are_said_to_be(void **state)
 	expect_refused(leaf_key, "DNS:amf.example", NOW - DAY, NOW - 2 * DAY, 0, "not a span");
 }
 
-static void a_chain_must_link_up_and_end_in_the_roots(void **state)
-{
-	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
-	AUTO(buf) struct buf pem = BUF_MAX(65536);
-	AUTO(buf) struct buf other = BUF_MAX(65536);
-	X509 *own = ca;
-	EVP_PKEY *own_key = ca_key;
-	struct err err = { 0 };
-
-	(void)state;
-	good(&pem);
-	good(&pem);
-	assert_int_equal(judge(buf_span(&pem), 0, &chain, NULL), RC_PROTOCOL);
-	/* The same names, from a CA of the same name that is not ours. */
-	ca_key = EVP_EC_gen("P-256");
-	ca = NULL;
-	ca = make(ca_key, "root", NULL, NOW - DAY, NOW + DAY);
-	good(&other);
-	/* RFC 8555, 7.4.2: another chain of the same certificate may end there. */
-	assert_int_equal(judge(buf_span(&other), 0, &chain, NULL), RC_ABSENT);
-	X509_free(ca);
-	ca = NULL;
-	ca = make(ca_key, "another root", NULL, NOW - DAY, NOW + DAY);
-	buf_clear(&other);
-	good(&other);
-	assert_int_equal(judge(buf_span(&other), 0, &chain, &err), RC_ABSENT);
-	assert_non_null(strstr(err.text, "the chain does not end in the roots of "));
-	X509_free(ca);
-	EVP_PKEY_free(ca_key);
-	ca = own;
-	ca_key = own_key;
-}
-
-/* Two ways up from one intermediate, and a CA that has nothing to do with it. */
-enum link { END, LEAF, OURS, CROSS, ROOT, STRAY, LINK_COUNT };
-static X509 *links[LINK_COUNT];
-
-static X509 *issue(EVP_PKEY *key, const char *name, const char *names, X509 *issuer, EVP_PKEY *issuer_key)
-{
-	X509 *certificate = make(key, name, names, NOW - DAY, NOW + DAY);
-
-	X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
-	assert_true(X509_sign(certificate, issuer_key, EVP_sha256()) > 0);
-	return certificate;
-}
-
-static int links_make(void **state)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256"), *other_key = EVP_EC_gen("P-256");
-	X509 *other = make(other_key, "other root", NULL, NOW - DAY, NOW + DAY);
-
-	(void)state;
-	links[OURS] = issue(key, "intermediate", NULL, ca, ca_key);
-	links[CROSS] = issue(key, "intermediate", NULL, other, other_key);
-	links[STRAY] = issue(other_key, "next root", NULL, other, other_key);
-	links[LEAF] = issue(leaf_key, "leaf", "DNS:amf.example", links[OURS], key);
-	links[ROOT] = ca;
-	X509_up_ref(ca);
-	X509_free(other);
-	EVP_PKEY_free(other_key);
-	EVP_PKEY_free(key);
-	return 0;
-}
-
-static int links_free(void **state)
-{
-	(void)state;
-	for (int i = 0; i < LINK_COUNT; i++)
-		X509_free(links[i]);
-	return 0;
-}
-
-static void print_links(const enum link *sent, struct buf *pem)
-{
-	for (; *sent != END; sent++)
-		print(links[*sent], pem);
-}
-
-/* RFC 8555, 9.1: each SHOULD certify the one before it; RFC 8446, 4.4.2: who is served takes others. */
-static void a_certificate_more_is_no_reason_to_refuse_a_chain_that_is_whole(void **state)
-{
-	static const struct {
-		bool has_roots;
-		enum link sent[5], kept[5]; /* nothing kept: refused ... */
-		enum rc rc;                 /* ... so */
-	} cases[] = {
-		{ true, { LEAF, OURS, CROSS }, { LEAF, OURS, CROSS }, RC_OK },
-		{ true, { LEAF, CROSS, OURS }, { LEAF, OURS, CROSS }, RC_OK },
-		{ true, { LEAF, CROSS, ROOT, OURS }, { LEAF, OURS, ROOT, CROSS }, RC_OK },
-		{ true, { LEAF, OURS, STRAY, ROOT }, { LEAF, OURS, ROOT, STRAY }, RC_OK },
-		{ true, { LEAF, STRAY, OURS }, { LEAF, OURS, STRAY }, RC_OK },
-		{ true, { LEAF, ROOT, OURS }, { LEAF, OURS, ROOT }, RC_OK },
-		/* Another chain of the same certificate may end in the roots. */
-		{ true, { LEAF, CROSS, STRAY }, { END }, RC_ABSENT },
-		{ true, { LEAF, STRAY }, { END }, RC_ABSENT },
-		{ true, { LEAF, OURS, LEAF }, { END }, RC_PROTOCOL },
-		/* Nobody says where it has to end. */
-		{ false, { LEAF, OURS, CROSS }, { LEAF, OURS, CROSS }, RC_OK },
-		{ false, { LEAF, ROOT, OURS, CROSS }, { LEAF, OURS, ROOT, CROSS }, RC_OK },
-		{ false, { LEAF, OURS, STRAY }, { END }, RC_PROTOCOL },
-		{ false, { LEAF, STRAY }, { END }, RC_PROTOCOL },
-		{ false, { LEAF, ROOT }, { END }, RC_PROTOCOL },
-		{ false, { LEAF, OURS, LEAF }, { END }, RC_PROTOCOL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		AUTO(certificate_chain) struct certificate_chain chain = { 0 };
-		AUTO(buf) struct buf sent = BUF_MAX(65536);
-		AUTO(buf) struct buf kept = BUF_MAX(65536);
-		struct certificate_rules rules = {
-			.spki = buf_span(&spki), .asked = &PLAIN, .roots = cases[i].has_roots ? roots : NULL, .now = NOW
-		};
-		struct err err = { 0 };
-
-		print_links(cases[i].sent, &sent);
-		print_links(cases[i].kept, &kept);
-		enum rc rc = certificate_accept(buf_span(&sent), &rules, &chain, &err);
-		assert_true(rc != RC_OK || !err.text[0]);
-		if (rc != cases[i].rc || !span_equal(buf_span(&chain.fullchain), buf_span(&kept)))
-			fail_msg("case %zu: %d, %s:\n%.*s", i, (int)rc, err.text, (int)chain.fullchain.len,
-				 (const char *)chain.fullchain.at);
-	}
-}
-
 /* RFC 5280, 4.2.1.12 */
 static void a_certificate_without_the_extension_is_for_clients_too(void **state)
 {
@@ -627,9 +404,6 @@ int main(void)
 		cmocka_unit_test(what_names_it_to_its_ca_is_told),
 		cmocka_unit_test(a_leaf_that_is_a_ca_is_refused_from_every_authority),
 		cmocka_unit_test(the_edges_of_validity_are_where_they_are_said_to_be),
-		cmocka_unit_test(a_chain_must_link_up_and_end_in_the_roots),
-		cmocka_unit_test_setup_teardown(a_certificate_more_is_no_reason_to_refuse_a_chain_that_is_whole, links_make,
-						links_free),
 		cmocka_unit_test(a_certificate_without_the_extension_is_for_clients_too),
 		cmocka_unit_test(nothing_but_certificates_may_stand_there),
 		cmocka_unit_test(a_block_that_says_it_is_encrypted_asks_nobody),
