@@ -32,7 +32,8 @@ static bool has_issued_one(const STACK_OF(X509) * stack, int count, X509 *issuer
 /*
  * RFC 8555, 9.1: each certificate SHOULD certify the one before it.  A CA that has cross-certificates may send one more that does not: other
  * clients take what is sent, and so do those that are served (RFC 8446, 4.4.2).  The path from the leaf comes first, for who reads no
- * further; behind it a CA's certificate may stand that is another way up from it, or, where the roots tell that the path is whole, any.
+ * further; behind it a CA's certificate may stand that is another way up from it, or, where the roots tell that the path is whole, any.  A
+ * chain without the issuer of the leaf is another's.
  */
 static enum rc check_links(STACK_OF(X509) * stack, bool has_roots, struct err *err)
 {
@@ -49,12 +50,12 @@ static enum rc check_links(STACK_OF(X509) * stack, bool has_roots, struct err *e
 	for (int i = linked; i < count; i++) {
 		X509 *other = sk_X509_value(stack, i);
 
-		if (X509_check_ca(other) == 0 || !(has_roots || has_issued_one(stack, linked, other)))
+		if (linked == 1 || X509_check_ca(other) == 0 || !(has_roots || has_issued_one(stack, linked, other)))
 			return err_set(
 				err, RC_PROTOCOL,
 				"certificate %d of the chain was not issued by the next one, and certificate %d has issued none "
 				"of the others%s",
-				linked, i + 1, has_roots ? "" : "; where the authority has roots, these decide");
+				linked, i + 1, has_roots || linked == 1 ? "" : "; where the authority has roots, these decide");
 	}
 	return RC_OK;
 }

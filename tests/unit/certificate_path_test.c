@@ -37,7 +37,7 @@ static void a_chain_must_link_up_and_end_in_the_roots(void **state)
 }
 
 /* Two ways up from one intermediate, and a CA that has nothing to do with it. */
-enum link { END, LEAF, OURS, CROSS, ROOT, STRAY, LINK_COUNT };
+enum link { END, LEAF, BARE, OURS, CROSS, ROOT, STRAY, LINK_COUNT };
 static X509 *links[LINK_COUNT];
 
 static X509 *issue(EVP_PKEY *key, const char *name, const char *names, X509 *issuer, EVP_PKEY *issuer_key)
@@ -59,6 +59,7 @@ static int links_make(void **state)
 	links[CROSS] = issue(key, "intermediate", NULL, other, other_key);
 	links[STRAY] = issue(other_key, "next root", NULL, other, other_key);
 	links[LEAF] = issue(leaf_key, "leaf", "DNS:amf.example", links[OURS], key);
+	links[BARE] = issue(leaf_key, "leaf", "DNS:amf.example", ca, ca_key);
 	links[ROOT] = ca;
 	X509_up_ref(ca);
 	X509_free(other);
@@ -99,6 +100,8 @@ static void a_certificate_more_is_no_reason_to_refuse_a_chain_that_is_whole(void
 		{ true, { LEAF, CROSS, STRAY }, { END }, RC_ABSENT },
 		{ true, { LEAF, STRAY }, { END }, RC_ABSENT },
 		{ true, { LEAF, OURS, LEAF }, { END }, RC_PROTOCOL },
+		{ true, { BARE, ROOT, STRAY }, { BARE, ROOT, STRAY }, RC_OK },
+		{ true, { BARE, STRAY }, { END }, RC_PROTOCOL }, /* it is another's chain */
 		/* Nobody says where it has to end. */
 		{ false, { LEAF, OURS, CROSS }, { LEAF, OURS, CROSS }, RC_OK },
 		{ false, { LEAF, ROOT, OURS, CROSS }, { LEAF, OURS, ROOT, CROSS }, RC_OK },
