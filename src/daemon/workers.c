@@ -1,6 +1,7 @@
 /* workers.c -- threads, the condition they wait on, and the descriptor that wakes the main one. */
 #include "workers.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -10,12 +11,13 @@
 
 #include "clock.h"
 
-static volatile sig_atomic_t is_signalled;
+static atomic_bool is_signalled; /* written where the main thread is interrupted, read by every worker */
+static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler writes it");
 
 static void on_stop(int number)
 {
 	(void)number;
-	is_signalled = 1;
+	is_signalled = true;
 }
 
 /* Only to wake us: whose child it was is looked at elsewhere. */
@@ -34,7 +36,7 @@ static void signals_take(sigset_t *ret_asleep)
 	sigaddset(&held, SIGTERM);
 	sigaddset(&held, SIGINT);
 	sigaddset(&held, SIGCHLD);
-	is_signalled = 0;
+	is_signalled = false;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGCHLD, &child, NULL);

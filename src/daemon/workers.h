@@ -22,7 +22,7 @@ struct workers {
 	void *ctx;
 	bool (*turn)(void *ctx);
 	pthread_t threads[WORKERS_MAX];
-	unsigned count; /* running; 0: whoever has this struct turns by itself, and the calls below do nothing */
+	atomic_uint count; /* running; 0: whoever has this struct turns by itself, and the calls below do nothing */
 	atomic_bool is_stopping;
 	int event; /* written to wake the main thread */
 	sigset_t asleep;
