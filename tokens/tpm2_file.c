@@ -51,6 +51,14 @@ static enum rc directory_lock(int dir, const char *keys_dir, struct err *err)
 	return RC_OK;
 }
 
+/* Over no other.  NFS, and some others, know no such rename: there it gets its name beside the one that goes. */
+static bool put_in_place(int dir, const char *beside, const char *name)
+{
+	if (renameat2(dir, beside, dir, name, RENAME_NOREPLACE) == 0)
+		return true;
+	return errno == EINVAL && linkat(dir, beside, dir, name, 0) == 0 && unlinkat(dir, beside, 0) == 0;
+}
+
 static enum rc write_locked(int dir, const char *keys_dir, const char *name, struct span content, struct err *err)
 {
 	char beside[BESIDE_MAX];
@@ -62,7 +70,7 @@ static enum rc write_locked(int dir, const char *keys_dir, const char *name, str
 		rc = folder_write(dir, keys_dir, &file, content, err);
 	if (rc != RC_OK)
 		return rc;
-	if (renameat2(dir, beside, dir, name, RENAME_NOREPLACE) != 0)
+	if (!put_in_place(dir, beside, name))
 		rc = fail(err, errno == EEXIST ? RC_INPUT : RC_RESOURCE, "cannot create", keys_dir, name);
 	else
 		rc = folder_sync(dir, keys_dir, err);
