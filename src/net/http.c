@@ -100,6 +100,15 @@ static CURLcode on_tls(CURL *curl, void *ssl_ctx, void *ctx)
 	return client_tls_begin(&handle->tls, ssl_ctx) ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK;
 }
 
+/* Where a machine has lost its clock, every certificate is one of a time to come. */
+static const char *clock_hint(const struct handle *handle)
+{
+	long verdict = X509_V_OK;
+
+	libcurl.easy_getinfo(handle->curl, CURLINFO_SSL_VERIFYRESULT, &verdict);
+	return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED ? "; is the clock right?" : "";
+}
+
 static enum rc curl_fail(const struct curl_http *http, const struct handle *handle, CURLcode code,
 			 const struct exchange *exchange, const char *url, struct err *err)
 {
@@ -122,8 +131,8 @@ static enum rc curl_fail(const struct curl_http *http, const struct handle *hand
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
-		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s", url,
-				   http->trust ? http->trust : "the system's roots (option trust)", why);
+		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s%s", url,
+				   http->trust ? http->trust : "the system's roots (option trust)", why, clock_hint(handle));
 	case CURLE_ABORTED_BY_CALLBACK: /* on_begin */
 		return err_set_raw(err, RC_RETRY, ERR_CURL, code, "%s: the server closed the connection without an answer", url);
 	case CURLE_OUT_OF_MEMORY: return err_set_raw(err, RC_RESOURCE, ERR_CURL, code, "out of memory");

@@ -248,6 +248,7 @@ static void a_trust_file_is_read_anew_for_each_connection(void **state)
 	assert_int_equal(http_send(http, &(struct http_request){ .method = HTTP_GET, .url = server.url }, &none, &err),
 			 RC_DENIED);
 	assert_non_null(strstr(err.text, trust));
+	assert_null(strstr(err.text, "clock"));
 	assert_int_equal(unlink(trust), 0);
 	assert_int_equal(softhsm_write(trust, buf_text(&pem)), 0);
 	expect_answer(http, server.url);
@@ -308,6 +309,35 @@ static void what_answers_in_another_language_is_told_so(void **state)
 		assert_non_null(strstr(err.text, "not an HTTP answer"));
 		assert_null(strstr(err.text, "only https"));
 	}
+	pair_stop(&pair);
+}
+
+static void expect_hint(struct pair *pair, const char *from, const char *to)
+{
+	AUTO(http_response) struct http_response response = { 0 };
+	struct err err = { 0 };
+	X509 *leaf = tls_ca_sign(&pair->ca, pair->ca.key, "server");
+
+	ASN1_TIME_set_string(X509_getm_notBefore(leaf), from);
+	ASN1_TIME_set_string(X509_getm_notAfter(leaf), to);
+	assert_true(X509_sign(leaf, pair->ca.key, EVP_sha256()) > 0);
+	assert_int_equal(SSL_CTX_use_certificate(pair->server.ctx, leaf), 1);
+	assert_int_equal(
+		http_send(pair->http, &(struct http_request){ .method = HTTP_GET, .url = pair->server.url }, &response, &err),
+		RC_DENIED);
+	assert_non_null(strstr(err.text, "; is the clock right?"));
+	X509_free(leaf);
+}
+
+/* A machine whose clock was lost begins in 1970, and the CA's certificate is not valid yet. */
+static void what_is_of_another_time_may_be_the_clocks_fault(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	pair_start(&pair);
+	expect_hint(&pair, "20900101000000Z", "20910101000000Z");
+	expect_hint(&pair, "20200101000000Z", "20210101000000Z");
 	pair_stop(&pair);
 }
 
@@ -433,6 +463,7 @@ int main(void)
 		cmocka_unit_test(what_answers_in_another_language_is_told_so),
 		cmocka_unit_test(what_is_no_url_is_told_so),
 		cmocka_unit_test(what_stands_in_a_trailer_is_no_header),
+		cmocka_unit_test(what_is_of_another_time_may_be_the_clocks_fault),
 		cmocka_unit_test(nobody_there_is_worth_a_retry_and_named),
 		cmocka_unit_test(a_trust_file_that_is_not_there_is_named),
 	};
