@@ -120,7 +120,7 @@ struct store_directory {
 struct store_availability {
 	int64_t down_since;    /* unix time of the first failure in a row that was the authority's own; 0: it answers */
 	int64_t retry_at;      /* nobody asks it before; 0: it is not known to be down yet */
-	int64_t probing_until; /* one renewal is trying it; the others wait for the outcome, but not longer than this */
+	int64_t probing_until; /* one renewal is trying it; the others wait for it, but not longer; past: it was lost */
 	int64_t order_at_ms;   /* unix milliseconds: when all orders so far would have been made if they were spread evenly */
 	unsigned failures;     /* in a row */
 	int64_t noted_at;      /* when this was written; 0: by an older hwacme, which did not say */

@@ -276,7 +276,7 @@ static bool note(void *ctx, struct store_availability *availability)
 
 	believe(availability, outcome->now);
 	if (!outcome->failure || !is_authoritys_own(outcome->failure)) {
-		if (!availability->down_since && !availability->retry_at)
+		if (!availability->down_since && !availability->retry_at && !availability->probing_until)
 			return false;
 		*availability = (struct store_availability){ .order_at_ms = availability->order_at_ms, .noted_at = outcome->now };
 		return true;
@@ -320,9 +320,11 @@ struct question {
 /* What orders came to is not touched. */
 static bool note_heard(struct store_availability *availability)
 {
-	if (availability->failures || (!availability->retry_at && !availability->down_since))
+	bool is_known = availability->retry_at || availability->down_since || availability->probing_until;
+
+	if (availability->failures || !is_known)
 		return false;
-	availability->retry_at = availability->down_since = 0;
+	availability->retry_at = availability->down_since = availability->probing_until = 0;
 	return true;
 }
 
@@ -343,11 +345,16 @@ static bool is_lost(const struct err *failure)
 	return failure->origin == ERR_CURL || (failure->origin == ERR_HTTP && failure->code >= 500 && !failure->retry_at);
 }
 
-/* The second time in a row it is long: nothing that would be known sooner is worth that all ask. */
+/* The first holds nobody up, and is remembered as a look that has ended.  The second time that all were kept back it is long: nothing that
+ * would be known sooner is worth that all ask. */
 static bool note_lost(struct store_availability *availability, bool is_again, int64_t now)
 {
-	if (availability->retry_at > now || (!availability->retry_at && !is_again))
+	if (availability->retry_at > now)
 		return false;
+	if (!availability->retry_at && !availability->probing_until && !is_again) {
+		availability->probing_until = now;
+		return true;
+	}
 	availability->retry_at = now + (availability->retry_at ? AVAILABILITY_RETRY_LAST : AVAILABILITY_RETRY_FIRST);
 	return true;
 }

@@ -71,7 +71,7 @@ struct availability_view availability_look(const struct config_authority *author
 /*
  * What came of a question that is no order's (RFC 9773, a revocation), so that not each certificate finds out for itself that the connection
  * fails, or is told for itself when to come again; `failure` NULL: it was answered.  It says nothing of how orders are answered, and an
- * answer that follows ends it.  One answer that was lost holds nobody up; `is_again`: who asks had none the last time, either.
+ * answer that follows ends it.  One answer that was lost holds nobody up, two in a row do; `is_again`: who asks had none the last time, either.
  */
 enum rc availability_note_question(struct store *store, const char *authority, const struct err *failure, bool is_again,
 				   int64_t now, struct err *err) HWA_CHECKED;

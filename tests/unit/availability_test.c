@@ -402,6 +402,23 @@ static void test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_a
 	assert_int_equal(quiet_until(SECOND, long_after + 201), quiet);
 }
 
+/* As with orders, two in a row do; whatever is answered in between ends the row. */
+static void test_question_that_is_the_second_to_be_lost_keeps_the_others_back_whoever_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, NULL, false, NOW + 1, NULL), RC_OK);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW + 2, NULL), RC_OK);
+	answered(SECOND, NOW + 3);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW + 4, NULL), RC_OK);
+	assert_true(quiet_until(SECOND, NOW + 4) <= NOW + 4);
+	assert_int_equal(admitted(&authorities[1], true, NOW + 4), NOW + 4);
+	assert_int_equal(admitted(&authorities[1], true, NOW + 4), NOW + 4);
+	assert_int_equal(availability_note_question(store, SECOND, &unreachable, false, NOW + 5, NULL), RC_OK);
+	assert_int_equal(quiet_until(SECOND, NOW + 5), NOW + 5 + AVAILABILITY_RETRY_FIRST);
+	assert_string_equal(chosen_with_order_at(SECOND, NOW + 5), SECOND);
+}
+
 /* A gateway's answer is as good as none; the CA's own word about one question is not. */
 static void test_question_that_a_gateway_answered_was_lost(void **state)
 {
@@ -492,6 +509,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_refuses_is_not_waited_for_for_longer_than_who_is_away, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_lost_keeps_the_others_back_and_turns_nobody_away, start,
 						stop),
+		cmocka_unit_test_setup_teardown(test_question_that_is_the_second_to_be_lost_keeps_the_others_back_whoever_asked,
+						start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_a_gateway_answered_was_lost, start, stop),
 		cmocka_unit_test_setup_teardown(test_question_that_was_sent_away_is_over_with_the_next_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_what_people_are_shown, start, stop),
