@@ -70,7 +70,7 @@ done <<-TABLE
 	ca certificate of a CA
 	expired expired
 	future not valid before
-	foreign-issuer not issued by
+	foreign-issuer certificate 1 on the way to the roots .*: certificate signature failure
 TABLE
 
 # The operator takes less, and reads so in the journal.
