@@ -16,7 +16,8 @@
 #define LOOP_WAKE_MAX      60   /* seconds asleep at the most: a clock that was set is noticed by then */
 #define LOOP_REST          60   /* seconds between two renewals of one certificate, whatever the plan says */
 #define LOOP_NAP           2    /* seconds; what waits for so long, or for longer, needs no lock meanwhile */
-#define LOOP_RETIRE        3600 /* seconds between two looks for superseded keys, when nothing else happens */
+#define LOOP_RETIRE \
+	3600 /* seconds between two looks at all superseded keys; at those of one certificate after each renewal of it */
 
 struct loop;
 

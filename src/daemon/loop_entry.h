@@ -35,7 +35,7 @@ struct taken {
  */
 struct loop {
 	struct renewal_desk *desk;
-	struct entry *entries; /* one a certificate; the item after the last is the look for superseded keys */
+	struct entry *entries; /* one a certificate; the item after the last is the look at all superseded keys */
 	unsigned count;
 	pthread_mutex_t lock;
 	struct rota *rota;

@@ -54,7 +54,8 @@ unsigned renewal_retire(const struct renewal_desk *desk, int64_t now, struct err
 				(void)!erase(desk, &retired[i], &was_there, err);
 			erased += was_there;
 		}
-		last = retired[count ? count - 1 : 0];
+		if (count)
+			last = retired[count - 1];
 	}
 	return erased;
 }
@@ -119,7 +120,8 @@ unsigned renewal_overdue(const struct config *config, struct store *store, int64
 		for (unsigned i = 0; i < count && found < max; i++)
 			if (!is_needed(config, store, &retired[i], then))
 				ret[found++] = retired[i];
-		last = retired[count ? count - 1 : 0];
+		if (count)
+			last = retired[count - 1];
 	}
 	return found;
 }
