@@ -14,17 +14,20 @@ struct walk {
 	uint32_t instance; /* 0: nothing was ever stored */
 	token_desk_fn *each;
 	void *ctx;
+	enum rc records; /* other than RC_OK: they cannot be read */
 };
 
 static enum rc key_listed(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
 {
-	const struct walk *walk = ctx;
+	struct walk *walk = ctx;
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	struct token_desk_key seen = { .token = walk->token, .name = key->name, .type = key->type, .custody = *custody };
 	uint32_t instance = 0;
+	enum rc rc = walk->desk->store ? store_key_owner(walk->desk->store, &key->name, seen.owner, err) : RC_ABSENT;
 
-	if (walk->desk->store && store_key_owner(walk->desk->store, &key->name, seen.owner, NULL) != RC_OK)
-		seen.owner[0] = '\0';
+	/* Records that cannot be read make nobody's key an orphan. */
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return walk->records = rc;
 	bool is_named = token_key_name_parse(&key->name, &seen.made_at, &instance);
 	/* Several hosts may use one token: a key that another one reserved is none of ours. */
 	seen.is_ours = seen.owner[0] || (is_named && walk->instance && instance == walk->instance);
@@ -53,7 +56,7 @@ enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *e
 		if (rc == RC_OK)
 			continue;
 		log_failure(walk.token, &err);
-		status = EXIT_TOKEN;
+		status = exit_first(status, walk.records == RC_OK ? EXIT_TOKEN : EXIT_FAILED);
 	}
 	return status;
 }

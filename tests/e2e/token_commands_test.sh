@@ -45,6 +45,25 @@ got=0
 hwacme token gc </dev/null >"$LAB/gc" || got=$?
 [ $got = 1 ] && grep -q '^1 key of ours without an owner' "$LAB/gc" || fail "gc without a terminal: exit $got: $(cat "$LAB/gc")"
 hwacme token keys | grep -q hwacme-lost- || fail "gc erased without being told to"
+# Records that cannot be read are no proof that a key is of nobody: nothing is erased.
+cp -a "$LAB/state" "$LAB/kept"
+python3 -c 'import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+page, = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", ("certificate",)).fetchone()
+size, = database.execute("PRAGMA page_size").fetchone()
+database.close()
+with open(sys.argv[1], "r+b") as file:
+    file.seek((page - 1) * size)
+    file.write(bytes(size))' "$LAB/state/hwacme.db"
+for words in "gc --yes" "gc --yes --json" keys audit; do
+	got=0
+	hwacme token $words >/dev/null || got=$?
+	[ $got = 1 ] && tail -n 1 "$LAB/hwacme.log" | grep -q 'hwacme.db.*; put a copy of it back' || fail "token $words of a damaged database: exit $got: $(tail -n 1 "$LAB/hwacme.log")"
+done
+rm -rf "$LAB/state"
+cp -a "$LAB/kept" "$LAB/state"
+hwacme token keys | grep -q hwacme-lost- || fail "gc erased what it could not know to be of nobody"
 hwacme token gc --yes --json | jq -e '.keys | length == 1 and .[0].erased' >/dev/null || fail "gc --yes: $(tail -n 2 "$LAB/hwacme.log")"
 for label in hwacme-fresh- hwacme-remote- somebody-else; do
 	hwacme token keys | grep -q -- "$label" || fail "$label is gone"
