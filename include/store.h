@@ -216,6 +216,13 @@ enum rc store_superseded_drop(struct store *store, const char *certificate, unsi
 
 /* Who owns this key: "certificate amf (live)", "account operator-ra"; RC_ABSENT: nobody. */
 enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err) HWA_CHECKED;
+/*
+ * For who asks of many keys, when each question would read all records: they are read once, and what they said then is answered.
+ * Once only, of a store that was opened for reading.
+ */
+enum rc store_key_owners_gather(struct store *store, struct err *err) HWA_CHECKED;
+enum rc store_key_owner_gathered(struct store *store, const struct token_key_name *name, char ret_owner[128],
+				 struct err *err) HWA_CHECKED;
 
 /* A record that a hook was told to place, and not yet told to remove. */
 struct store_answer {

@@ -14,23 +14,33 @@ struct walk {
 	uint32_t instance; /* 0: nothing was ever stored */
 	token_desk_fn *each;
 	void *ctx;
-	enum rc records; /* other than RC_OK: they cannot be read */
 };
+
+/* What is reserved by us, and by nobody when the records were gathered, may have been made since. */
+static enum rc owner_find(const struct walk *walk, const struct token_key_name *name, bool is_reserved, char owner[128],
+			  struct err *err)
+{
+	struct store *store = walk->desk->store;
+	enum rc rc = store ? store_key_owner_gathered(store, name, owner, err) : RC_ABSENT;
+
+	return rc == RC_ABSENT && store && is_reserved ? store_key_owner(store, name, owner, err) : rc;
+}
 
 static enum rc key_listed(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
 {
-	struct walk *walk = ctx;
+	const struct walk *walk = ctx;
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	struct token_desk_key seen = { .token = walk->token, .name = key->name, .type = key->type, .custody = *custody };
 	uint32_t instance = 0;
-	enum rc rc = walk->desk->store ? store_key_owner(walk->desk->store, &key->name, seen.owner, err) : RC_ABSENT;
+	bool is_reserved =
+		token_key_name_parse(&key->name, &seen.made_at, &instance) && walk->instance && instance == walk->instance;
+	enum rc rc = owner_find(walk, &key->name, is_reserved, seen.owner, err);
 
 	/* Records that cannot be read make nobody's key an orphan. */
 	if (rc != RC_OK && rc != RC_ABSENT)
-		return walk->records = rc;
-	bool is_named = token_key_name_parse(&key->name, &seen.made_at, &instance);
+		return rc;
 	/* Several hosts may use one token: a key that another one reserved is none of ours. */
-	seen.is_ours = seen.owner[0] || (is_named && walk->instance && instance == walk->instance);
+	seen.is_ours = seen.owner[0] || is_reserved;
 	if (key->type < KEY_TYPE_COUNT && key->ops->public_key(key, &spki, NULL) == RC_OK)
 		fingerprint_print(buf_span(&spki), seen.fingerprint);
 	return walk->each(walk->ctx, &seen, err);
@@ -41,8 +51,11 @@ enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *e
 	struct walk walk = { .desk = desk, .each = each, .ctx = ctx };
 	enum exit_status status = EXIT_DONE;
 	struct err err = { 0 };
+	enum rc read = desk->store ? store_instance(desk->store, &walk.instance, &err) : RC_OK;
 
-	if (desk->store && store_instance(desk->store, &walk.instance, &err) != RC_OK) {
+	if (read == RC_OK && desk->store)
+		read = store_key_owners_gather(desk->store, &err);
+	if (read != RC_OK) {
 		log_failure("token", &err);
 		return EXIT_FAILED;
 	}
@@ -56,7 +69,7 @@ enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *e
 		if (rc == RC_OK)
 			continue;
 		log_failure(walk.token, &err);
-		status = exit_first(status, walk.records == RC_OK ? EXIT_TOKEN : EXIT_FAILED);
+		status = EXIT_TOKEN;
 	}
 	return status;
 }

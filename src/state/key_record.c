@@ -97,19 +97,21 @@ enum rc store_account_save(struct store *store, const struct store_account *acco
 	return database_durable(store, account_save(store, account, err), err);
 }
 
-enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err)
+/* Whose each key is, by its id. */
+#define OWNERS                                                                                                       \
+	"SELECT live_id AS id, 'certificate ' || name || ' (live)' AS owner FROM certificate WHERE live_token <> ''" \
+	" UNION ALL SELECT next_id, 'certificate ' || name || ' (next)' FROM certificate WHERE next_token <> ''"     \
+	" UNION ALL SELECT id, 'account at ' || authority FROM account"                                              \
+	" UNION ALL SELECT next_id, 'account at ' || authority || ' (next)' FROM account WHERE next_token <> ''"     \
+	" UNION ALL SELECT id, CASE certificate WHEN '' THEN 'an account' ELSE 'certificate ' || certificate END"    \
+	" || ' (superseded)' FROM retired"
+
+static enum rc owner_look(struct store *store, const char *sql, const struct token_key_name *name, char ret_owner[128],
+			  struct err *err)
 {
 	STORE_HELD(store);
 	AUTO(statement) sqlite3_stmt *row = NULL;
-	enum rc rc = database_prepare(
-		store,
-		"SELECT 'certificate ' || name || ' (live)' FROM certificate WHERE live_id = ?1 AND live_token <> ''"
-		" UNION ALL SELECT 'certificate ' || name || ' (next)' FROM certificate WHERE next_id = ?1 AND next_token <> ''"
-		" UNION ALL SELECT 'account at ' || authority FROM account WHERE id = ?1"
-		" UNION ALL SELECT 'account at ' || authority || ' (next)' FROM account WHERE next_id = ?1 AND next_token <> ''"
-		" UNION ALL SELECT CASE certificate WHEN '' THEN 'an account' ELSE 'certificate ' || certificate END"
-		" || ' (superseded)' FROM retired WHERE id = ?1",
-		&row, err);
+	enum rc rc = database_prepare(store, sql, &row, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -121,4 +123,28 @@ enum rc store_key_owner(struct store *store, const struct token_key_name *name, 
 		return database_fail(store, err, "cannot read");
 	text_column(row, 0, ret_owner, 128);
 	return RC_OK;
+}
+
+enum rc store_key_owner(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err)
+{
+	return owner_look(store, "SELECT owner FROM (" OWNERS ") WHERE id = ?1", name, ret_owner, err);
+}
+
+/* In memory, and so no write to what query_only protects. */
+enum rc store_key_owners_gather(struct store *store, struct err *err)
+{
+	STORE_HELD(store);
+	enum rc rc = database_run(store,
+				  "PRAGMA temp_store = MEMORY; PRAGMA query_only = OFF;"
+				  " CREATE TEMP TABLE gathered (id BLOB NOT NULL, owner TEXT NOT NULL) STRICT;"
+				  " INSERT INTO temp.gathered " OWNERS "; CREATE INDEX temp.gathered_id ON gathered (id)",
+				  err);
+
+	sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+	return rc;
+}
+
+enum rc store_key_owner_gathered(struct store *store, const struct token_key_name *name, char ret_owner[128], struct err *err)
+{
+	return owner_look(store, "SELECT owner FROM temp.gathered WHERE id = ?1", name, ret_owner, err);
 }
