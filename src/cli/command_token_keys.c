@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "fingerprint.h"
+#include "live_keys.h"
 #include "log.h"
 #include "token_desk.h"
 
@@ -14,6 +15,8 @@ struct walk {
 	uint32_t instance; /* 0: nothing was ever stored */
 	token_desk_fn *each;
 	void *ctx;
+	struct live_keys *live; /* read once it is needed */
+	bool is_live_unknown;
 };
 
 /* What is reserved by us, and by nobody when the records were gathered, may have been made since. */
@@ -26,9 +29,26 @@ static enum rc owner_find(const struct walk *walk, const struct token_key_name *
 	return rc == RC_ABSENT && store && is_reserved ? store_key_owner(store, name, owner, err) : rc;
 }
 
+/* Who put an older copy of the database back has newer sets live than it tells of.  What is live, or may be, is in use. */
+static void live_find(struct walk *walk, const char *fingerprint, char owner[128])
+{
+	struct err err = { 0 };
+
+	if (!walk->live && !walk->is_live_unknown && live_keys_read(walk->desk->config->state, &walk->live, &err) != RC_OK) {
+		log_failure("what is live is not known, and no key without a record is erased", &err);
+		walk->is_live_unknown = true;
+	}
+	const char *name = walk->live ? live_keys_owner(walk->live, fingerprint) : NULL;
+
+	if (walk->is_live_unknown)
+		snprintf(owner, 128, "what is live, perhaps");
+	else if (name)
+		snprintf(owner, 128, "live/%s, which no record describes", name);
+}
+
 static enum rc key_listed(void *ctx, struct token_key *key, const struct token_custody *custody, struct err *err)
 {
-	const struct walk *walk = ctx;
+	struct walk *walk = ctx;
 	AUTO(buf) struct buf spki = BUF_MAX(TOKEN_SPKI_MAX);
 	struct token_desk_key seen = { .token = walk->token, .name = key->name, .type = key->type, .custody = *custody };
 	uint32_t instance = 0;
@@ -36,13 +56,15 @@ static enum rc key_listed(void *ctx, struct token_key *key, const struct token_c
 		token_key_name_parse(&key->name, &seen.made_at, &instance) && walk->instance && instance == walk->instance;
 	enum rc rc = owner_find(walk, &key->name, is_reserved, seen.owner, err);
 
+	if (key->type < KEY_TYPE_COUNT && key->ops->public_key(key, &spki, NULL) == RC_OK)
+		fingerprint_print(buf_span(&spki), seen.fingerprint);
 	/* Records that cannot be read make nobody's key an orphan. */
 	if (rc != RC_OK && rc != RC_ABSENT)
 		return rc;
+	if (rc == RC_ABSENT && is_reserved)
+		live_find(walk, seen.fingerprint, seen.owner);
 	/* Several hosts may use one token: a key that another one reserved is none of ours. */
 	seen.is_ours = seen.owner[0] || is_reserved;
-	if (key->type < KEY_TYPE_COUNT && key->ops->public_key(key, &spki, NULL) == RC_OK)
-		fingerprint_print(buf_span(&spki), seen.fingerprint);
 	return walk->each(walk->ctx, &seen, err);
 }
 
@@ -71,6 +93,7 @@ enum exit_status token_desk_each(const struct token_desk *desk, token_desk_fn *e
 		log_failure(walk.token, &err);
 		status = EXIT_TOKEN;
 	}
+	live_keys_free(walk.live);
 	return status;
 }
 

@@ -334,6 +334,20 @@ enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *e
 	return der_print(leaf, ret_der, err);
 }
 
+enum rc certificate_leaf_spki(struct span pem, struct buf *ret_spki, struct err *err)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	AUTO(x509) X509 *leaf = bio ? certificate_read(bio) : NULL;
+	unsigned char *der = NULL;
+	int len = leaf ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der) : -1;
+
+	ERR_clear_error();
+	enum rc rc =
+		len > 0 ? buf_append(ret_spki, span_of(der, (size_t)len), err) : err_set(err, RC_INPUT, "no certificate in PEM");
+	OPENSSL_free(der);
+	return rc;
+}
+
 bool certificate_is_for_clients(struct span pem)
 {
 	AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);

@@ -47,6 +47,9 @@ enum rc certificate_accept(struct span pem, const struct certificate_rules *rule
 /* The first certificate of a PEM file, DER. */
 enum rc certificate_leaf_der(struct span pem, struct buf *ret_der, struct err *err) HWA_CHECKED;
 
+/* The key that it is for: its SubjectPublicKeyInfo, DER; appends.  RC_INPUT: there is none. */
+enum rc certificate_leaf_spki(struct span pem, struct buf *ret_spki, struct err *err) HWA_CHECKED;
+
 /* RFC 5280, 4.2.1.12: may the first certificate of a PEM file be shown by a client?  Also where none can be read there. */
 bool certificate_is_for_clients(struct span pem);
 

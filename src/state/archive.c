@@ -343,6 +343,11 @@ enum rc archive_check(struct archive_view *view, const char *name, unsigned gene
 		return set_check(view, name, generation, err);
 	if (rc == RC_OK && !live)
 		return err_set(err, RC_RESOURCE, "%s/live/%s is gone; `hwacme renew %s` makes it anew", state_dir, name, name);
+	if (rc == RC_OK && live > generation)
+		return err_set(err, RC_RESOURCE,
+			       "%s/live/%s leads to generation %u, and the records end with %u, as when an older copy of the "
+			       "database was put back; `hwacme renew --force %s` makes both agree",
+			       state_dir, name, live, generation, name);
 	if (rc == RC_OK)
 		rc = err_set(&why, RC_RESOURCE, "%s/live/%s leads to generation %u, which is not the live one", state_dir, name,
 			     live);

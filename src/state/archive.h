@@ -44,6 +44,13 @@ AUTO_DEFINE(archive_view, struct archive_view *, archive_view_free);
 /* Does live/NAME lead to that generation, and is it there?  RC_RESOURCE: no; the text says how it is put right. */
 enum rc archive_check(struct archive_view *view, const char *name, unsigned generation, struct err *err) HWA_CHECKED;
 
+/*
+ * archive_live.c: for each certificate whose live/NAME leads to a set, its cert.pem, whether a record tells of it or not; other than RC_OK
+ * of `each` ends it.  Names that are none of ours, and links to what is there no more, are stepped over; what cannot be read is an error.
+ */
+typedef enum rc archive_live_fn(void *ctx, const char *name, struct span certificate, struct err *err);
+enum rc archive_each_live(const char *state_dir, archive_live_fn *each, void *ctx, struct err *err) HWA_CHECKED;
+
 /* What of the superseded generations may go. */
 struct archive_prune {
 	unsigned keep;  /* so many of the newest stay, the live one among them; at least 1 */

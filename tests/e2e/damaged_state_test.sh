@@ -49,3 +49,19 @@ hwacme status >/dev/null || fail "the copy that was put back: $(hwacme status)"
 rm "$LAB/state/hwacme.db"*
 hwacme renew >/dev/null || fail "renew without the database: $(tail -n 2 "$LAB/hwacme.log")"
 [ "$(lab_live_serial amf)" != "$live" ] || fail "nothing was enrolled anew"
+
+# A copy of the database that is older than what is live: that is told, the key in service has an owner, and a renewal makes both agree.
+sqlite3_backup() { python3 -c 'import sqlite3, sys
+sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))' "$@"; }
+sqlite3_backup "$LAB/state/hwacme.db" "$LAB/older.db"
+hwacme renew --force >/dev/null || fail "renew --force: $(tail -n 2 "$LAB/hwacme.log")"
+generation=$(basename "$(readlink "$LAB/state/live/amf")")
+rm "$LAB/state/hwacme.db"*
+install -m 600 "$LAB/older.db" "$LAB/state/hwacme.db"
+got=0
+hwacme status amf >"$LAB/said" || got=$?
+[ $got = 5 ] && grep -q "leads to generation $generation, and the records end with $((generation - 1)).*\`hwacme renew --force amf\`" "$LAB/said" || fail "status: exit $got, $(cat "$LAB/said")"
+[ "$(hwacme token keys | grep -c ' of live/[as]mf, which no record describes$')" = 2 ] || fail "whose keys are live? $(hwacme token keys)"
+hwacme renew --force >/dev/null || fail "renew --force: $(tail -n 2 "$LAB/hwacme.log")"
+[ "$(basename "$(readlink "$LAB/state/live/amf")")" = $((generation + 1)) ] || fail "live is $(readlink "$LAB/state/live/amf")"
+hwacme status amf >"$LAB/said" || fail "status: $(cat "$LAB/said")"

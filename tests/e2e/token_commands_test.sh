@@ -25,6 +25,24 @@ attempts() { hwacme token audit --try --json | jq -c "[.keys[] | select($1) | .a
 hwacme token audit --json | jq -e 'all(.keys[]; .attempt == null)' >/dev/null || fail "attempts without --try: $(hwacme token audit --json)"
 hwacme token keys --json | jq -e 'all(.keys[]; .owner != null and .ours and .held)' >/dev/null || fail "keys"
 
+# Who put an older copy of the database back has a set live that no record tells of; its key is in use, however old it is.
+make_key served 7200 "$instance"
+id=$(hwacme token keys | grep -o 'hwacme-served-[0-9a-f]*')
+pkcs11-tool --module "$LAB_MODULE" --token-label nf-appliance --read-object --type pubkey --id "${id##*-}" -o "$LAB/served.spki" >/dev/null 2>&1 || fail "no public key of $id"
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$LAB/served.key" -subj /CN=served -out "$LAB/served.csr" 2>/dev/null
+mkdir -p "$LAB/state/archive/served/7"
+openssl x509 -req -in "$LAB/served.csr" -signkey "$LAB/served.key" -force_pubkey "$LAB/served.spki" -out "$LAB/state/archive/served/7/cert.pem" 2>/dev/null || fail "no certificate for $id"
+rm "$LAB/served.key"
+ln -s ../archive/served/7 "$LAB/state/live/served"
+hwacme token keys | grep -q "\"$id\".* of live/served, which no record describes\$" || fail "whose is $id? $(hwacme token keys)"
+hwacme token gc --yes >"$LAB/gc" || fail "gc: $(tail -n 1 "$LAB/hwacme.log")"
+grep -q '^0 keys of ours without an owner' "$LAB/gc" || fail "gc of a key that is live: $(cat "$LAB/gc")"
+echo damaged >"$LAB/state/archive/served/7/cert.pem"
+hwacme token gc --yes | grep -q '^0 keys of ours without an owner' && tail -n 1 "$LAB/hwacme.log" | grep -q 'what is live is not known.*live/served/cert.pem' || fail "gc without knowing what is live: $(tail -n 1 "$LAB/hwacme.log")"
+hwacme token keys | grep -q "\"$id\".* of what is live, perhaps\$" || fail "gc erased what may be live: $(hwacme token keys)"
+rm -r "$LAB/state/live/served" "$LAB/state/archive/served"
+hwacme token gc --yes | grep -q '^1 key of ours without an owner' || fail "gc of a key that is live no more: $(tail -n 1 "$LAB/hwacme.log")"
+
 make_key lost 7200 "$instance"    # ours, old, of nobody: goes
 make_key fresh 60 "$instance"     # ours, but perhaps of something that is just happening
 make_key remote 7200 77           # of another host that shares the token

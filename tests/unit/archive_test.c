@@ -223,7 +223,9 @@ static void what_became_of_the_live_set_is_told(void **state)
 	assert_int_equal(check(8, NULL), RC_OK);
 	snprintf(link, sizeof(link), "`ln -sfT ../archive/upf/8 %s/live/upf`", dir);
 	expect_damaged(8, "mkdir -p archive/upf/7 && ln -sfT ../archive/upf/7 live/upf", link);
-	expect_damaged(8, "ln -sfT /etc live/upf", link);
+	/* One that came after all that the records know is not given up for an older one, whose key may be erased. */
+	expect_damaged(8, "mkdir archive/upf/9 && ln -sfT ../archive/upf/9 live/upf", "; `hwacme renew --force upf`");
+	expect_damaged(8, "rmdir archive/upf/9 && ln -sfT /etc live/upf", link);
 	expect_damaged(8, "rm live/upf", "live/upf is gone; `hwacme renew upf`");
 	expect_damaged(8, "ln -s ../archive/upf/8 live/upf && mv archive/upf/8/cert.pem .", "`hwacme renew --force upf`");
 	expect_damaged(8, "mv archive/upf/8 aside", "`hwacme renew --force upf`");

@@ -45,7 +45,7 @@ static void expect_refused(EVP_PKEY *key, const char *names, int64_t from, int64
 /* As objects in a token are written. */
 static void each_certificate_of_a_file_is_read_as_der(void **state)
 {
-	struct buf ders[CERTIFICATE_CHAIN_MAX], pem = BUF_MAX(65536), leaf = BUF_MAX(65536);
+	struct buf ders[CERTIFICATE_CHAIN_MAX], pem = BUF_MAX(65536), leaf = BUF_MAX(65536), key = BUF_MAX(65536);
 	struct err err = { 0 };
 	unsigned count = 7;
 
@@ -61,6 +61,10 @@ static void each_certificate_of_a_file_is_read_as_der(void **state)
 	assert_int_equal(certificate_leaf_der(buf_span(&pem), &leaf, &err), RC_OK);
 	assert_true(span_equal(buf_span(&leaf), buf_span(&ders[0])));
 	assert_false(span_equal(buf_span(&ders[0]), buf_span(&ders[1])));
+	assert_int_equal(certificate_leaf_spki(buf_span(&pem), &key, &err), RC_OK);
+	assert_true(span_equal(buf_span(&key), buf_span(&spki)));
+	assert_int_equal(certificate_leaf_spki(span_text("no certificate"), &key, NULL), RC_INPUT);
+	buf_clear(&key);
 	pem.len -= 40;
 	assert_int_equal(certificate_chain_der(buf_span(&pem), ders, &count, &err), RC_PROTOCOL);
 	for (int i = 0; i < CERTIFICATE_CHAIN_MAX; i++)
