@@ -72,6 +72,9 @@ enum rc database_prepare(struct store *store, const char *sql, sqlite3_stmt **re
 extern const char *const database_steps[]; /* SQL, one step a version of the schema */
 /* Makes the tables, or brings them up to date when it may; RC_INPUT for a version it cannot read. */
 enum rc database_schema(struct store *store, bool may_write, struct err *err);
+/* instance.c: the database's number and the one that is kept beside it are the same then.  A new database takes that of the one that was
+ * lost, so that its keys are ours still; the number of one that has records is the one that counts. */
+enum rc database_instance_keep(struct store *store, struct err *err);
 /* For statements without rows: runs it, and lets go of it. */
 enum rc database_finish(struct store *store, sqlite3_stmt *statement, struct err *err);
 

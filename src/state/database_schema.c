@@ -158,22 +158,3 @@ enum rc database_schema(struct store *store, bool may_write, struct err *err)
 	return err_set(err, RC_INPUT, "%s was written by an older hwacme (schema %d); `hwacme renew` brings it up to date",
 		       store->path, version);
 }
-
-enum rc store_instance(struct store *store, uint32_t *ret_instance, struct err *err)
-{
-	STORE_HELD(store);
-	AUTO(statement) sqlite3_stmt *statement = NULL;
-	enum rc rc = database_prepare(store, "SELECT number FROM instance", &statement, err);
-
-	if (rc != RC_OK)
-		return rc;
-	if (sqlite3_step(statement) != SQLITE_ROW)
-		return database_fail(store, err, "cannot read");
-	const uint8_t *number = sqlite3_column_blob(statement, 0);
-	if (sqlite3_column_bytes(statement, 0) != 4)
-		return err_set(err, RC_RESOURCE, "%s: its number is damaged", store->path);
-	*ret_instance = (uint32_t)number[0] << 24 | (uint32_t)number[1] << 16 | (uint32_t)number[2] << 8 | number[3];
-	/* 0 is nobody's. */
-	*ret_instance += *ret_instance == 0;
-	return RC_OK;
-}

@@ -209,6 +209,8 @@ static enum rc open_once(const char *state_dir, struct store **ret_store, bool *
 				  err);
 	if (rc == RC_OK)
 		rc = database_schema(store, true, err);
+	if (rc == RC_OK)
+		rc = database_instance_keep(store, err);
 	if (rc == RC_OK && is_ahead)
 		rc = database_durable_open(store, err);
 	if (rc == RC_OK)

@@ -49,6 +49,8 @@ hwacme status >/dev/null || fail "the copy that was put back: $(hwacme status)"
 rm "$LAB/state/hwacme.db"*
 hwacme renew >/dev/null || fail "renew without the database: $(tail -n 2 "$LAB/hwacme.log")"
 [ "$(lab_live_serial amf)" != "$live" ] || fail "nothing was enrolled anew"
+# What was said of the keys of before: they are ours still, and `token gc` erases them an hour after they were made.
+[ "$(hwacme token keys | grep -c ', of no record here any more$')" = 3 ] || fail "the keys of before: $(hwacme token keys)"
 
 # A copy of the database that is older than what is live: that is told, the key in service has an owner, and a renewal makes both agree.
 sqlite3_backup() { python3 -c 'import sqlite3, sys
