@@ -106,6 +106,9 @@ void order_expires(struct order *order, int64_t said, int64_t now);
  */
 int64_t order_waits_until(const struct order *order, int64_t now);
 
+/* Its CSR may have reached the CA.  POLL may be an order as well that is asked about before that. */
+bool order_is_asked_for(const struct order *order);
+
 /* Makes a new or stored order fit to go on after a restart; returns the first action. */
 struct order_next order_resume(struct order *order);
 

@@ -17,6 +17,7 @@ enum rc driver_new(struct client *client, const struct config_certificate *certi
 	*driver =
 		(struct driver){ .client = client, .certificate = certificate, .terms = *terms, .order = order, .hooks = *hooks };
 	driver->is_resumed = order->url[0];
+	driver->was_asked_for = order_is_asked_for(order);
 	/* An older hwacme did not say. */
 	if (driver->is_resumed && !order->is_profile_known)
 		driver_note_profile(driver);
@@ -122,7 +123,7 @@ static enum rc order_anew(struct driver *driver, struct err *err)
 
 	snprintf(why, sizeof(why), "%s", driver->void_for);
 	driver->void_for[0] = '\0';
-	driver->is_resumed = driver->was_too_early = false;
+	driver->is_resumed = driver->was_too_early = driver->was_asked_for = false;
 	*driver->order = (struct order){ .phase = ORDER_START };
 	driver->next = order_resume(driver->order);
 	return save(driver, why, err);

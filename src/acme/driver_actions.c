@@ -187,9 +187,11 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 
 	if (rc == RC_OK)
 		rc = message_finalize_print(buf_span(&csr), &payload, &why);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		driver->was_asked_for = true;
 		rc = client_post(driver->client, "finalize", driver->order->finalize_url, buf_span(&payload), NULL, &response,
 				 &why);
+	}
 	/* RFC 8555, 7.4: after orderNotReady the client SHOULD ask for the order: a step, and no failure.  Some CAs call an order pending
 	 * for a moment after the last of its authorisations became valid. */
 	driver->was_too_early = rc != RC_OK && why.problem == PROBLEM_ORDER_NOT_READY;
@@ -207,15 +209,16 @@ static enum rc do_send_csr(struct driver *driver, struct order_event *ret_event,
 
 /*
  * A CA may answer newOrder with an order of the account that is open already, for the same names: two certificates that are due together, of
- * an EC key and of an RSA key say, then have one, and the CSR that came first has it.  The CA has refused ours, and that order is over: the
- * next one is for us.  Once: what a CA makes twice of that is not to be asked for in a circle.
+ * an EC key and of an RSA key say, then have one, and the CSR that came first has it.  The CA has refused ours, or it was never sent, and
+ * that order is over: the next one is for us.  So it is where an older copy of our records was put back, and the key made anew that the
+ * order had.  Once: what a CA makes twice of that is not to be asked for in a circle.
  */
 static void note_taken(struct driver *driver)
 {
-	if (!driver->was_too_early || driver->was_taken)
+	if ((driver->was_asked_for && !driver->was_too_early) || driver->was_taken)
 		return;
 	driver->was_taken = true;
-	snprintf(driver->void_for, sizeof(driver->void_for), "its order was also another certificate's, which has it");
+	snprintf(driver->void_for, sizeof(driver->void_for), "its order has the certificate of another key");
 }
 
 static enum rc do_download(struct driver *driver, struct order_event *ret_event, struct err *err)

@@ -23,6 +23,7 @@ struct driver {
 	bool is_heard;                /* the CA, in the step under way */
 	bool had_slip;                /* the CA had one: what failed was asked again at once */
 	bool was_too_early;           /* the CA took no CSR of ours for this order, by its own word */
+	bool was_asked_for;           /* a CSR of ours may have reached it */
 	bool was_taken;               /* an order was another's in the end, and one more was placed for that */
 	bool is_until_known;          /* hooks.authorized was told */
 	bool is_unready;              /* answers are placed, and the CA was not told of them yet */

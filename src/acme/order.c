@@ -198,6 +198,12 @@ int64_t order_waits_until(const struct order *order, int64_t now)
 	return is_set_back ? now : order->not_before;
 }
 
+bool order_is_asked_for(const struct order *order)
+{
+	return order->phase == ORDER_FINALIZE || order->phase == ORDER_POLL || order->phase == ORDER_AWAIT ||
+	       order->phase == ORDER_FETCH || order->phase == ORDER_DONE;
+}
+
 void order_expires(struct order *order, int64_t said, int64_t now)
 {
 	if (said > now || order->expires_at)

@@ -98,13 +98,6 @@ enum rc renewal_reserve(struct renewal *renewal, struct err *err)
 	return reserve(renewal, is_rotation_due(renewal, now), "", err);
 }
 
-/* Its CSR may have reached the CA.  POLL may be an order as well that is asked about before that: then it costs another order. */
-static bool is_asked_for(const struct order *order)
-{
-	return order->phase == ORDER_FINALIZE || order->phase == ORDER_POLL || order->phase == ORDER_AWAIT ||
-	       order->phase == ORDER_FETCH || order->phase == ORDER_DONE;
-}
-
 /* The key that was to be kept, or that a certificate was asked for, is not in its token, as that itself says: no certificate of it is of
  * any use, nor the order that it comes from. */
 static enum rc key_lost(struct renewal *renewal, struct err *err)
@@ -120,7 +113,7 @@ static enum rc key_lost(struct renewal *renewal, struct err *err)
 enum rc renewal_key(struct renewal *renewal, struct err *err)
 {
 	const struct store_key *key = &renewal->record->next_key;
-	bool must_be_there = is_live_key(renewal->record) || is_asked_for(&renewal->record->order);
+	bool must_be_there = is_live_key(renewal->record) || order_is_asked_for(&renewal->record->order);
 	struct err why = { 0 };
 	enum rc rc =
 		must_be_there ? keyring_find(renewal->desk->keyring, key, &renewal->key, &why) : renewal_generate(renewal, &why);

@@ -67,7 +67,8 @@ static enum rc hook_csr(void *ctx, struct buf *ret_der, struct err *err)
 
 /*
  * Was it cut off between the switch and its record?  Then this very set is live already and is not touched.  But if the order was lost with it,
- * another certificate comes, and the set that is live, which no record describes, is not the one that is to be staged.
+ * another certificate comes, and the set that is live, which no record describes, is not the one that is to be staged.  Nor is one before it,
+ * as where an older copy of the records was put back: it has been live.
  */
 static enum rc generation_choose(struct renewal *renewal, const struct certificate_chain *chain, bool *ret_is_live,
 				 struct err *err)
@@ -79,9 +80,9 @@ static enum rc generation_choose(struct renewal *renewal, const struct certifica
 	enum rc rc = archive_live(state, record->name, &live, err);
 
 	*ret_is_live = false;
-	if (rc != RC_OK || live != record->next_generation)
+	if (rc != RC_OK || live < record->next_generation)
 		return rc;
-	rc = renewal_set_read(renewal, live, SET_FILE_CERT, &leaf, err);
+	rc = live == record->next_generation ? renewal_set_read(renewal, live, SET_FILE_CERT, &leaf, err) : RC_ABSENT;
 	*ret_is_live = rc == RC_OK && span_equal(buf_span(&leaf), buf_span(&chain->leaf));
 	if (*ret_is_live || (rc != RC_OK && rc != RC_ABSENT))
 		return rc;

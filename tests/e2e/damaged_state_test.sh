@@ -67,3 +67,35 @@ hwacme status amf >"$LAB/said" || got=$?
 hwacme renew --force >/dev/null || fail "renew --force: $(tail -n 2 "$LAB/hwacme.log")"
 [ "$(basename "$(readlink "$LAB/state/live/amf")")" = $((generation + 1)) ] || fail "live is $(readlink "$LAB/state/live/amf")"
 hwacme status amf >"$LAB/said" || fail "status: $(cat "$LAB/said")"
+
+# The same with a copy in which an order is under way: its certificate may be had still, but no set that was live is written over.
+copy_order() { # killed after ever longer, until a run is cut off with an order in its records
+	local after pid
+	for after in 0.03 0.04 0.05 0.06 0.07 0.08 0.1 0.12 0.15 0.2 0.25 0.3 0.4 0.5; do
+		"$HWACME" -c "$LAB/hwacme.yaml" renew --force amf >/dev/null 2>>"$LAB/hwacme.log" &
+		pid=$!
+		sleep $after
+		lab_keyd_halt $pid >/dev/null
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		hwacme status amf --json | jq -e '.certificates[0].order_url != null' >/dev/null || continue
+		sqlite3_backup "$LAB/state/hwacme.db" "$LAB/ordered.db"
+		return
+	done
+	fail "no run was cut off with an order: $(hwacme status amf)"
+}
+copy_order
+for flags in "" --force; do
+	# shellcheck disable=SC2086
+	hwacme renew $flags amf >/dev/null || fail "renew $flags: $(tail -n 2 "$LAB/hwacme.log")"
+done
+generation=$(basename "$(readlink "$LAB/state/live/amf")")
+made=$(stat -c '%n %i %y' "$LAB/state/archive/amf"/*/cert.pem)
+rm "$LAB/state/hwacme.db"*
+install -m 600 "$LAB/ordered.db" "$LAB/state/hwacme.db"
+hwacme renew amf >"$LAB/said" || fail "renew: $(cat "$LAB/said"; tail -n 9 "$LAB/hwacme.log")"
+[ "$(basename "$(readlink "$LAB/state/live/amf")")" = $((generation + 1)) ] || fail "live is $(readlink "$LAB/state/live/amf"), and $generation was"
+while read -r file inode time; do
+	[ "$(stat -c '%n %i %y' "$file" 2>&1)" = "$file $inode $time" ] || fail "$file was made anew"
+done <<<"$made"
+hwacme status amf >"$LAB/said" || fail "status: $(cat "$LAB/said")"

@@ -29,6 +29,7 @@ static struct {
 	unsigned solves, announced;
 	unsigned taken;  /* orders that are another certificate's, too, which has sent its CSR ... */
 	bool takes_both; /* ... and yet ours is not refused */
+	bool is_over;    /* ... and has had its certificate before we ask */
 } ca;
 
 static enum rc print_order(struct buf *body, const char *status, struct err *err)
@@ -98,7 +99,11 @@ static enum rc ca_send(struct http *http, const struct http_request *request, st
 	} else if (strcmp(request->url, CA "new") == 0) {
 		ca.orders++;
 		strcpy(response.location, CA "order");
-		rc = print_order(&response.body, ca.wants_challenge ? "pending" : "ready", err);
+		rc = print_order(&response.body,
+				 ca.is_over && ca.orders <= ca.taken ? "valid"
+				 : ca.wants_challenge                ? "pending"
+								     : "ready",
+				 err);
 	} else if (strcmp(request->url, CA "authorization") == 0) {
 		rc = print_authorization(&response.body, err);
 	} else if (strcmp(request->url, CA "challenge") == 0) {
@@ -341,6 +346,24 @@ static void an_order_that_is_another_s_too_is_followed_by_one_more(void **state)
 	assert_true(took < 30);
 }
 
+static void so_is_one_that_was_over_before_we_asked(void **state)
+{
+	struct order order;
+	struct err err = { 0 };
+	int64_t took;
+
+	(void)state;
+	for (unsigned taken = 1; taken < 3; taken++) {
+		ca_begin(0, 0);
+		ca.taken = taken;
+		ca.is_over = true;
+		assert_int_equal(run(&order, &took, &err), taken == 1 ? RC_OK : RC_PROTOCOL);
+		assert_int_equal(order.phase, taken == 1 ? ORDER_DONE : ORDER_FAILED);
+		assert_int_equal(ca.orders, 2);
+		assert_int_equal(ca.csrs, taken == 1 ? 1 : 0);
+	}
+}
+
 /* Nor is what a CA has made of our own CSR. */
 static void but_not_by_ever_more(void **state)
 {
@@ -370,6 +393,7 @@ int main(void)
 		cmocka_unit_test(but_two_are),
 		cmocka_unit_test(what_is_no_slip_is_not_asked_again),
 		cmocka_unit_test(an_order_that_is_another_s_too_is_followed_by_one_more),
+		cmocka_unit_test(so_is_one_that_was_over_before_we_asked),
 		cmocka_unit_test(but_not_by_ever_more),
 	};
 
