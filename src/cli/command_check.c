@@ -70,7 +70,9 @@ static void check_custody(struct check *check)
 		if (store_certificate_load(check->store, name, &record, NULL) != RC_OK || !record.generation)
 			continue;
 		enum rc rc = keyring_find(check->keyring, &record.live_key, &key, &err);
-		if (rc == RC_OK)
+		if (rc == RC_ABSENT)
+			rc = err_wrap(&err, rc, "its key (if it is lost for good: `hwacme renew --force %s`)", name);
+		else if (rc == RC_OK)
 			rc = token_custody(key, &custody, &err);
 		check_report(check, "custody", name, EXIT_TOKEN, rc == RC_OK ? NULL : &err, custody.text);
 	}

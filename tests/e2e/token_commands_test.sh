@@ -103,3 +103,11 @@ hwacme token audit >"$LAB/audit" || got=$?
 grep -q "^BAD .*hwacme-open-" "$LAB/audit" || fail "audit: $(cat "$LAB/audit")"
 [[ $(attempts '.label | startswith("hwacme-open-")') = '["none was made: its custody '*'"]' ]] || fail "nobody tried to get it out: $(hwacme token audit --try --json)"
 "$HWACME" -c "$LAB/hwacme.yaml" renew --yes >/dev/null 2>&1 && fail "--yes for renew" || [ $? = 2 ] || fail "--yes for renew"
+# A live key that is gone from its token is found by `check`, which says what makes another.
+rm "$LAB/state/keys/"hwacme-amf-*.pem
+got=0
+hwacme check >"$LAB/checked" || got=$?
+[ $got = 3 ] && grep -q '^BAD  custody   amf: its key (if it is lost for good: `hwacme renew --force amf`): token "tpm": ' "$LAB/checked" || fail "check: exit $got, $(cat "$LAB/checked")"
+hwacme renew --force amf >/dev/null || fail "renew --force: $(tail -n 2 "$LAB/hwacme.log")"
+hwacme check >"$LAB/checked" || true
+! grep '^BAD  custody   amf' "$LAB/checked" || fail "check after renew --force: $(cat "$LAB/checked")"
