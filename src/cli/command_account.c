@@ -149,7 +149,7 @@ enum exit_status command_account(const struct command_line *line)
 	while (verb < sizeof(VERBS) / sizeof(VERBS[0]) && (!line->word_count || strcmp(line->words[0], VERBS[verb].name) != 0))
 		verb++;
 	if (verb == sizeof(VERBS) / sizeof(VERBS[0]) || line->word_count > 2 ||
-	    (line->new_key && VERBS[verb].run != do_register)) {
+	    (line->new_key && VERBS[verb].run != do_register) || (line->yes && VERBS[verb].run != do_deactivate)) {
 		command_usage("usage: hwacme account show|register|rollover|deactivate [AUTHORITY]\n"
 			      "       hwacme account register [AUTHORITY] --new-key\n"
 			      "       hwacme account deactivate [AUTHORITY] --yes\n");

@@ -1,7 +1,8 @@
 /* main.c -- reads the command line and hands over to one command. */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,26 +89,32 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static bool fits(bool is_given, const struct command *command, enum exit_status (*run)(const struct command_line *line))
-{
-	return !is_given || command->run == run;
-}
-
-/* False after saying which option goes with which command. */
+/* False after saying what an option goes with that was written beside another command; of which verb, the command itself says. */
 static bool options_fit(const struct command_line *line, const struct command *command)
 {
-	bool ok = fits(line->force, command, command_renew) && fits(line->try_it, command, command_token) &&
-		  (fits(line->yes, command, command_token) || command->run == command_account) &&
-		  fits(line->new_key, command, command_account) && fits(line->probe, command, command_status) &&
-		  fits(line->days, command, command_plan) && fits(line->config_only, command, command_check) &&
-		  fits(line->reason || line->with_certificate_key, command, command_revoke);
+	const struct {
+		bool is_given;
+		const char *option, *with;
+		enum exit_status (*run)(const struct command_line *line), (*also)(const struct command_line *line);
+	} places[] = {
+		{ line->force, "--force", "renew", command_renew, NULL },
+		{ line->probe, "--probe", "status", command_status, NULL },
+		{ line->days, "--days", "plan", command_plan, NULL },
+		{ line->config_only, "--config-only", "check", command_check, NULL },
+		{ line->try_it, "--try", "token audit", command_token, NULL },
+		{ line->new_key, "--new-key", "account register", command_account, NULL },
+		{ line->yes, "--yes", "token gc and account deactivate", command_token, command_account },
+		{ line->reason, "--reason", "revoke", command_revoke, NULL },
+		{ line->with_certificate_key, "--with-certificate-key", "revoke", command_revoke, NULL },
+	};
 
-	if (!ok)
-		command_usage(
-			"hwacme: --force goes with renew, --probe with status, --days with plan, --config-only with check,\n"
-			"        --try with token audit, --new-key with account register, --yes with token gc and account\n"
-			"        deactivate, --reason and --with-certificate-key with revoke\n");
-	return ok;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (!places[i].is_given || command->run == places[i].run || command->run == places[i].also)
+			continue;
+		command_refuse("%s goes with %s, not with %s", places[i].option, places[i].with, command->name);
+		return false;
+	}
+	return true;
 }
 
 /* One that whoever started us has closed would be that of the next file or socket, and a line that is printed would go into it.  What is
@@ -182,7 +189,7 @@ static enum exit_status perform(int argc, char **argv, struct command_line *line
 			return EXIT_DONE;
 		}
 		if (!option_take(option, line)) {
-			command_usage("hwacme --help shows the commands and options\n");
+			command_refuse("an option is not known, or lacks what belongs to it; hwacme --help shows them");
 			return EXIT_USAGE;
 		}
 	}
@@ -212,6 +219,20 @@ static enum exit_status perform(int argc, char **argv, struct command_line *line
 	return status;
 }
 
+/* False after saying why; to who has read enough (| head -1) nothing is said. */
+static bool result_is_written(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	int number = fflush(stdout) == 0 ? 0 : errno;
+
+	if (number == 0 && !ferror(stdout))
+		return output_is_whole();
+	if (poll(&out, 1, 0) != 1 || !(out.revents & (POLLERR | POLLHUP)))
+		command_refuse("the result could not be written to standard output%s%s", number ? ": " : "",
+			       number ? strerror(number) : "");
+	return false;
+}
+
 int cli_main(int argc, char **argv)
 {
 	standard_descriptors_take();
@@ -221,7 +242,7 @@ int cli_main(int argc, char **argv)
 	if (line.json && status != EXIT_DONE)
 		output_failure((int)status);
 	/* A result that could not be written is not a success. */
-	if ((fflush(stdout) != 0 || ferror(stdout) || !output_is_whole()) && status == EXIT_DONE)
+	if (!result_is_written() && status == EXIT_DONE)
 		status = EXIT_FAILED;
 	return (int)status;
 }
