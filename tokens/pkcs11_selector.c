@@ -1,77 +1,13 @@
 /*
  * pkcs11_selector.c -- which token of a module is meant: by label, by serial number, or by an RFC 7512 URI.
  *
- * p11-kit's parser reads the URI and matches tokens with it.  It drops what it does not know and lets the
- * last of two win, and a URI that restricts nothing matches anything: so what is in it is checked first.
+ * p11-kit's parser reads the URI and matches tokens with it; what is in it is looked at first (token_uri.h).
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "pkcs11.h"
-
-#define SCHEME "pkcs11:"
-
-/* RFC 7512, 2.3: what may stand in the path and in the query of a URI that names a token. */
-static const struct part {
-	const char *name;
-	bool is_query, names_one;
-} PARTS[] = { { "token", false, true },
-	      { "serial", false, true },
-	      { "manufacturer", false, false },
-	      { "model", false, false },
-	      { "module-path", true, false } };
-#define PART_COUNT (sizeof(PARTS) / sizeof(PARTS[0]))
-
-static enum rc refuse(struct err *err, const char *why)
-{
-	return err_set(err, RC_INPUT, "pkcs11: { uri: } %s; write pkcs11:token=LABEL;serial=NUMBER, each part once", why);
-}
-
-static enum rc part_check(const char *at, size_t len, bool is_query, bool seen[PART_COUNT], struct err *err)
-{
-	for (size_t i = 0; i < PART_COUNT; i++) {
-		size_t name_len = strlen(PARTS[i].name);
-
-		if (PARTS[i].is_query != is_query || len <= name_len || memcmp(at, PARTS[i].name, name_len) != 0 ||
-		    at[name_len] != '=')
-			continue;
-		if (seen[i])
-			return refuse(err, "has a part twice");
-		if (len == name_len + 1)
-			return refuse(err, "has an empty part");
-		seen[i] = true;
-		return RC_OK;
-	}
-	/* The part itself is not shown: it may be a pin-value. */
-	if (len >= 4 && memcmp(at, "pin-", 4) == 0)
-		return err_set(err, RC_INPUT,
-			       "pkcs11: { uri: } must not say where the PIN is or what it is; write pin: { file: PATH }");
-	return refuse(err, is_query ? "may have module-path after the \"?\" and nothing else"
-				    : "may have token, serial, manufacturer and model and nothing else");
-}
-
-/* Each "name=value" between the separators, once, and of those that name a token. */
-static enum rc uri_check(const char *uri, struct err *err)
-{
-	bool seen[PART_COUNT] = { false }, is_query = false, names_one = false;
-	const char *at = uri + strlen(SCHEME);
-	enum rc rc = RC_OK;
-
-	if (strncmp(uri, SCHEME, strlen(SCHEME)) != 0 || strchr(uri, '#'))
-		return refuse(err, "is none");
-	while (rc == RC_OK) {
-		size_t len = strcspn(at, is_query ? "&" : ";?");
-
-		rc = part_check(at, len, is_query, seen, err);
-		if (!at[len])
-			break;
-		is_query = is_query || at[len] == '?';
-		at += len + 1;
-	}
-	for (size_t i = 0; i < PART_COUNT; i++)
-		names_one = names_one || (seen[i] && PARTS[i].names_one);
-	return rc == RC_OK && !names_one ? refuse(err, "names neither token nor serial") : rc;
-}
+#include "token_uri.h"
 
 /* The module's path: from the option, from the URI, or from both when they agree. */
 static enum rc module_path(const struct config_token *config, P11KitUri *uri, char **ret_module, struct err *err)
@@ -114,15 +50,14 @@ enum rc pkcs11_selector_new(const struct config_token *config, P11KitUri **ret_s
 	if (!field_set(wanted->label, sizeof(wanted->label), config->token_label) ||
 	    !field_set(wanted->serialNumber, sizeof(wanted->serialNumber), config->token_serial))
 		return err_set(err, RC_INPUT, "pkcs11: a token's label has 1 to 32 bytes, its serial number 1 to 16");
-	if (config->token_uri) {
-		rc = uri_check(config->token_uri, err);
-		if (rc == RC_OK && (p11_kit_uri_parse(config->token_uri, P11_KIT_URI_FOR_TOKEN | P11_KIT_URI_FOR_MODULE, uri) !=
-					    P11_KIT_URI_OK ||
-				    p11_kit_uri_any_unrecognized(uri)))
-			rc = refuse(err, "is not understood (a label has up to 32 bytes, a serial number up to 16)");
-	}
-	if (rc == RC_OK)
-		rc = module_path(config, uri, ret_module, err);
+	const char *fault = config->token_uri ? token_uri_fault(config->token_uri) : NULL;
+	if (fault)
+		return err_set(err, RC_INPUT, "pkcs11: { uri: } %s", fault);
+	if (config->token_uri &&
+	    (p11_kit_uri_parse(config->token_uri, P11_KIT_URI_FOR_TOKEN | P11_KIT_URI_FOR_MODULE, uri) != P11_KIT_URI_OK ||
+	     p11_kit_uri_any_unrecognized(uri)))
+		return err_set(err, RC_INPUT, "pkcs11: { uri: } is not understood; write pkcs11:token=LABEL;serial=NUMBER");
+	rc = module_path(config, uri, ret_module, err);
 	if (rc == RC_OK)
 		*ret_selector = TAKE(uri);
 	return rc;

@@ -171,7 +171,7 @@ static enum rc fill_named(const struct filling *filling, const struct node *grou
 	const struct nodes *nodes = filling->nodes;
 
 	if (key->kind != SHAPE_TEXT)
-		return refuse(filling, group, way, "an option's name must be a word");
+		return refuse(filling, key, way, "an option's name must be a word");
 	const char *name = nodes_text(nodes, key);
 	if (nodes_option(nodes, group, name, key->count) != nodes_next(nodes, key))
 		return err_set(filling->err, RC_INPUT, "%s:%u: \"%.64s\" is given twice; keep one",

@@ -45,7 +45,8 @@ const char *nearest_word(const char *word, const char *const *known, unsigned co
 	for (unsigned i = 0; i < count; i++) {
 		unsigned distance = edits(word, known[i]);
 
-		if (distance < fewest && distance < strlen(known[i])) {
+		/* Of a word of three letters two slips leave nothing. */
+		if (distance < fewest && 2 * distance <= strlen(known[i])) {
 			fewest = distance;
 			best = known[i];
 		}

@@ -177,7 +177,7 @@ enum rc nodes_compose(struct nodes *nodes, const char *path, struct span text, s
 	enum rc rc = compose(&composing, &parser, text);
 	yaml_parser_delete(&parser);
 	if (rc == RC_OK && !nodes->nodes.len)
-		rc = err_set(err, RC_INPUT, "%s: empty; conf/hwacme.yaml shows every option", path);
+		rc = err_set(err, RC_INPUT, "%s: empty; hwacme.yaml(5) has an example to begin with", path);
 	return rc;
 }
 

@@ -31,7 +31,7 @@ enum rc read_duration(const struct place *place, const char *option, const char 
 		return RC_OK;
 	if (text[0] && text[strlen(text) - 1] == 'w')
 		return place_refuse(place, option, text, "weeks are not used here; write days or hours, such as 14d or 336h");
-	return place_refuse(place, option, text, "write a duration such as 90s, 10m, 336h or 14d");
+	return place_refuse(place, option, text, "write a duration such as 90s, 10m, 336h or 14d, up to 3650d");
 }
 
 enum rc check_reference(const struct place *place, const char *option, const char *name, bool is_there, const char *list)

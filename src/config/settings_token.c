@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "token_uri.h"
 #include "settings_read.h"
 #include "values.h"
 
@@ -33,14 +34,10 @@ static enum rc check_pkcs11_choice(const struct place *place, const struct schem
 		return place_refuse(place, "pkcs11", "pkcs11",
 				    "write which token: token: LABEL, serial: NUMBER or uri: \"pkcs11:...\"");
 	if (texts->uri && (texts->token || texts->serial))
-		return place_refuse(place, "pkcs11.uri", texts->uri, "write either \"uri\" or \"token\" and \"serial\"");
-	if (texts->uri && strncmp(texts->uri, "pkcs11:", 7) != 0)
-		return place_refuse(place, "pkcs11.uri", texts->uri,
-				    "write a PKCS#11 URI such as pkcs11:token=nf-appliance;serial=17");
-	/* Not shown: it may hold a PIN. */
-	if (texts->uri && strstr(texts->uri, "pin-"))
-		return place_refuse(place, "pkcs11.uri", "pin-value, pin-source",
-				    "take it out; write pin: { file: PATH } beside \"uri\"");
+		return place_refuse(place, "pkcs11.uri", "pkcs11:...", "write either \"uri\" or \"token\" and \"serial\"");
+	const char *fault = texts->uri ? token_uri_fault(texts->uri) : NULL;
+	if (fault)
+		return place_refuse(place, "pkcs11.uri", "pkcs11:...", fault);
 	return RC_OK;
 }
 
@@ -57,10 +54,11 @@ static enum rc read_pkcs11_token(const struct place *place, struct schema_pkcs11
 		return rc;
 	if (!texts->module && !(texts->uri && strstr(texts->uri, "module-path=")))
 		return place_refuse(place, "pkcs11", "pkcs11", "write module: PATH, the module's library");
-	if (!is_length(texts->token, 32) || !is_length(texts->serial, 16))
-		return place_refuse(place, texts->token ? "pkcs11.token" : "pkcs11.serial",
-				    texts->token ? texts->token : texts->serial,
-				    "a label has 1 to 32 bytes, a serial number 1 to 16; `pkcs11-tool -L` shows them");
+	if (!is_length(texts->token, 32))
+		return place_refuse(place, "pkcs11.token", texts->token, "a label has 1 to 32 bytes; `pkcs11-tool -L` shows it");
+	if (!is_length(texts->serial, 16))
+		return place_refuse(place, "pkcs11.serial", texts->serial,
+				    "a serial number has 1 to 16 bytes; `pkcs11-tool -L` shows it");
 	ret->token_label = TAKE(texts->token);
 	ret->token_serial = TAKE(texts->serial);
 	ret->token_uri = TAKE(texts->uri);

@@ -144,10 +144,13 @@ static void a_token_may_be_chosen_by_serial_number_or_uri(void **state)
 	assert_string_equal(uri->tokens[0].token_uri, "pkcs11:token=nf?module-path=/m.so");
 	assert_null(uri->tokens[0].module);
 	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"pkcs11:token=nf\", token: nf }", "either \"uri\" or");
-	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"token=nf\" }", "PKCS#11 URI");
+	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"pkcs11:token=nf;slot-id=0\" }", "and nothing else; write");
+	/* It is not shown, whatever else is wrong with it. */
+	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"token=nf?pin-value=1234\" }", "\"pkcs11:...\": is no PKCS#11 URI");
 	expect_refused(4, "    pkcs11: { module: /m.so, uri: \"pkcs11:token=nf?pin-value=1234\" }", "pin: { file: PATH }");
 	expect_refused(4, "    pkcs11: { uri: \"pkcs11:token=nf\" }", "module: PATH");
 	expect_refused(4, "    pkcs11: { module: /m.so, token: 0123456789012345678901234567890123 }", "1 to 32 bytes");
+	expect_refused(4, "    pkcs11: { module: /m.so, token: nf, serial: 01234567890123456 }", "pkcs11.serial: \"0123456");
 	expect_refused(4, "    pkcs11: { module: /m.so, token: nf, sessions: 0 }", "1 to 64");
 	expect_refused(4, "    pkcs11: { module: /m.so, token: nf, accept-wrapping: yes }", "true or false");
 }
@@ -159,6 +162,7 @@ static void an_unknown_option_is_told_what_was_meant(void **state)
 	expect_refused(15, "    wait: 25h", "from 0s to 24h");
 	expect_refused(20, "    ca: ra", "names");
 	expect_refused(1, "stat: /var/lib/hwacme", "write \"state\"");
+	expect_refused(1, "foo: bar", "at the top there are: state");
 }
 
 static void a_tpm_is_told_its_parent_its_secrets_and_its_registers(void **state)
@@ -310,6 +314,7 @@ static void wrong_values_are_told_what_to_write(void **state)
 	expect_refused(15, "    renew-after: 100%", "1% to 99%");
 	expect_refused(16, "    preauthorized: 2w", "weeks");
 	expect_refused(16, "    preauthorized: 10h", "margin");
+	expect_refused(16, "    preauthorized: 3651d", "up to 3650d");
 	expect_refused(22, "    key: { token: tpm, type: rsa-2048, rotate: sometimes }", "always, never");
 	expect_refused(23, "    names: [amf.example]", "dns:");
 	expect_refused(23, "    names: [\"dns:*.example\"]", "dns-01");

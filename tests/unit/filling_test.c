@@ -151,6 +151,7 @@ static void a_mistake_is_told_by_its_line_and_its_way(void **state)
 	expect_refused("name: ami\nwords: [a, [b]]\n", ":2: words[1]: expected one value");
 	expect_refused("name: ami\nname: b\n", ":2: \"name\" is given twice");
 	expect_refused("? [a]\n: b\n", "an option's name must be a word");
+	expect_refused("name: a\n? [a]\n: b\n", ":2: an option's name must be a word");
 }
 
 static void an_unknown_option_is_told_what_was_meant_or_what_there_is(void **state)
