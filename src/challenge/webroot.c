@@ -59,6 +59,28 @@ static enum rc folder_open(const char *root, bool make, int *ret_fd, struct err 
 	return RC_OK;
 }
 
+enum rc webroot_try(const char *root, struct err *err)
+{
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	enum rc rc = fd < 0 ? fail(err, RC_INPUT, root, "cannot be opened") : RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
+		int below = openat(fd, FOLDERS[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (below < 0 && errno == ENOENT)
+			break;
+		if (below < 0)
+			rc = fail(err, RC_INPUT, root, FOLDERS[i]);
+		close(fd);
+		fd = below;
+	}
+	if (rc == RC_OK && faccessat(fd, ".", W_OK | X_OK, 0) != 0)
+		rc = fail(err, RC_INPUT, root, "may not be written in");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static enum rc token_check(const char *token, struct err *err)
 {
 	/* RFC 8555, 8.3: only base64url; a name with "/" or "." could be any file. */

@@ -8,6 +8,8 @@
 
 /* Writes ROOT/.well-known/acme-challenge/TOKEN, mode 0644, making the two folders when missing; follows no link below ROOT. */
 enum rc webroot_put(const char *root, const char *token, const char *text, struct err *err) HWA_CHECKED;
+/* Whether the folders are there, or could be made, and a file in them; nothing is made. */
+enum rc webroot_try(const char *root, struct err *err) HWA_CHECKED;
 /* RC_ABSENT when it is not there. */
 enum rc webroot_remove(const char *root, const char *token, struct err *err) HWA_CHECKED;
 

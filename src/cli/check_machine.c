@@ -14,6 +14,7 @@
 #include "listen.h"
 #include "metrics_address.h"
 #include "program_path.h"
+#include "webroot.h"
 
 #define LISTEN_TEXT   64
 #define LISTENERS_MAX 1000                  /* challenges whose addresses are told apart */
@@ -126,7 +127,12 @@ static void check_metrics(struct check *check)
 	check_report(check, "metrics", address, EXIT_FAILED, rc == RC_OK ? NULL : &err, state);
 }
 
-/* Is this the first challenge of the file that is answered at its address? */
+static bool is_same(const char *place, const char *other)
+{
+	return place && other && strcmp(place, other) == 0;
+}
+
+/* Is this the first challenge of the file that is answered at its address, or in its folder? */
 static bool is_first_at(const struct check *check, const struct config_challenge *wanted)
 {
 	unsigned looked_at = 0;
@@ -137,7 +143,7 @@ static bool is_first_at(const struct check *check, const struct config_challenge
 
 			if (challenge == wanted)
 				return true;
-			if (challenge->listen && strcmp(challenge->listen, wanted->listen) == 0)
+			if (is_same(challenge->listen, wanted->listen) || is_same(challenge->webroot, wanted->webroot))
 				return false;
 		}
 	return false;
@@ -158,14 +164,27 @@ static void check_listener(struct check *check, const struct config_challenge *c
 		     is_ours ? "taken, perhaps by the daemon that runs" : "free");
 }
 
+/* What would be noticed when the order is placed already. */
+static void check_webroot(struct check *check, const struct config_challenge *challenge)
+{
+	struct err err = { 0 };
+
+	if (!challenge->webroot || !is_first_at(check, challenge))
+		return;
+	enum rc rc = webroot_try(challenge->webroot, &err);
+	check_report(check, "webroot", challenge->webroot, EXIT_USAGE, rc == RC_OK ? NULL : &err, "writable");
+}
+
 static void check_listeners(struct check *check)
 {
 	char page[LISTEN_TEXT];
 	bool has_daemon = control_page(check->config->state, page, sizeof(page), NULL) != RC_ABSENT;
 
 	for (unsigned i = 0; i < check->config->certificate_count; i++)
-		for (unsigned at = 0; at < check->config->certificates[i].challenge_count; at++)
+		for (unsigned at = 0; at < check->config->certificates[i].challenge_count; at++) {
 			check_listener(check, &check->config->certificates[i].challenges[at], has_daemon);
+			check_webroot(check, &check->config->certificates[i].challenges[at]);
+		}
 }
 
 void check_machine(struct check *check)

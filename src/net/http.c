@@ -127,9 +127,12 @@ static enum rc curl_fail(const struct curl_http *http, const struct handle *hand
 	switch (code) {
 	case CURLE_URL_MALFORMAT: /* the configured ones were looked at when they were read */
 		return err_set_raw(err, RC_PROTOCOL, ERR_CURL, code, "%s: not a URL that can be asked for: %s", url, why);
+	case CURLE_SSL_CACERT_BADFILE: /* no word of the server's, and none of its failures */
+		if (http->trust)
+			return err_set(err, RC_INPUT, "trust: no certificates can be read from %s", http->trust);
+		__attribute__((fallthrough));
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 		return err_set_raw(err, RC_DENIED, ERR_CURL, code, "%s: the server is not trusted by %s: %s%s", url,
 				   http->trust ? http->trust : "the system's roots (option trust)", why, clock_hint(handle));

@@ -18,8 +18,12 @@ lab_wait 20 "the web server" curl -sf "http://127.0.0.1:$LAB_HTTP01/"
 named webroot
 enrol "http-01, webroot" "\"dns:$HOST\"" "http-01: { webroot: $LAB/www }"
 grep -q "GET /.well-known/acme-challenge/" "$LAB/web.log" || fail "webroot: Pebble did not ask the web server"
+hwacme check | grep -q "^ok   webroot   $LAB/www: writable" || fail "webroot: $(hwacme check)"
 [ -z "$(find "$LAB/www" -type f)" ] || fail "webroot: files are left: $(find "$LAB/www" -type f)"
 lab_stop web
+mv "$LAB/www" "$LAB/moved"
+said=$(hwacme check) && fail "webroot: it is not there: $said" || [ $? = 2 ] || fail "webroot: its exit status"
+grep -q "^BAD  webroot   $LAB/www: .*write the document root" <<<"$said" || fail "webroot: $said"
 
 # A socket that was open before hwacme ran, as systemd hands it over (sd_listen_fds(3)); one of two, by name.
 named socket

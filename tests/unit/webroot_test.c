@@ -135,6 +135,35 @@ static void a_root_that_is_not_there_is_the_configurations_mistake(void **state)
 	assert_non_null(strstr(err.text, "/nowhere/www"));
 }
 
+/* Before anything is ordered: what is missing could be made, and is not. */
+static void a_root_is_tried_without_a_trace(void **state)
+{
+	char other[] = "/tmp/hwa-other-XXXXXX", known[160], link[160];
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(other));
+	snprintf(known, sizeof(known), "%s/.well-known", other);
+	assert_int_equal(webroot_try("/nowhere/www", &err), RC_INPUT);
+	assert_non_null(strstr(err.text, "/nowhere/www: cannot be opened"));
+	assert_int_equal(webroot_try(other, NULL), RC_OK);
+	assert_int_not_equal(access(known, F_OK), 0);
+	assert_int_equal(mkdir(known, 0755), 0);
+	assert_int_equal(webroot_try(other, NULL), RC_OK);
+	snprintf(link, sizeof(link), "%s/acme-challenge", known);
+	assert_int_equal(symlink(root, link), 0);
+	assert_int_not_equal(webroot_try(other, &err), RC_OK);
+	assert_non_null(strstr(err.text, "link to one"));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(chmod(known, 0555), 0);
+	if (geteuid() != 0) {
+		assert_int_not_equal(webroot_try(other, &err), RC_OK);
+		assert_non_null(strstr(err.text, "may not be written in"));
+	}
+	assert_int_equal(rmdir(known), 0);
+	assert_int_equal(rmdir(other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_link_in_a_folders_place_is_refused),
 		cmocka_unit_test(a_token_that_is_no_token_names_no_file),
 		cmocka_unit_test(a_root_that_is_not_there_is_the_configurations_mistake),
+		cmocka_unit_test(a_root_is_tried_without_a_trace),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
