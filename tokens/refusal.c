@@ -116,7 +116,10 @@ static void byte_unlock(int lock, off_t byte)
 static enum rc decide(const struct refusal_entry *entry, const char *keys_dir, struct err *err)
 {
 	if (entry->refused)
-		return err_set(err, RC_DENIED, "it was refused before and is not sent again; correct it there");
+		return err_set(err, RC_DENIED,
+			       "it was refused before and is not sent again; correct it there, or, when the token is what was "
+			       "corrected, remove %s/%s",
+			       keys_dir, REFUSAL_FILE);
 	if (entry->begun >= REFUSAL_ATTEMPTS)
 		return err_set(err, RC_DENIED,
 			       "%u attempts with it were cut off before the token answered, so it is not sent again; correct it "

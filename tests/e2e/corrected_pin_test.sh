@@ -60,4 +60,15 @@ pin "$LAB_PIN"
 lab_wait 100 "the certificate, by itself" is_enrolled
 expect_logins 5 "a wrong PIN, then the right one"
 ! grep -q '7654321[0-2]' "$LAB/run.log" "$LAB/hwacme.log" "$LAB/state/keys/.refused" || fail "the PIN is shown"
+
+# Where the token was wrong, and not the file, what it refused is forgotten by hand, as the refusal says.
+lab_stop run
+pin 76543212
+pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label nf-appliance --login --pin "$LAB_PIN" --change-pin --new-pin 76543212 >/dev/null
+! hwacme renew --force >/dev/null || fail "a PIN that was refused was sent again"
+tail -n 1 "$LAB/hwacme.log" | grep -q "when the token is what was corrected, remove $LAB/state/keys/.refused" ||
+	fail "the way out: $(tail -n 1 "$LAB/hwacme.log")"
+rm "$LAB/state/keys/.refused"
+hwacme renew --force >/dev/null || fail "renew with the token's new PIN: $(tail -n 1 "$LAB/hwacme.log")"
+expect_logins 6 "a PIN that became right"
 clean "a PIN that was wrong"

@@ -97,6 +97,7 @@ static void a_refused_secret_is_not_sent_again_after_a_restart(void **state)
 	assert_int_equal(end("hsm", "1234", true), RC_OK);
 	assert_int_equal(begin("hsm", "1234", &err), RC_DENIED);
 	assert_non_null(strstr(err.text, "refused before"));
+	assert_non_null(strstr(err.text, file)); /* what to remove where the token is what was wrong */
 	assert_null(strstr(err.text, "1234"));
 	assert_int_equal(begin_and_die("hsm", "1234"), RC_DENIED);
 }
