@@ -126,6 +126,9 @@ static void library_silence(void)
 /* Of a device the TCTI says "IO failure", whatever it is; the system knows: not there, not ours, or somebody else's just now. */
 static const char *connect_text(const char *tcti, TSS2_RC code)
 {
+	if (code == TSS2_TCTI_RC_NOT_SUPPORTED)
+		return "tpm2-tss has no such way to a TPM installed; write device:PATH, tabrmd:..., swtpm:host=...,port=... or "
+		       "swtpm:path=...";
 	if (strncmp(tcti, DEVICE, strlen(DEVICE)) != 0)
 		return Tss2_RC_Decode(code);
 	int fd = open(tcti + strlen(DEVICE), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

@@ -82,6 +82,19 @@ static void an_absent_tpm_is_named(void **state)
 	assert_non_null(strstr(err.text, tcti));
 }
 
+static void a_way_to_a_tpm_that_there_is_not_is_told_what_to_write(void **state)
+{
+	char tcti[] = "devcie:/dev/tpmrm0";
+	struct config_token misspelt = { .name = token_name, .tcti = tcti };
+	struct token *token = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_not_equal(token_open(&misspelt, keys_dir, &token, &err), RC_OK);
+	assert_non_null(strstr(err.text, tcti));
+	assert_non_null(strstr(err.text, "write device:PATH"));
+}
+
 static void a_key_wrapped_by_another_tpm_is_refused(void **state)
 {
 	struct token *token = open_it(&config);
@@ -201,6 +214,7 @@ int main(void)
 		cmocka_unit_test(what_killed_processes_left_loaded_is_flushed),
 		cmocka_unit_test(a_key_is_there_after_the_tpm_was_restarted_under_us),
 		cmocka_unit_test(an_absent_tpm_is_named),
+		cmocka_unit_test(a_way_to_a_tpm_that_there_is_not_is_told_what_to_write),
 		cmocka_unit_test(a_key_wrapped_by_another_tpm_is_refused),
 		cmocka_unit_test(a_damaged_key_file_is_refused_and_named),
 		cmocka_unit_test(why_a_key_is_not_told_of_is_told_whole),
