@@ -26,7 +26,7 @@ struct row {
 	const struct store_retired *overdue; /* a key of it that should be gone; NULL: none */
 	struct renewal_waits waits;          /* its authority NULL: for none */
 	bool is_probed, has_passed;          /* now */
-	char probe_words[512];
+	char probe_words[512];               /* of what it said, or why there was none */
 };
 
 /* What all rows are read from. */
@@ -53,7 +53,7 @@ static enum rc row_fill(struct row *row, const struct source *source, const stru
 	}
 	row->certificate = certificate;
 	row->is_probed = row->has_passed = false;
-	row->live[0] = row->live_error.text[0] = '\0';
+	row->live[0] = row->live_error.text[0] = row->probe_words[0] = '\0';
 	if (row->record.generation) {
 		snprintf(row->live, sizeof(row->live), "%s/live/%s", config->state, row->record.name);
 		(void)!renewal_live_check(source->live, &row->record, &row->live_error);
@@ -70,8 +70,11 @@ static void row_probe(struct row *row)
 	char words[PROGRAM_OUTPUT_MAX + 1] = "";
 	struct err err = { 0 };
 
-	if (!row->record.generation || !config_has_probe(certificate))
+	if (!row->record.generation || !config_has_probe(certificate)) {
+		snprintf(row->probe_words, sizeof(row->probe_words), "%s",
+			 config_has_probe(certificate) ? "nothing is live yet" : "none is configured");
 		return;
+	}
 	enum rc rc = certificate->probe.connect ? probe_connect(&certificate->probe, &row->record, &err)
 						: deploy_probe(certificate, row->live, words, &err);
 	row->is_probed = true;
@@ -191,6 +194,8 @@ static void service_text(const struct row *row, int64_t now)
 	if (row->is_probed)
 		printf("    probe     %s%s%s\n", row->has_passed ? "passed now" : "failed now", row->probe_words[0] ? ": " : "",
 		       row->probe_words);
+	else if (row->probe_words[0])
+		printf("    probe     %s\n", row->probe_words);
 }
 
 static void waits_text(const struct renewal_waits *waits)

@@ -21,6 +21,8 @@ port=$(lab_port)
 echo "metrics: { listen: \"127.0.0.1:$port\" }" >>"$LAB/hwacme.yaml"
 cp "$LAB/reload" "$LAB/reload.good"
 hwacme renew
+hwacme status --probe >"$LAB/status.txt" || fail "status --probe without a probe: $(cat "$LAB/status.txt")"
+expect "probes that there are not" "$(grep -c 'probe *none is configured' "$LAB/status.txt")" 2
 for name in amf smf; do
 	lab_nginx $name
 	variable=LAB_PORT_$name
