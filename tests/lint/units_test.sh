@@ -11,6 +11,10 @@ for file in bin/hwacme lib/systemd/system/hwacme.service lib/systemd/system/hwac
 	share/doc/hwacme/examples/hwacme.yaml share/doc/hwacme/examples/50-hwacme.rules share/doc/hwacme/examples/hwacme.service.d/README.md share/doc/hwacme/examples/alerts.yaml share/doc/hwacme/examples/dashboard.json share/doc/hwacme/examples/ci.yaml share/doc/hwacme/examples/consumers/nginx-tpm.conf share/doc/hwacme/examples/apparmor/hwacme; do
 	[ -s "$tree/$file" ] || fail "$file is not installed: $(cat "$work/install.log")"
 done
+# What an installed file sends its reader to is installed, too.
+for file in $(grep -rohE '[a-z0-9./-]*README\.md' "$tree/share/doc/hwacme/examples" --include='*.yaml' --include='*.conf' | sort -u); do
+	[ -n "$(find "$tree/share/hwacme" "$tree/share/doc/hwacme/examples" -path "*/$file")" ] || fail "no $file is installed, and one that is speaks of it"
+done
 "$tree/bin/hwacme" version >/dev/null || fail "the installed program does not run"
 "$tree/bin/hwacme" --help | grep -q '^  run ' || fail "the installed program has no run"
 grep -q '^ExecStart=/usr/bin/hwacme run$' "$tree/lib/systemd/system/hwacme.service" || fail "the unit starts another program: $(grep ^ExecStart "$tree/lib/systemd/system/hwacme.service")"
