@@ -6,6 +6,7 @@ list(FILTER simulations INCLUDE REGEX "_test\\.c$")
 list(FILTER sources EXCLUDE REGEX "_test\\.c$")
 add_library(sim OBJECT ${sources})
 target_compile_definitions(sim PUBLIC _GNU_SOURCE)
+target_include_directories(sim PUBLIC ${HWACME_SUPPORT})
 target_link_libraries(sim PUBLIC daemon page renewal processes acme challenge crypto state config tokens base PkgConfig::CMOCKA PkgConfig::OPENSSL
 	PkgConfig::JANSSON)
 foreach(call store_instance store_certificate_load store_certificate_save store_account_load store_account_save store_availability_load

@@ -56,7 +56,7 @@ static pthread_mutex_t loaded_mutex = PTHREAD_MUTEX_INITIALIZER; /* of the list 
 
 bool pkcs11_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms)
 {
-	struct timespec at = { .tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000 };
+	struct timespec at = { .tv_sec = deadline_ms / 1000, .tv_nsec = (long)(deadline_ms % 1000 * 1000000) };
 
 	return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &at) == 0;
 }

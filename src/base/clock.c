@@ -1,9 +1,12 @@
 /* clock.c -- asks the system for the time, and waits; simulations have a clock of their own in its place. */
 #include "clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <time.h>
+
+static_assert(sizeof(time_t) == sizeof(int64_t), "certificates are valid until 9999");
 
 int64_t clock_monotonic_ms(void)
 {

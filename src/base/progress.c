@@ -76,7 +76,8 @@ static void *watch(void *unused)
 	pthread_mutex_lock(&progress.lock);
 	while (!progress.is_ending) {
 		int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - progress.since_ms;
-		struct timespec at = { .tv_sec = (now_ms + LOOK_MS) / 1000, .tv_nsec = (now_ms + LOOK_MS) % 1000 * 1000000 };
+		struct timespec at = { .tv_sec = (now_ms + LOOK_MS) / 1000,
+				       .tv_nsec = (long)((now_ms + LOOK_MS) % 1000 * 1000000) };
 
 		if (__fpending(stdout))
 			clear();

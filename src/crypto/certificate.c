@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "certificate_id.h"
 #include "certificate_path.h"
@@ -111,13 +110,6 @@ static enum rc chain_parse(struct span pem, STACK_OF(X509) * *ret_stack, struct 
 	}
 	*ret_stack = TAKE(stack);
 	return RC_OK;
-}
-
-static int64_t time_of(const ASN1_TIME *time)
-{
-	struct tm fields;
-
-	return ASN1_TIME_to_tm(time, &fields) == 1 ? (int64_t)timegm(&fields) : 0;
 }
 
 static enum rc check_key(X509 *leaf, struct span spki, struct err *err)
@@ -235,8 +227,8 @@ static void facts_fill(X509 *leaf, struct certificate_facts *facts)
 	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
 	char *hex = number ? BN_bn2hex(number) : NULL;
 
-	facts->not_before = time_of(X509_get0_notBefore(leaf));
-	facts->not_after = time_of(X509_get0_notAfter(leaf));
+	facts->not_before = certificate_time(X509_get0_notBefore(leaf));
+	facts->not_after = certificate_time(X509_get0_notAfter(leaf));
 	snprintf(facts->serial, sizeof(facts->serial), "%s", hex ? hex : "");
 	OPENSSL_free(hex);
 	BN_free(number);

@@ -2,9 +2,17 @@
 #include "certificate_path.h"
 
 #include <openssl/x509v3.h>
+#include <time.h>
 
 AUTO_DEFINE(trust, X509_STORE *, X509_STORE_free);
 AUTO_DEFINE(trust_ctx, X509_STORE_CTX *, X509_STORE_CTX_free);
+
+int64_t certificate_time(const ASN1_TIME *time)
+{
+	struct tm fields;
+
+	return ASN1_TIME_to_tm(time, &fields) == 1 ? (int64_t)timegm(&fields) : 0;
+}
 
 static bool is_issued_by(X509 *issued, X509 *issuer)
 {
@@ -63,10 +71,10 @@ static enum rc check_links(STACK_OF(X509) * stack, bool has_roots, struct err *e
 /* What the leaf is allowed is allowed to the whole chain: an intermediate may have been made just now.  No end is put off by it. */
 static int on_verdict(int is_good, X509_STORE_CTX *ctx)
 {
-	time_t latest = *(const time_t *)X509_STORE_CTX_get_app_data(ctx) + CERTIFICATE_CLOCK_SKEW;
+	int64_t latest = *(const int64_t *)X509_STORE_CTX_get_app_data(ctx) + CERTIFICATE_CLOCK_SKEW;
 
 	if (is_good || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_CERT_NOT_YET_VALID ||
-	    X509_cmp_time(X509_get0_notBefore(X509_STORE_CTX_get_current_cert(ctx)), &latest) >= 0)
+	    certificate_time(X509_get0_notBefore(X509_STORE_CTX_get_current_cert(ctx))) > latest)
 		return is_good;
 	X509_STORE_CTX_set_error(ctx, X509_V_OK);
 	return 1;
@@ -92,7 +100,7 @@ static enum rc no_way(X509_STORE_CTX *ctx, const struct roots *roots, struct err
 	}
 }
 
-static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const struct roots *roots, time_t now, struct err *err)
+static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const struct roots *roots, int64_t now, struct err *err)
 {
 	AUTO(trust_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 
@@ -100,14 +108,15 @@ static enum rc roots_verify(STACK_OF(X509) * stack, X509_STORE *trust, const str
 		return err_set(err, RC_RESOURCE, "out of memory");
 	/* An operator may trust an intermediate only. */
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
-	X509_STORE_CTX_set_time(ctx, 0, now);
+	/* Where OpenSSL was built with a time_t of 32 bits, it takes the lower half of this. */
+	X509_STORE_CTX_set_time(ctx, 0, (time_t)now);
 	X509_STORE_CTX_set_app_data(ctx, &now);
 	X509_STORE_CTX_set_verify_cb(ctx, on_verdict);
 	return X509_verify_cert(ctx) == 1 ? RC_OK : no_way(ctx, roots, err);
 }
 
 /* Of two ways up OpenSSL takes one and does not look back, nor do those that are served: what led them astray goes to the end. */
-static enum rc check_roots(STACK_OF(X509) * stack, struct roots *roots, time_t now, struct err *err)
+static enum rc check_roots(STACK_OF(X509) * stack, struct roots *roots, int64_t now, struct err *err)
 {
 	AUTO(trust) X509_STORE *trust = NULL;
 	int last = sk_X509_num(stack) - 1;
@@ -133,7 +142,7 @@ static enum rc check_roots(STACK_OF(X509) * stack, struct roots *roots, time_t n
 
 enum rc certificate_path_check(STACK_OF(X509) * stack, struct roots *roots, int64_t now, struct err *err)
 {
-	enum rc rc = roots ? check_roots(stack, roots, (time_t)now, err) : RC_OK;
+	enum rc rc = roots ? check_roots(stack, roots, now, err) : RC_OK;
 
 	return rc == RC_OK ? check_links(stack, roots != NULL, err) : rc;
 }

@@ -8,6 +8,9 @@
 
 #define CERTIFICATE_CLOCK_SKEW 300 /* seconds a CA's clock may be ahead of ours */
 
+/* Unix seconds, up to the year 9999 (RFC 5280, 4.1.2.5); 0 for what is no time. */
+int64_t certificate_time(const ASN1_TIME *time);
+
 /*
  * Does the leaf, which comes first, lead to one of the roots (NULL: only through the others)?  The certificates of that path are put behind it in order,
  * what else was sent comes last.  RC_ABSENT: it does not end in the roots, of which the text names the file; RC_PROTOCOL: something else

@@ -130,7 +130,7 @@ void workers_await(struct workers *workers, int64_t ms)
 	}
 	workers->asleep_until = clock_monotonic_ms() + ms;
 	pthread_mutex_unlock(&workers->lock);
-	ppoll(&event, 1, &(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, &workers->asleep);
+	ppoll(&event, 1, &(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000 * 1000000) }, &workers->asleep);
 	/* Before what is to be done is looked at: what comes in between ends the next sleep at once. */
 	pthread_mutex_lock(&workers->lock);
 	workers->asleep_until = INT64_MAX;
@@ -146,7 +146,7 @@ bool workers_are_stopping(const struct workers *workers)
 /* False: it is in a call that does not end in time. */
 static bool await_end(pthread_t thread, int64_t until_ms)
 {
-	struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
+	struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = (long)(until_ms % 1000 * 1000000) };
 
 	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "asn1_time.h"
 #include "chance.h"
 #include "codec.h"
 #include "fake_ca_state.h"
@@ -37,8 +38,8 @@ static X509 *blank(size_t number, int64_t from, int64_t to)
 
 	X509_set_version(certificate, 2);
 	ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), FAKE_CA_SERIALS | number);
-	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
-	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
+	asn1_time_put(X509_getm_notBefore(certificate), from);
+	asn1_time_put(X509_getm_notAfter(certificate), to);
 	return certificate;
 }
 

@@ -6,6 +6,7 @@
 
 #include <openssl/x509v3.h>
 
+#include "asn1_time.h"
 #include "chance.h"
 #include "clock.h"
 #include "fake_ca_state.h"
@@ -87,7 +88,7 @@ bool fake_ca_spoils_for_all(enum fake_spoil spoil)
 /* Before it is signed. */
 void fake_ca_spoil(X509 *certificate, enum fake_spoil spoil)
 {
-	time_t from = (time_t)virtual_clock_true();
+	int64_t from = virtual_clock_true();
 
 	switch (spoil) {
 	case FAKE_NAMELESS: names_drop(certificate); break;
@@ -102,9 +103,9 @@ void fake_ca_spoil(X509 *certificate, enum fake_spoil spoil)
 		EVP_PKEY_free(other);
 		break;
 	}
-	case FAKE_EXPIRED: ASN1_TIME_set(X509_getm_notAfter(certificate), from - 60); break;
-	case FAKE_LATER: ASN1_TIME_set(X509_getm_notBefore(certificate), from + 30 * (time_t)FAKE_DAY); break;
-	case FAKE_BRIEF: ASN1_TIME_set(X509_getm_notAfter(certificate), from + 3600); break;
+	case FAKE_EXPIRED: asn1_time_put(X509_getm_notAfter(certificate), from - 60); break;
+	case FAKE_LATER: asn1_time_put(X509_getm_notBefore(certificate), from + 30 * FAKE_DAY); break;
+	case FAKE_BRIEF: asn1_time_put(X509_getm_notAfter(certificate), from + 3600); break;
 	default: break;
 	}
 }

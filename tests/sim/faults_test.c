@@ -249,7 +249,7 @@ static void check_clear(uint64_t seed, const char *name)
 	struct store_certificate record;
 
 	assert_int_equal(store_certificate_load(machine.store, name, &record, NULL), RC_OK);
-	uint64_t serial = strtoull(record.serial, NULL, 16) & ~FAKE_CA_SERIALS;
+	size_t serial = (size_t)(strtoull(record.serial, NULL, 16) & ~FAKE_CA_SERIALS);
 	if (fake_ca_has_revoked((unsigned)(record.authority[2] - '0'), serial))
 		fail_msg("seed %llu: %s is revoked, and live", (unsigned long long)seed, name);
 	const int64_t times[] = { record.service.revoke_at, record.service.prune_at };

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "asn1_time.h"
 #include "certificate.h"
 
 #define NOW INT64_C(1795521600)
@@ -49,8 +50,8 @@ static inline X509 *make(EVP_PKEY *key, const char *common_name, const char *nam
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 0x1234);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0);
 	X509_set_issuer_name(certificate, ca ? X509_get_subject_name(ca) : subject);
-	ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)from);
-	ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)to);
+	asn1_time_put(X509_getm_notBefore(certificate), from);
+	asn1_time_put(X509_getm_notAfter(certificate), to);
 	X509_set_pubkey(certificate, key);
 	if (names)
 		add_extension(certificate, NID_subject_alt_name, names);

@@ -47,8 +47,9 @@ static inline long cpu_of_half_a_second(void)
 	getrusage(RUSAGE_SELF, &before);
 	poll(NULL, 0, 500);
 	getrusage(RUSAGE_SELF, &after);
-	return (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
-	       (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
+	return (long)((after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+		      (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) /
+			      1000);
 }
 
 #endif /* HWA_TEST_DESCRIPTORS_H */

@@ -1,4 +1,9 @@
 /* fault_shim.c -- stands before the C library: what changes files below STATE, sends, or starts a process is a site. */
+#if __SIZEOF_LONG__ == 8
+#undef _TIME_BITS
+#undef _FILE_OFFSET_BITS /* which gives open() the name of open64() */
+#endif
+
 #include "fault_shim.h"
 
 #include <dlfcn.h>
@@ -19,13 +24,21 @@
 
 #define EXPORT __attribute__((visibility("default")))
 /* The function of this name that comes after ours: a sanitizer's, or the C library's. */
-#define NEXT(name)                     \
+#define NEXT(name) NEXT_NAMED(name, #name)
+#define NEXT_NAMED(name, symbol)       \
 	static __typeof__(name) *next; \
 	if (!next)                     \
-	*(void **)(&next) = dlsym(RTLD_NEXT, #name)
+	*(void **)(&next) = dlsym(RTLD_NEXT, symbol)
 
+#if __SIZEOF_LONG__ == 8
 /* The same under both names that a program may have been compiled with. */
 #define ALSO(name, same) EXPORT __typeof__(name) same __attribute__((alias(#name)))
+#define NEXT_SENDMSG     "sendmsg"
+#else
+/* The other name is another function there, and only what was compiled as we are is swept. */
+#define ALSO(name, same) EXPORT __typeof__(name) name
+#define NEXT_SENDMSG     "__sendmsg64"
+#endif
 
 /* What comes after STATE/ in the path; false: it is somewhere else. */
 static bool state_cut(const char *path, char ret[FAULT_PATH])
@@ -175,7 +188,7 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t len)
 
 EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 {
-	NEXT(pwrite);
+	NEXT_NAMED(pwrite, "pwrite64");
 	struct fault_site site = fd_begin(fd, "pwrite");
 
 	if (gives_up(&site, len))
@@ -215,7 +228,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
 
 EXPORT int fallocate(int fd, int mode, off_t offset, off_t len)
 {
-	NEXT(fallocate);
+	NEXT_NAMED(fallocate, "fallocate64");
 	not_for_state(fd, "fallocate");
 	return next(fd, mode, offset, len);
 }
@@ -223,7 +236,7 @@ ALSO(fallocate, fallocate64);
 
 EXPORT int posix_fallocate(int fd, off_t offset, off_t len)
 {
-	NEXT(posix_fallocate);
+	NEXT_NAMED(posix_fallocate, "posix_fallocate64");
 	not_for_state(fd, "posix_fallocate");
 	return next(fd, offset, len);
 }
@@ -244,7 +257,7 @@ ALSO(posix_fallocate, posix_fallocate64);
 
 EXPORT int ftruncate(int fd, off_t len)
 {
-	NEXT(ftruncate);
+	NEXT_NAMED(ftruncate, "ftruncate64");
 	struct fault_site site = fd_begin(fd, "ftruncate");
 
 	if (site.record)
@@ -406,7 +419,7 @@ EXPORT int mkdirat(int dir, const char *name, mode_t mode)
 /* Opening is a site where it may make a file or cut it off. */
 static int open_it(int dir, const char *name, int flags, mode_t mode)
 {
-	NEXT(openat);
+	NEXT_NAMED(openat, "openat64");
 	struct fault_site site = { .record = NULL };
 
 	if (flags & (O_CREAT | O_TRUNC))
@@ -470,7 +483,7 @@ EXPORT ssize_t sendto(int fd, const void *bytes, size_t len, int flags, const st
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	NEXT(sendmsg);
+	NEXT_NAMED(sendmsg, NEXT_SENDMSG);
 	struct fault_site site = socket_begin(fd, "sendmsg", 0);
 	ssize_t done = next(fd, message, flags);
 

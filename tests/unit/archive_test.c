@@ -112,7 +112,8 @@ static bool is_there(unsigned generation)
 static void age(unsigned generation, int64_t now, int64_t seconds)
 {
 	char full[256];
-	struct timespec times[2] = { { .tv_sec = now - seconds }, { .tv_sec = now - seconds } };
+	const time_t then = (time_t)(now - seconds);
+	struct timespec times[2] = { { .tv_sec = then }, { .tv_sec = then } };
 
 	snprintf(full, sizeof(full), "%s/archive/%s/%u", dir, pruned, generation);
 	assert_int_equal(utimensat(AT_FDCWD, full, times, 0), 0);

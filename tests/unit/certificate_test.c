@@ -284,6 +284,23 @@ static void a_leaf_that_is_a_ca_is_refused_from_every_authority(void **state)
 	assert_int_equal(judge_function("DNS:amf.example", authority, 0, &PLAIN, &chain, NULL), RC_PROTOCOL);
 }
 
+/* RFC 5280, 4.1.2.5 */
+static void a_certificate_that_never_expires_is_taken(void **state)
+{
+	AUTO(certificate_chain) struct certificate_chain chain = { 0 };
+	AUTO(buf) struct buf pem = BUF_MAX(65536);
+	const int64_t never = INT64_C(253402300799);
+	X509 *leaf = make(leaf_key, "leaf", "DNS:amf.example", NOW - DAY, never);
+	struct err err = { 0 };
+
+	(void)state;
+	print(leaf, &pem);
+	X509_free(leaf);
+	struct certificate_rules rules = { .spki = buf_span(&spki), .asked = &PLAIN, .roots = roots, .now = NOW };
+	assert_int_equal(certificate_accept(buf_span(&pem), &rules, &chain, &err), RC_OK);
+	assert_int_equal(chain.facts.not_after, never);
+}
+
 /* A clock that is a little behind the CA's is no reason to refuse; one that is far behind is, and so is the second of expiry. */
 static void the_edges_of_validity_are_where_they_are_said_to_be(void **state)
 {
@@ -407,6 +424,7 @@ int main(void)
 		cmocka_unit_test(an_instance_is_looked_for_as_a_uri),
 		cmocka_unit_test(what_names_it_to_its_ca_is_told),
 		cmocka_unit_test(a_leaf_that_is_a_ca_is_refused_from_every_authority),
+		cmocka_unit_test(a_certificate_that_never_expires_is_taken),
 		cmocka_unit_test(the_edges_of_validity_are_where_they_are_said_to_be),
 		cmocka_unit_test(a_certificate_without_the_extension_is_for_clients_too),
 		cmocka_unit_test(nothing_but_certificates_may_stand_there),

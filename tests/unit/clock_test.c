@@ -27,6 +27,20 @@ static void rfc3339_with_any_offset_and_fraction(void **state)
 	assert_int_equal(rfc3339("2026-11-24T06:30:00-05:30"), INT64_C(1795521600));
 }
 
+/* RFC 5280, 4.1.2.5: the end of what has none is in 9999; a time_t of 32 bits ends in 2038. */
+static void years_after_2038_are_years_like_others(void **state)
+{
+	char text[CLOCK_TEXT_MAX];
+	int64_t at = 0;
+
+	(void)state;
+	assert_int_equal(rfc3339("2038-01-19T03:14:08Z"), INT64_C(2147483648));
+	assert_int_equal(rfc3339("9999-12-31T23:59:59Z"), INT64_C(253402300799));
+	assert_string_equal(clock_print(INT64_C(253402300799), text), "9999-12-31T23:59:59Z");
+	assert_int_equal(clock_parse_retry_after("Wed, 24 Nov 2060 12:00:00 GMT", NOW, &at, NULL), RC_OK);
+	assert_int_equal(at, NOW + CLOCK_RETRY_MAX);
+}
+
 static void what_is_no_time_is_refused(void **state)
 {
 	static const char *const wrong[] = { "",
@@ -118,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_second_begins_for_all_at_once),
 		cmocka_unit_test(rfc3339_with_any_offset_and_fraction),
+		cmocka_unit_test(years_after_2038_are_years_like_others),
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(retry_after_in_seconds_or_as_a_date_and_never_longer_than_a_day),
 		cmocka_unit_test(a_date_in_any_form_of_http),

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "asn1_time.h"
 #include "clock.h"
 #include "tls_probe.h"
 
@@ -45,8 +46,8 @@ static X509 *certificate_new(EVP_PKEY *its_key)
 
 	X509_set_version(certificate, 2);
 	ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), 0xABCDEF);
-	ASN1_TIME_set(X509_getm_notBefore(certificate), 1700000000);
-	ASN1_TIME_set(X509_getm_notAfter(certificate), 1900000000);
+	asn1_time_put(X509_getm_notBefore(certificate), 1700000000);
+	asn1_time_put(X509_getm_notAfter(certificate), 1900000000);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"amf.example", -1, -1, 0);
 	X509_set_issuer_name(certificate, name);
 	X509_set_pubkey(certificate, its_key);
