@@ -132,7 +132,9 @@ static bool is_software(const struct pkcs11_token *token)
 /* Software has as much as the disk, and says anything: all ones (opencryptoki, SoftHSM) or 1 (NSS). */
 static int64_t free_memory(const struct pkcs11_token *token, CK_ULONG bytes)
 {
-	return token->quirks->is_software || bytes > INT64_MAX ? -1 : (int64_t)bytes;
+	int64_t told = (int64_t)bytes;
+
+	return token->quirks->is_software || bytes == CK_UNAVAILABLE_INFORMATION || told < 0 ? -1 : told;
 }
 
 static enum rc ask_info(struct pkcs11_session *session, void *ctx, struct err *err)

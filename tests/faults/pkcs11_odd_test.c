@@ -165,6 +165,25 @@ static void a_pin_that_is_to_be_changed_is_told_of(void **state)
 	the_kept_key_is_there();
 }
 
+/* CK_UNAVAILABLE_INFORMATION is all ones of a CK_ULONG, which has 32 bits here and 64 there; SoftHSM says so, under any name. */
+static void memory_that_a_token_does_not_count_is_not_told(void **state)
+{
+	struct token_info info;
+	struct stage stage;
+	struct err err = { 0 };
+
+	(void)state;
+	p11_proxy_script("");
+	setenv("HWA_P11_PROXY_MODEL", "unknown", 1);
+	stage_begin(&stage, &world);
+	expect(stage_open(&stage, &err), RC_OK, &err);
+	expect(token_info(stage.token, &info, &err), RC_OK, &err);
+	unsetenv("HWA_P11_PROXY_MODEL");
+	assert_string_equal(info.model, "unknown");
+	assert_int_equal(info.free_memory, -1);
+	stage_end(&stage);
+}
+
 /* nShield's accelerator: it has no PIN, and says so to who brings one. */
 static void a_token_that_has_no_pin_is_open_to_who_brings_one(void **state)
 {
@@ -398,6 +417,7 @@ int main(void)
 		cmocka_unit_test(a_module_that_cuts_ids_costs_nobody_a_key),
 		cmocka_unit_test(a_pin_that_is_configured_is_used_though_the_token_does_not_ask_for_it),
 		cmocka_unit_test(a_pin_that_is_to_be_changed_is_told_of),
+		cmocka_unit_test(memory_that_a_token_does_not_count_is_not_told),
 		cmocka_unit_test(a_token_that_has_no_pin_is_open_to_who_brings_one),
 		cmocka_unit_test(a_wrong_pin_is_refused_once_by_a_token_that_does_not_ask_for_it),
 		cmocka_unit_test(a_label_that_ends_with_nuls_is_the_same_in_the_uri),
