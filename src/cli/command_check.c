@@ -312,6 +312,14 @@ static void check_config(struct check *check)
 	check_report(check, "config", check->config->path, EXIT_USAGE, NULL, "understood");
 }
 
+static const char *sandbox_text(void)
+{
+	if (!sandbox_has_landlock())
+		return "seccomp; this kernel has no Landlock, so files are not confined";
+	return sandbox_sees_sockets() ? "seccomp and Landlock"
+				      : "seccomp and Landlock; on this architecture seccomp cannot tell a socket's family";
+}
+
 static enum exit_status tell(const struct check *check)
 {
 	if (check->line->json)
@@ -356,9 +364,7 @@ enum exit_status command_check(const struct command_line *line)
 		return EXIT_FAILED;
 	}
 	progress_begin("hwacme check"); /* within the sandbox */
-	check_report(&check, "sandbox", "engine", EXIT_FAILED, NULL,
-		     sandbox_has_landlock() ? "seccomp and Landlock"
-					    : "seccomp; this kernel has no Landlock, so files are not confined");
+	check_report(&check, "sandbox", "engine", EXIT_FAILED, NULL, sandbox_text());
 	check_profiles(&check);
 	check_clock(&check);
 	check_tokens(&check);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "challenge.h"
 #include "http.h"
@@ -162,6 +163,43 @@ static const char *const COMMON[] = {
 	"recvmmsg",
 	"shutdown",
 	"socketpair",
+	/* The same where a long has 32 bits; elsewhere these are no calls. */
+	"send",
+	"recv",
+	"_llseek",
+	"fstat64",
+	"fstatat64",
+	"stat64",
+	"lstat64",
+	"fstatfs64",
+	"statfs64",
+	"fcntl64",
+	"ftruncate64",
+	"truncate64",
+	"fadvise64_64",
+	"arm_fadvise64_64",
+	"sync_file_range2",
+	"fchown32",
+	"_newselect",
+	"ppoll_time64",
+	"pselect6_time64",
+	"recvmmsg_time64",
+	"timerfd_settime64",
+	"sigreturn",
+	"rt_sigtimedwait_time64",
+	"futex_time64",
+	"clock_gettime64",
+	"clock_getres_time64",
+	"clock_nanosleep_time64",
+	"getuid32",
+	"geteuid32",
+	"getgid32",
+	"getegid32",
+	"getgroups32",
+	"getresuid32",
+	"getresgid32",
+	"ugetrlimit",
+	"waitpid",
 	NULL,
 };
 
@@ -200,6 +238,11 @@ static const char *const KEYD_ONLY[] = {
 	"get_mempolicy",
 	"chdir",
 	"fchdir",
+	"mmap2",
+	"chown32",
+	"lchown32",
+	"utimensat_time64",
+	"semtimedop_time64",
 	NULL,
 };
 
@@ -228,12 +271,36 @@ static bool allow_names(scmp_filter_ctx filter, const char *const *names)
 static bool allow_threads(scmp_filter_ctx filter)
 {
 	enum { CLONE_THREAD_FLAG = 0x00010000 };
+#ifdef __s390x__
+	enum { FLAGS = 1 }; /* the stack comes first there */
+#else
+	enum { FLAGS = 0 };
+#endif
+	struct scmp_arg_cmp is_thread = SCMP_CMP(FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD_FLAG, CLONE_THREAD_FLAG);
 
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD_FLAG, CLONE_THREAD_FLAG)) == 0 &&
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, is_thread) == 0 &&
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
+bool sandbox_sees_sockets(void)
+{
+#ifdef __NR_socketcall
+	return false;
+#else
+	return true;
+#endif
+}
+
+bool sandbox_sees_mappings(void)
+{
+#ifdef __s390x__
+	return false;
+#else
+	return true;
+#endif
+}
+
+/* Where it does not see them, the library leaves the family out of the rule. */
 static bool allow_sockets(scmp_filter_ctx filter, const int *families, size_t count)
 {
 	bool ok = true;
@@ -247,7 +314,14 @@ static bool allow_sockets(scmp_filter_ctx filter, const int *families, size_t co
 /* Memory that is not executable: no module can be mapped. */
 static bool allow_plain_memory(scmp_filter_ctx filter)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
+#ifdef __NR_mmap2
+	const int map = SCMP_SYS(mmap2); /* the older one has its arguments in memory, and nobody calls it */
+#else
+	const int map = SCMP_SYS(mmap);
+#endif
+	const struct scmp_arg_cmp is_plain = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, map, sandbox_sees_mappings() ? 1 : 0, is_plain) == 0 &&
 	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
 }
 

@@ -28,6 +28,13 @@ enum rc sandbox_keyd(const struct config *config, struct err *err) HWA_CHECKED;
  */
 enum rc sandbox_engine(const struct config *config, struct err *err) HWA_CHECKED;
 
+/*
+ * Some system calls have their arguments in memory, where no filter sees them: those of sockets on i386, s390x and PowerPC, so that
+ * neither process is kept from the one family or the other there, and mmap() on s390x.
+ */
+bool sandbox_sees_sockets(void);
+bool sandbox_sees_mappings(void);
+
 /* Does this kernel have Landlock?  Without it the engine is confined by seccomp alone. */
 bool sandbox_has_landlock(void);
 
