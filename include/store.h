@@ -266,6 +266,9 @@ void store_unlock(struct store *store);         /* before it is closed, so that 
 /* One renewal daemon on a state directory, for as long as the store is open; RC_RETRY as above.  Opens what store_lock() needs,
  * which a sandbox may not allow later. */
 enum rc store_lock_daemon(struct store *store, struct err *err) HWA_CHECKED;
+/* Tells who asks that a daemon is here, also between two of its engines, until *ret_mark and its copies are closed.  Any number may. */
+enum rc store_mark_daemon(const char *state_dir, int *ret_mark, struct err *err) HWA_CHECKED;
+bool store_has_daemon(const char *state_dir);
 
 AUTO_DEFINE(store, struct store *, store_close);
 

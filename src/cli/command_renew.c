@@ -241,13 +241,29 @@ static enum exit_status renew_by_daemon(const struct command_line *line, const s
 	return asking.status;
 }
 
+/* One that is being reloaded, or follows one that crashed, is waited for: it may have PINs and groups that we have not. */
+static enum rc find_daemon(const char *state_dir, int *ret_fd, struct err *err)
+{
+	enum rc rc = control_connect(state_dir, ret_fd, err);
+	unsigned tries = 0;
+
+	while (rc == RC_ABSENT && store_has_daemon(state_dir)) {
+		if (tries++ == FIND_TRIES || !clock_wait_until(INT64_MAX, FIND_PAUSE))
+			return err_set(err, RC_RETRY,
+				       "its engine is not there, and was waited for; its log says why: try again later, or end "
+				       "the daemon");
+		rc = control_connect(state_dir, ret_fd, err);
+	}
+	return rc;
+}
+
 /* False: no daemon runs. */
 static bool try_daemon(const struct command_line *line, const struct config *config, enum exit_status *ret_status)
 {
 	struct err err = { 0 };
 	int fd = -1;
 
-	enum rc rc = control_connect(config->state, &fd, &err);
+	enum rc rc = find_daemon(config->state, &fd, &err);
 	if (rc == RC_ABSENT)
 		return false;
 	if (rc == RC_OK) {

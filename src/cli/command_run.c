@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "desk.h"
@@ -19,7 +20,22 @@
 struct kept {
 	const struct command_line *line;
 	struct config *config;
+	int mark; /* of its state directory: other commands wait for the next engine; -1: none yet */
 };
+
+/* Before an engine ends for it.  A directory that is not there yet is made by the first engine. */
+static void kept_mark(struct kept *kept)
+{
+	struct err err = { 0 };
+	int mark = -1;
+	enum rc rc = store_mark_daemon(kept->config->state, &mark, &err);
+
+	if (rc != RC_OK && rc != RC_ABSENT)
+		log_failure("other commands do not see this daemon while its engine is started anew", &err);
+	if (kept->mark >= 0)
+		close(kept->mark);
+	kept->mark = mark;
+}
 
 static enum exit_status kept_read(struct kept *kept)
 {
@@ -30,6 +46,7 @@ static enum exit_status kept_read(struct kept *kept)
 		return status;
 	config_free(kept->config);
 	kept->config = TAKE(config);
+	kept_mark(kept);
 	return EXIT_DONE;
 }
 
@@ -74,6 +91,9 @@ static bool beat(void *ctx)
 static int engine(void *ctx, int fd)
 {
 	struct kept *kept = ctx;
+	/* The mark is the supervisor's: what we start, or a module does, must not keep it. */
+	if (kept->mark >= 0)
+		close(kept->mark);
 	/* It is this process's own: the supervisor has its memory, and we a copy of it. */
 	AUTO(desk) struct desk desk = { .config = TAKE(kept->config) };
 	enum exit_status status = desk_open(kept->line, DESK_DAEMON, &desk);
@@ -103,7 +123,7 @@ static int engine(void *ctx, int fd)
 
 enum exit_status command_run(const struct command_line *line)
 {
-	struct kept kept = { .line = line };
+	struct kept kept = { .line = line, .mark = -1 };
 
 	if (line->json) {
 		command_refuse("run takes no --json; \"log: { format: json }\" in the configuration is what it can do");
@@ -121,5 +141,7 @@ enum exit_status command_run(const struct command_line *line)
 	status = (enum exit_status)supervisor_run(&(struct supervisor_terms){
 		.ctx = &kept, .silence_ms = SUPERVISOR_SILENCE_MS, .is_sound = is_sound, .engine = engine });
 	config_free(kept.config);
+	if (kept.mark >= 0)
+		close(kept.mark);
 	return status;
 }

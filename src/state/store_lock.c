@@ -11,6 +11,7 @@
 #define LOCK_NAME   "lock"
 #define DAEMON_NAME "lock-daemon"
 #define WANTED_NAME "lock-wanted"
+#define MARK_NAME   "lock-run"
 
 static enum rc lock_open(const struct store *store, const char *name, int *ret_fd, struct err *err)
 {
@@ -78,6 +79,37 @@ enum rc store_lock_daemon(struct store *store, struct err *err)
 	return rc == RC_OK ? lock_take(store->daemon_fd,
 				       "the renewal daemon of this state directory; try again when it has ended", err)
 			   : rc;
+}
+
+enum rc store_mark_daemon(const char *state_dir, int *ret_mark, struct err *err)
+{
+	int fd;
+	enum rc rc = store_file_open(state_dir, MARK_NAME, &fd, err);
+
+	if (rc != RC_OK)
+		return rc;
+	/* Who asks has it for a moment. */
+	while (flock(fd, LOCK_SH) != 0) {
+		int number = errno;
+
+		if (number == EINTR)
+			continue;
+		close(fd);
+		return err_set_raw(err, RC_RESOURCE, ERR_ERRNO, number, "%s/" MARK_NAME ": %s", state_dir, strerror(number));
+	}
+	*ret_mark = fd;
+	return RC_OK;
+}
+
+bool store_has_daemon(const char *state_dir)
+{
+	int fd;
+
+	if (store_file_open(state_dir, MARK_NAME, &fd, NULL) != RC_OK)
+		return false;
+	bool is_marked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return is_marked;
 }
 
 static bool is_same(const char *path, const struct stat *opened)

@@ -96,6 +96,17 @@ lab_wait 20 "another engine" another
 logged 'the engine ended by signal 9; another is started' || fail "the end of the engine was not told"
 sed -i '/^half-edited/d' "$LAB/hwacme.yaml"
 hwacme renew --json | jq -e '[.certificates[] | .result] == ["not due", "not due"]' >/dev/null || fail "the engine after the one that was killed: $(tail -n 2 "$LAB/run.log")"
+# Between two engines nobody renews in the daemon's place: whoever asks may be root, without its PIN. A supervisor that is stopped starts none.
+live=$(lab_live_serial smf)
+kill -STOP "${LAB_PIDS[run]}"
+kill -9 "$(engine)"
+got=0
+hwacme renew --force smf || got=$?
+[ $got = 1 ] && grep -q "the daemon: its engine is not there, and was waited for" "$LAB/hwacme.log" || fail "renew without an engine: exit $got, $(tail -n 1 "$LAB/hwacme.log")"
+[ "$(lab_live_serial smf)" = "$live" ] || fail "renew renewed in the place of the daemon"
+kill -CONT "${LAB_PIDS[run]}"
+hwacme renew --force smf >"$LAB/renewed" || fail "renew before the next engine: $(tail -n 2 "$LAB/hwacme.log")"
+logged "smf: live is generation $(basename "$(readlink "$LAB/state/live/smf")")" || fail "it was not the next engine that renewed"
 ! logged half-edited || fail "an engine read a file that nobody had told it to read: $(tail -n 3 "$LAB/run.log")"
 
 # Whoever tidies up lock files lets no second daemon in, nor a command beside it: that a file of its own is gone it notices at its next look,

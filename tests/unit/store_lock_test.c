@@ -47,6 +47,23 @@ static void a_lock_is_given_back_and_the_daemons_is_another(void **state)
 	store_close(daemon);
 }
 
+static void a_daemon_is_seen_by_its_mark(void **state)
+{
+	int one = -1, two = -1;
+
+	(void)state;
+	assert_false(store_has_daemon(state_dir));
+	assert_int_equal(store_mark_daemon(state_dir, &one, NULL), RC_OK);
+	assert_int_equal(store_mark_daemon(state_dir, &two, NULL), RC_OK);
+	assert_true(store_has_daemon(state_dir));
+	close(one);
+	assert_true(store_has_daemon(state_dir));
+	close(two);
+	assert_false(store_has_daemon(state_dir));
+	assert_int_equal(store_mark_daemon("/nowhere/at/all", &one, NULL), RC_ABSENT);
+	assert_false(store_has_daemon("/nowhere/at/all"));
+}
+
 static void who_waits_for_the_lock_is_seen_until_it_has_it(void **state)
 {
 	struct store *daemon = open_it(), *command = open_it(), *gone = open_it();
@@ -109,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_do_not_work_at_once),
 		cmocka_unit_test(a_lock_is_given_back_and_the_daemons_is_another),
+		cmocka_unit_test(a_daemon_is_seen_by_its_mark),
 		cmocka_unit_test(who_waits_for_the_lock_is_seen_until_it_has_it),
 		cmocka_unit_test(a_database_or_lock_that_was_removed_is_noticed),
 	};

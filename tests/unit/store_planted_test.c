@@ -93,6 +93,16 @@ static enum rc lock_for_the_daemon(struct err *err)
 	return rc;
 }
 
+static enum rc mark(struct err *err)
+{
+	int fd = -1;
+	enum rc rc = store_mark_daemon(state_dir, &fd, err);
+
+	if (rc == RC_OK)
+		close(fd);
+	return rc;
+}
+
 static void expect_refused(use_fn *use, const char *place)
 {
 	for (size_t i = 0; i < sizeof(PLANTS) / sizeof(PLANTS[0]); i++) {
@@ -133,6 +143,8 @@ static void no_lock_is_taken_on_it(void **state)
 	assert_int_equal(lock_for_the_daemon(NULL), RC_OK);
 	expect_refused(lock_for_the_daemon, "lock-daemon");
 	expect_refused(lock_for_the_daemon, "lock-wanted");
+	assert_int_equal(mark(NULL), RC_OK);
+	expect_refused(mark, "lock-run");
 }
 
 /* STATE is the operator's own path, on another disk say: DynamicUser= of systemd makes a link of it, and /var may be one. */
