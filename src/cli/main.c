@@ -29,7 +29,7 @@ static const struct command COMMANDS[] = {
 	{ "run", "", "the renewal daemon, in the foreground; SIGHUP reads the configuration again", command_run, false },
 	{ "renew", "[NAME...] [--force]", "brings certificates up to date and ends; those never issued are enrolled",
 	  command_renew, true },
-	{ "status", "[NAME] [--probe]", "what is held, where, until when; next renewal and why; last error; journal of NAME",
+	{ "status", "[NAME...] [--probe]", "what is held, where, until when; next renewal and why; last error; journal of NAME",
 	  command_status, true },
 	{ "plan", "[--days N]", "what will be renewed when and why, and how many each day", command_plan, false },
 	{ "check", "[--config-only]", "tries configuration, token login, custody of keys, CA and disk; changes nothing",
@@ -62,7 +62,7 @@ static void help(FILE *out)
 	fputs("\n"
 	      "  -c, --config FILE         the configuration (default " CONFIG_DEFAULT ")\n"
 	      "      --json                one JSON document on standard output; not with run\n"
-	      "  -v, --verbose             more on standard error\n"
+	      "  -v, --verbose             also what modules print, on standard error\n"
 	      "  -h, --help                this text\n"
 	      "      --force               renew: now, although not due\n"
 	      "      --config-only         check: whether the configuration is understood, and nothing else\n"

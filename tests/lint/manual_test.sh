@@ -75,6 +75,9 @@ words "$options" src/processes/deploy.c '"\KHWACME_[A-Z]*'
 words "$options" src/processes/challenge_hook.c '"\KHWACME_[A-Z]*'
 words "$commands" src/acme/revocation.c '^\treturn "\Kunspecified[^"]*'
 words "$options" include/set_file.h '^\tX\(SET_[A-Z_]*, "\K[^"]*'
+for state in $(grep -oP '^\tX\(CERT_[A-Z_]*, "\K[^"]*' "$SOURCE/include/store.h" | tr ' ' _); do
+	section "$commands" COMMANDS | tr '\n' ' ' | grep -qE "[ (]${state//_/ }[ ,]" || say "hwacme(1), status lacks the state \"${state//_/ }\""
+done
 # The example on the page is understood.
 awk '/^\.Bd -literal/ { n++; on = n == 1; next } /^\.Ed/ { on = 0 } on' "$options" | sed "s|/var/lib/hwacme|$work/state|" >"$work/example.yaml"
 said=$("$HWACME" -c "$work/example.yaml" check 2>&1) || true
