@@ -114,13 +114,17 @@ enum rc account_find(struct client *client, char ret_url[HTTP_URL_MAX], struct e
 	return err_wrap(err, rc, "newAccount");
 }
 
-/* RFC 8555, 7.3.6: of an account that has ended, by whom ever, nothing is taken but with this answer, which has other causes, too. */
+/* RFC 8555, 7.3.6: of an account that has ended, by whom ever, nothing is taken but with this answer, which has other causes, too.  A
+ * signature that does not verify is "malformed", for want of another word: so is that of a key which the account has no more. */
 static enum rc refused(const struct client *client, enum rc rc, struct err *err)
 {
-	bool may_be_over = err && err->problem == PROBLEM_UNAUTHORIZED;
+	enum problem problem = err ? err->problem : PROBLEM_NONE;
 
 	return err_wrap(err, rc, "account %s%s", client_account(client),
-			may_be_over ? " (if the CA has ended it: `hwacme account register AUTHORITY --new-key`)" : "");
+			problem == PROBLEM_UNAUTHORIZED
+				? " (if the CA has ended it: `hwacme account register AUTHORITY --new-key`)"
+			: problem == PROBLEM_MALFORMED ? " (if it has another key by now: `hwacme account register AUTHORITY`)"
+						       : "");
 }
 
 enum rc account_show(struct client *client, struct message_account *ret_account, struct err *err)

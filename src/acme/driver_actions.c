@@ -83,9 +83,10 @@ static enum rc do_submit(struct driver *driver, struct order_event *ret_event, s
 					 .stored = driver->order };
 	enum rc rc = new_order_post(&order, &response, err);
 
-	/* RFC 8555, 7.3.6: so is whatever is signed for an account that has ended; some CAs say no more. */
-	if (rc != RC_OK && err->problem == PROBLEM_UNAUTHORIZED)
-		return err_wrap(err, rc, "newOrder (`hwacme account show` tells whether the CA has ended the account)");
+	/* RFC 8555, 7.3.6: so is whatever is signed for an account that has ended, or has another key; some CAs say no more. */
+	if (rc != RC_OK && (err->problem == PROBLEM_UNAUTHORIZED || err->problem == PROBLEM_MALFORMED))
+		return err_wrap(err, rc,
+				"newOrder (`hwacme account show` tells whether the CA has the account still, with this key)");
 	if (rc != RC_OK)
 		return err_wrap(err, rc, "newOrder");
 	snprintf(driver->order->url, sizeof(driver->order->url), "%s", response.location);

@@ -234,6 +234,15 @@ static enum rc start_anew(struct authorities *authorities, const struct config_a
 	return rc == RC_OK ? store_account_save(authorities->store, &fresh, err) : rc;
 }
 
+/* What our key signed for the account does not verify, and the key has none: the account was given another one, as the records that were put
+ * back do not know. */
+static bool has_another_key(struct client *client, const struct err *why)
+{
+	char url[HTTP_URL_MAX];
+
+	return why->problem == PROBLEM_MALFORMED && account_find(client, url, NULL) == RC_ABSENT;
+}
+
 enum rc account_keys_register(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
 {
 	const struct config_authority *authority;
@@ -256,7 +265,8 @@ enum rc account_keys_register(struct authorities *authorities, const char *name,
 	if (rc == RC_OK && was_registered)
 		rc = account_update(slot->session->client, authority, &why);
 	/* The CA has lost it: its key has another made, as in a renewal. */
-	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST) {
+	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST ||
+	    (rc != RC_OK && was_registered && slot->session && has_another_key(slot->session->client, &why))) {
 		why = (struct err){ 0 };
 		rc = authorities_forget_account(authorities, name, NULL, &why);
 		if (rc == RC_OK)

@@ -40,7 +40,7 @@ hwacme renew >/dev/null || fail "enrolment"
 first=$(shown url) key=$(shown key)
 refused 2 "account rollover" account register --new-key
 refused 2 usage account rollover --new-key
-refused 2 "--new-key with account register" renew --new-key
+refused 2 "--new-key goes with account register" renew --new-key
 mv "$LAB/softhsm" "$LAB/softhsm-away"
 mkdir "$LAB/softhsm"
 refused 3 'token "hsm"' account register --new-key

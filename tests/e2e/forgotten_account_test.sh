@@ -51,3 +51,18 @@ refused 2 "account register operator-ra" account register --new-key
 hwacme account register >/dev/null || fail "register: $(tail -n 3 "$LAB/hwacme.log")"
 again "register"
 [ "$(shown key)" = "$key" ] || fail "register made another key: $(hwacme account show)"
+# So is an account whose key is another one by now, as an older copy of the records does not know: its key has one made anew.
+lab_stop pebble
+lab_pebble_run
+hwacme account show >/dev/null 2>&1 || true
+hwacme renew --force >/dev/null || fail "renewal at another CA: $(tail -n 3 "$LAB/hwacme.log")"
+LAB_RETIRE_AFTER=24h lab_config
+cp -a "$LAB/state/hwacme.db" "$LAB/older.db"
+hwacme account rollover >/dev/null || fail "rollover: $(tail -n 3 "$LAB/hwacme.log")"
+rm "$LAB/state/hwacme.db"*
+cp -a "$LAB/older.db" "$LAB/state/hwacme.db"
+refused 4 'newOrder (`hwacme account show` tells' renew --force
+refused 4 'if it has another key by now: `hwacme account register AUTHORITY`' account show
+hwacme account register >/dev/null || fail "an account for the key that had one: $(tail -n 3 "$LAB/hwacme.log")"
+[ "$(shown status)" = valid ] || fail "the account: $(hwacme account show)"
+hwacme renew --force >/dev/null || fail "renewal: $(tail -n 3 "$LAB/hwacme.log")"
