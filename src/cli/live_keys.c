@@ -24,7 +24,7 @@ static enum rc make_room(struct live_keys *keys, struct err *err)
 	if (keys->count < keys->room)
 		return RC_OK;
 	size_t room = keys->room ? 2 * keys->room : 16;
-	struct live_key *list = reallocarray(keys->list, room, sizeof(*list));
+	struct live_key *list = realloc(keys->list, room * sizeof(*list));
 
 	if (!list)
 		return err_set(err, RC_RESOURCE, "out of memory");
