@@ -28,7 +28,7 @@ def options_read():
     parser.add_argument("--slow-names", type=int, default=16, help="the same for those that take seconds each (16)")
     parser.add_argument("--jobs", type=int, default=4, help="of a client at once in a fleet, where it is no daemon (4)")
     parser.add_argument("--clients", default="", help="only those whose name has one of these words, by commas")
-    parser.add_argument("--nonce-reject", type=int, default=0, metavar="PERCENT", help="also the twin of each row of hwacme with this much (50)")
+    parser.add_argument("--nonce-reject", type=int, default=0, metavar="PERCENT", help="also the twin of each row of hwacme with so much; 0: none (0)")
     parser.add_argument("--limit-seconds", type=int, default=2, help="for each limit of a token (2)")
     parser.add_argument("--no-depth", dest="depth", action="store_false", help="without the calls of a renewal, and its cost among 10,000 certificates")
     parser.add_argument("--output", default="bench-results", help="folder for bench.json, bench.txt and bench.svg (./bench-results)")
