@@ -6,19 +6,9 @@
 #include "account.h"
 #include "account_keys.h"
 #include "authority_session.h"
-#include "jws.h"
 #include "log.h"
 #include "origin.h"
 #include "problem.h"
-
-/* Never sent: that it can be made shows that the key is good for more than to be found, as one bound to registers that changed is not. */
-static enum rc sign_with(const struct config_authority *authority, struct token_key *key, struct err *err)
-{
-	AUTO(buf) struct buf unsent = BUF_MAX(JWS_MAX);
-	const struct jws_header header = { .url = authority->directory, .algorithm = session_algorithm(authority, key) };
-
-	return jws_sign(key, &header, span_of(NULL, 0), &unsent, err);
-}
 
 /* The key works, and the CA says of it, and of the account where its address is known, that they are of no use any more. */
 static enum rc over_check(const struct store_account *account, struct client *client, bool *ret_is_over, struct err *err)
@@ -95,7 +85,7 @@ static enum rc lost_check(struct authorities *authorities, const struct config_a
 		return rc;
 	rc = keyring_look(authorities->keyring, &account->key, &key, &is_lost, &why);
 	if (rc == RC_OK) {
-		rc = sign_with(authority, key, &why);
+		rc = session_sign_try(authority, key, &why);
 		is_lost = rc == RC_DENIED;
 	}
 	if (rc == RC_OK)

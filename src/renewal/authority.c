@@ -162,6 +162,15 @@ static enum rc account_key(struct keyring *keyring, const struct store_account *
 	return rc;
 }
 
+/* Never sent: that it can be made shows that the key is good for more than to be found, as one bound to registers that changed is not. */
+enum rc session_sign_try(const struct config_authority *authority, struct token_key *key, struct err *err)
+{
+	AUTO(buf) struct buf unsent = BUF_MAX(JWS_MAX);
+	const struct jws_header header = { .url = authority->directory, .algorithm = session_algorithm(authority, key) };
+
+	return jws_sign(key, &header, span_of(NULL, 0), &unsent, err);
+}
+
 enum rc authority_account_try(struct keyring *keyring, const struct config_authority *authority,
 			      const struct store_account *account, struct token_custody *ret_custody, struct err *err)
 {
@@ -170,7 +179,9 @@ enum rc authority_account_try(struct keyring *keyring, const struct config_autho
 
 	if (rc == RC_OK)
 		rc = account_key(keyring, account, &key, err);
-	return rc == RC_OK ? token_custody(key, ret_custody, err) : rc;
+	if (rc == RC_OK)
+		rc = token_custody(key, ret_custody, err);
+	return rc == RC_OK ? session_sign_try(authority, key, err) : rc;
 }
 
 /* Whose binding it is. */

@@ -43,7 +43,8 @@ enum rc authorities_forget_account(struct authorities *authorities, const char *
 /* The same where `why` is that; else nothing. */
 void authorities_note_failure(struct authorities *authorities, const char *name, const char *account_url, const struct err *why);
 
-/* Whether an account that was registered can be used: it was not given up, and its key is there, as it is configured.  No CA is asked. */
+/* Whether an account that was registered can be used: it was not given up, and its key is there, as it is configured, and signs.
+ * No CA is asked. */
 enum rc authority_account_try(struct keyring *keyring, const struct config_authority *authority,
 			      const struct store_account *account, struct token_custody *ret_custody,
 			      struct err *err) HWA_CHECKED;

@@ -63,6 +63,8 @@ enum rc session_get(struct authorities *authorities, const char *name, const str
 enum rc session_reopen(struct authorities *authorities, const struct config_authority *authority, struct session_slot *slot,
 		       int64_t now, bool is_moving, bool *ret_by_token, struct err *err) HWA_CHECKED;
 enum jws_algorithm session_algorithm(const struct config_authority *authority, const struct token_key *key);
+/* Whether the key of an account signs; nothing is sent. */
+enum rc session_sign_try(const struct config_authority *authority, struct token_key *key, struct err *err) HWA_CHECKED;
 /* Has the account of this client ended, by the CA's word?  RFC 8555, 7.3.6: "unauthorized" to whatever is asked; 7.1.2: or its status. */
 bool account_keys_is_over(struct client *client);
 /* A rollover that was cut off: asks the CA whose key the account has, and settles it in the record.  After a failure *ret_is_lost (NULL: not

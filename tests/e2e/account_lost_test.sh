@@ -182,6 +182,8 @@ hwacme account rollover >/dev/null || fail "rollover to a key with registers: $(
 refused 2 "account rollover" account register --new-key
 tpm2_pcrextend -T "$LAB_TCTI" "16:sha256=$(printf x%.0s {1..64} | tr x 1)"
 refused 3 "register AUTHORITY --new-key" renew --force
+refused 3 "BAD  account   operator-ra: " check
+refused 3 "register AUTHORITY --new-key" check
 hwacme account register --new-key >/dev/null || fail "with other registers: $(tail -n 3 "$LAB/hwacme.log")"
 anew 3
 "$SOURCE/swtpm-ci/secrets" "$LAB/state" "$LAB_PIN" "$LAB/hwacme.log"
