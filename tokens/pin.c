@@ -133,6 +133,11 @@ enum rc pin_read(const struct config_secret *secret, const char *what, struct pi
 	enum rc rc = read_secret(pin, secret, &source, err);
 	if (rc != RC_OK)
 		return rc;
+	if (pin->len > 1 && memcmp(pin->bytes + pin->len - 2, "\r\n", 2) == 0)
+		return err_set(
+			err, RC_INPUT,
+			"the %s in %s was not sent: its line ends as those of Windows do; write it without the carriage return",
+			what, where);
 	if (pin->len && pin->bytes[pin->len - 1] == '\n')
 		pin->len--;
 	if (pin->len == 0 || pin->len > PIN_MAX)

@@ -76,6 +76,18 @@ static void one_trailing_newline_is_not_part_of_it(void **state)
 	expect_pin(&secret, "12 34\n");
 }
 
+/* Sent as it is, it would be refused, and a token counts that. */
+static void a_line_end_of_another_system_is_told_and_not_sent(void **state)
+{
+	const struct config_secret secret = { SECRET_FILE, path };
+
+	(void)state;
+	put("1234\r\n", 6);
+	expect_refusal(&secret, path, "1234");
+	put("12\r34\n", 6);
+	expect_pin(&secret, "12\r34");
+}
+
 static void the_longest_is_taken_and_a_longer_one_is_not_cut(void **state)
 {
 	const struct config_secret secret = { SECRET_FILE, path };
@@ -224,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_read_is_called_by_its_name),
 		cmocka_unit_test(one_trailing_newline_is_not_part_of_it),
+		cmocka_unit_test(a_line_end_of_another_system_is_told_and_not_sent),
 		cmocka_unit_test(the_longest_is_taken_and_a_longer_one_is_not_cut),
 		cmocka_unit_test(an_empty_or_missing_file_is_named),
 		cmocka_unit_test(a_fifo_or_directory_does_not_stop_us),
