@@ -210,6 +210,10 @@ static void plan_restart(struct supervisor *supervisor, int status)
 		 WIFSIGNALED(status) ? "by signal" : "with status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		 supervisor->pause);
 	failure_tell(text);
+	/* A reload is over for who waits for it: the next one, by which a mended configuration comes, would wait as well. */
+	if (supervisor->owes_ready)
+		notify_send("READY=1");
+	supervisor->owes_ready = false;
 }
 
 /* True: we end too, with *ret_status. */

@@ -116,6 +116,15 @@ static int starts_slowly(void *ctx, int heart)
 	return works(ctx, heart);
 }
 
+/* The first one alone. */
+static int works_once(void *ctx, int heart)
+{
+	if (shared->engines == 0)
+		return works(ctx, heart);
+	shared->engines++;
+	return refuses(ctx, heart);
+}
+
 static pid_t supervise_for(int64_t silence_ms, int (*engine)(void *ctx, int heart), void *ctx)
 {
 	struct supervisor_terms terms = { .ctx = ctx, .silence_ms = silence_ms, .is_sound = is_sound, .engine = engine };
@@ -387,6 +396,42 @@ static void a_manager_hears_of_an_idle_engine_as_often_as_it_wants(void **state)
 	assert_int_equal(end_of(pid), 0);
 }
 
+static bool is_told(int fd, const char *word)
+{
+	char text[256];
+
+	for (unsigned heard = 0; heard < 8; heard++) {
+		ssize_t len = recv(fd, text, sizeof(text) - 1, 0);
+
+		if (len <= 0)
+			return false;
+		text[len] = '\0';
+		if (strstr(text, word))
+			return true;
+	}
+	return false;
+}
+
+/* A manager that waits for the end of a reload has the next one, by which a mended configuration comes, wait as well. */
+static void a_manager_hears_the_end_of_a_reload_also_where_the_engine_fails(void **state)
+{
+	int fd = manager();
+	pid_t pid = supervise(works_once, NULL);
+
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	shared->is_sound = true;
+	assert_true(is_told(fd, "READY=1"));
+	kill(pid, SIGHUP);
+	assert_true(is_told(fd, "RELOADING=1"));
+	wait_for(&shared->engines, 2);
+	assert_true(is_told(fd, "STATUS=the engine ended with status 3"));
+	assert_true(is_told(fd, "READY=1"));
+	close(fd);
+	kill(pid, SIGTERM);
+	assert_int_equal(end_of(pid), 0);
+}
+
 #define SUPERVISED(test) cmocka_unit_test_setup_teardown(test, fresh, nothing_runs)
 
 int main(void)
@@ -406,6 +451,7 @@ int main(void)
 		SUPERVISED(sighup_while_the_first_engine_starts_begins_anew),
 		SUPERVISED(sighup_in_a_pause_excuses_no_later_end),
 		SUPERVISED(a_manager_hears_of_an_idle_engine_as_often_as_it_wants),
+		SUPERVISED(a_manager_hears_the_end_of_a_reload_also_where_the_engine_fails),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
