@@ -28,4 +28,8 @@ for path in $(sed -n 's/^d \([^ ]*\).*/\1/p' "$SOURCE/conf/systemd/hwacme.tmpfil
 done
 device=$(sed -n 's/^DeviceAllow=\([^ ]*\) .*/\1/p' "$SOURCE/conf/systemd/hwacme.service.d/tpm.conf")
 grep -q "^	${device%[0-9]}\[0-9\]\* rw,$" "$profile" || say "no rule for $device"
+# Whose child a process is, the spawner reads where family.c says: without it, a hook that leaves processes behind fails, and they stay.
+for path in $(sed -nE 's/.*"(\/proc[^"]*)".*/\1/p' "$SOURCE/src/processes/family.c" | sed -E 's/%[.0-9]*s/@{pid}/; s/^\/proc/@{PROC}/; s/^(@\{PROC\})$/\1\//'); do
+	parse -p "$profile" 2>/dev/null | grep -qF "	$path r," || say "no rule for $path"
+done
 exit $bad
