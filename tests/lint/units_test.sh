@@ -29,6 +29,14 @@ cd "$work/units"
 cp -r "$tree/share/doc/hwacme/examples/hwacme.service.d" .
 systemd-analyze verify --man=no --recursive-errors=no ./hwacme.service ./hwacme.socket >"$work/verify" 2>&1 || fail "verify: $(cat "$work/verify")"
 [ ! -s "$work/verify" ] || fail "verify: $(cat "$work/verify")"
+# A server's drop-in changes a unit that another package brings: here one that has what it replaces.
+printf '[Service]\nType=forking\nExecStart=/bin/true\nExecReload=/bin/false\n' >nginx.service
+mkdir nginx.service.d
+sed "s|/usr/local/sbin/nginx-tpm-reload|$tree/share/doc/hwacme/examples/consumers/nginx-tpm-reload|" \
+	"$tree/share/doc/hwacme/examples/consumers/nginx.service.d/tpm.conf" >nginx.service.d/tpm.conf
+grep -q "$tree/.*nginx-tpm-reload$" nginx.service.d/tpm.conf || fail "nginx.service.d/tpm.conf runs something else"
+systemd-analyze verify --man=no --recursive-errors=no ./nginx.service >"$work/verify" 2>&1 || fail "verify: $(cat "$work/verify")"
+[ ! -s "$work/verify" ] || fail "verify: $(cat "$work/verify")"
 # 15 is 1.5.
 systemd-analyze security --offline=true --no-pager --threshold=15 ./hwacme.service >"$work/security" || fail "$(tail -n 1 "$work/security")"
 tail -n 1 "$work/security"
