@@ -234,13 +234,14 @@ static enum rc start_anew(struct authorities *authorities, const struct config_a
 	return rc == RC_OK ? store_account_save(authorities->store, &fresh, err) : rc;
 }
 
-/* What our key signed for the account does not verify, and the key has none: the account was given another one, as the records that were put
- * back do not know. */
-static bool has_another_key(struct client *client, const struct err *why)
+/* The CA has lost it; or what our key signs for it does not verify, and the key has none: it was given another key, of which records that
+ * were put back do not know.  A key without an account has one made, as in a renewal. */
+static bool is_account_gone(const struct session_slot *slot, const struct err *why)
 {
 	char url[HTTP_URL_MAX];
 
-	return why->problem == PROBLEM_MALFORMED && account_find(client, url, NULL) == RC_ABSENT;
+	return why->problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST || (why->problem == PROBLEM_MALFORMED && slot->session &&
+								  account_find(slot->session->client, url, NULL) == RC_ABSENT);
 }
 
 enum rc account_keys_register(struct authorities *authorities, const char *name, int64_t now, bool *ret_by_token, struct err *err)
@@ -264,9 +265,7 @@ enum rc account_keys_register(struct authorities *authorities, const char *name,
 	/* RFC 8555, 7.3.3: terms that changed are agreed to when the operator says so again. */
 	if (rc == RC_OK && was_registered)
 		rc = account_update(slot->session->client, authority, &why);
-	/* The CA has lost it: its key has another made, as in a renewal. */
-	if (why.problem == PROBLEM_ACCOUNT_DOES_NOT_EXIST ||
-	    (rc != RC_OK && was_registered && slot->session && has_another_key(slot->session->client, &why))) {
+	if (is_account_gone(slot, &why)) {
 		why = (struct err){ 0 };
 		rc = authorities_forget_account(authorities, name, NULL, &why);
 		if (rc == RC_OK)
