@@ -14,7 +14,8 @@ static void tame(char *text)
 	utf8_tame(text, '?');
 }
 
-static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code, const char *fmt, va_list args)
+__attribute__((format(printf, 5, 0))) static void err_vset(struct err *err, enum rc rc, enum err_origin origin, int64_t code,
+							   const char *fmt, va_list args)
 {
 	if (!err)
 		return;

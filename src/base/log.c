@@ -159,7 +159,8 @@ static void print(enum log_level level, const char *certificate, const char *mes
 	progress_go_on(certificate, message);
 }
 
-static void print_formatted(enum log_level level, const char *certificate, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void print_formatted(enum log_level level, const char *certificate, const char *fmt,
+								  va_list args)
 {
 	char message[MESSAGE_MAX];
 

@@ -307,7 +307,7 @@ static bool allow_sockets(scmp_filter_ctx filter, const int *families, size_t co
 
 	for (size_t i = 0; i < count && ok; i++)
 		ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) == 0;
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0)) == 0;
 	return ok;
 }
 
@@ -332,7 +332,7 @@ static bool allow_questions(scmp_filter_ctx filter)
 	bool ok = true;
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]) && ok; i++)
-		ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i])) == 0;
+		ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i], 0)) == 0;
 	return ok;
 }
 

@@ -94,8 +94,8 @@ static void a_url_that_cannot_be_printed_is_refused(void **state)
 {
 	static const char *const urls[] = {
 		"https://ca.example/\x1b[31m",
-		"https://ca.example/\xc2\x9b"
-		"31m",
+		("https://ca.example/\xc2\x9b"
+		 "31m"),
 		"https://ca.example/order\n",
 		"https://ca.example/caf\xe9",
 	};

@@ -95,6 +95,7 @@ static void the_database_is_ours_alone(void **state)
 	struct stat status;
 
 	(void)state;
+	(void)store;
 	snprintf(path, sizeof(path), "%s/hwacme.db", state_dir);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
