@@ -65,8 +65,11 @@ static void the_storage_root_key_is_found_and_written_into_the_file(void **state
 	expect_nothing_left();
 }
 
+/* tpm2-openssl before 1.2 reads the parent's number as a long. */
 static void openssl_uses_the_file(void **state)
 {
+	if (sizeof(long) < 8)
+		skip();
 	struct token *token = contract_open(*state);
 	struct token_key *key = contract_generate(token, KEY_EC_P256);
 
