@@ -29,6 +29,15 @@ const char *pin_where(const struct config_secret *secret, char text[512])
 	return text;
 }
 
+const char *pin_where_corrected(const struct config_secret *secret, char text[512])
+{
+	size_t len = strlen(pin_where(secret, text));
+
+	if (secret->source == SECRET_CREDENTIAL)
+		snprintf(text + len, 512 - len, " (read when the service starts)");
+	return text;
+}
+
 /* What is read, and where the operator finds it. */
 struct source {
 	const char *what; /* "PIN" */

@@ -16,6 +16,8 @@ size_t pin_len(const struct pin *pin);
 void pin_free(struct pin *pin); /* wipes */
 /* "file /etc/hwacme/hsm.pin": where the operator must look. */
 const char *pin_where(const struct config_secret *secret, char text[512]);
+/* The same for who has to correct it: a credential is what systemd read when it started the service. */
+const char *pin_where_corrected(const struct config_secret *secret, char text[512]);
 
 AUTO_DEFINE(pin, struct pin *, pin_free);
 

@@ -213,7 +213,7 @@ enum rc pkcs11_login(struct pkcs11_session *session, struct err *err)
 	const struct pkcs11_token *token = session->token;
 	AUTO(pin) struct pin *pin = NULL;
 	char where[512];
-	enum rc rc = pin_state_check(token, pin_where(&token->pin, where), err);
+	enum rc rc = pin_state_check(token, pin_where_corrected(&token->pin, where), err);
 
 	if (rc == RC_OK)
 		rc = pin_read(&token->pin, "PIN", &pin, err);

@@ -36,7 +36,7 @@ static const char *auth_text(const struct tpm2_auth *auth, char text[640])
 	char where[512];
 
 	if (auth->from)
-		snprintf(text, 640, "the authorisation value in %s", pin_where(auth->from, where));
+		snprintf(text, 640, "the authorisation value in %s", pin_where_corrected(auth->from, where));
 	else
 		snprintf(text, 640, "the empty authorisation value of the parent key");
 	return text;

@@ -138,6 +138,7 @@ static void a_credential_is_a_file_in_the_directory_systemd_names(void **state)
 {
 	char name[] = "hsm", outside[] = "../hsm", parent[] = "..";
 	const struct config_secret secret = { SECRET_CREDENTIAL, name };
+	char text[512];
 
 	(void)state;
 	put("4321\n", 5);
@@ -145,6 +146,9 @@ static void a_credential_is_a_file_in_the_directory_systemd_names(void **state)
 	expect_refusal(&secret, "LoadCredential=hsm", NULL);
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	expect_pin(&secret, "4321");
+	/* Who corrects the file that it is made of has to start the service anew. */
+	assert_string_equal(pin_where_corrected(&secret, text), "credential hsm (read when the service starts)");
+	assert_string_equal(pin_where_corrected(&(const struct config_secret){ SECRET_FILE, name }, text), "file hsm");
 	expect_refusal(&(const struct config_secret){ SECRET_CREDENTIAL, outside }, "plain name", NULL);
 	expect_refusal(&(const struct config_secret){ SECRET_CREDENTIAL, parent }, "plain name", NULL);
 	unsetenv("CREDENTIALS_DIRECTORY");
