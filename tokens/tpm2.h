@@ -15,6 +15,8 @@
 #include "token.h"
 #include "tss2_key.h"
 
+#define TPM2_LOCKED "the TPM is in dictionary-attack lockout; tpm2_dictionarylockout -c ends it, or time does"
+
 #define TPM2_PATIENCE_MS 2000        /* how long a full or busy TPM is asked again */
 #define TPM2_LEFT_MAX    4           /* more do not fit into a TPM that has no resource manager */
 #define TPM2_SRK_HANDLE  0x81000001u /* TCG Provisioning Guidance: the storage root key */

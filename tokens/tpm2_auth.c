@@ -57,7 +57,7 @@ static enum rc lockout_check(struct tpm2_token *token, struct err *err)
 	uint32_t most = tpm2_property(variable, TPM2_PT_MAX_AUTH_FAIL);
 	Esys_Free(variable);
 	if (is_locked)
-		return err_set_raw(err, RC_DENIED, ERR_TSS, TPM2_RC_LOCKOUT, "the TPM is in dictionary-attack lockout");
+		return err_set_raw(err, RC_DENIED, ERR_TSS, TPM2_RC_LOCKOUT, TPM2_LOCKED);
 	if (counted + 1 >= most)
 		return err_set_raw(
 			err, RC_DENIED, ERR_TSS, 0,

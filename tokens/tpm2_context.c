@@ -34,7 +34,7 @@ static const struct {
 	{ TPM2_RC_CURVE, RC_INPUT, NO_SUCH_KEY },
 	{ TPM2_RC_KEY_SIZE, RC_INPUT, NO_SUCH_KEY },
 	/* format zero */
-	{ TPM2_RC_LOCKOUT, RC_DENIED, "the TPM is in dictionary-attack lockout" },
+	{ TPM2_RC_LOCKOUT, RC_DENIED, TPM2_LOCKED },
 	{ TPM2_RC_AUTH_UNAVAILABLE, RC_DENIED, "the key is for use by a policy that its file does not tell" },
 	{ TPM2_RC_OBJECT_MEMORY, RC_RETRY, "the TPM has no room for another object" },
 	{ TPM2_RC_SESSION_MEMORY, RC_RETRY, "the TPM has no room for another session" },

@@ -53,7 +53,10 @@ static bool agreed(const struct token_desk *desk, unsigned count)
 	}
 	progress_end();
 	fprintf(stderr, "Erase %s for good? [y/N] ", count == 1 ? "this key" : "these keys");
-	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return true;
+	fputs("hwacme: nothing was erased\n", stderr);
+	return false;
 }
 
 static void orphan_text(const struct token_desk_key *key)
