@@ -21,7 +21,7 @@ struct plan_facts {
 	bool revoked;             /* by us: what is live must not stay */
 	bool forced;              /* the operator asked */
 	bool under_way;           /* a renewal was begun and not finished */
-	bool is_with_ca;          /* the CA has taken the CSR of its order */
+	bool is_with_ca;          /* the CA has taken the CSR of its order, or has issued it */
 	int64_t waits_until;      /* ... and is not asked again before; 0: it may be asked */
 	int64_t retry_at;         /* end of the back-off, unix time; 0: none */
 	unsigned attempts;

@@ -115,10 +115,11 @@ static int64_t waits_until(const struct store_certificate *record, int64_t now)
 	return record->order.phase == ORDER_AWAIT ? order_waits_until(&record->order, now) : 0;
 }
 
-/* The CA has taken the CSR: what it issues is not to be lost, whatever became of a look at it. */
+/* The CA has taken the CSR: what it issues is not to be lost, whatever became of a look at it.  Nor is what was accepted and could not be
+ * recorded: it may be live already, and end before the one that the record tells of. */
 static bool is_with_ca(const struct order *order)
 {
-	return order->phase == ORDER_AWAIT || order->phase == ORDER_FETCH;
+	return order->phase == ORDER_AWAIT || order->phase == ORDER_FETCH || order->phase == ORDER_DONE;
 }
 
 struct plan renewal_plan(const struct config *config, const struct config_certificate *certificate,

@@ -198,7 +198,7 @@ static void an_order_that_is_with_the_ca_waits_for_no_window(void **state)
 	record.next_key = (struct store_key){ .token = "hsm", .type = KEY_EC_P256 };
 	record.attempts = 1;
 	for (int phase = 0; phase < ORDER_PHASE_COUNT; phase++) {
-		bool is_with_ca = phase == ORDER_AWAIT || phase == ORDER_FETCH;
+		bool is_with_ca = phase == ORDER_AWAIT || phase == ORDER_FETCH || phase == ORDER_DONE;
 
 		record.order = (struct order){ .phase = (enum order_phase)phase, .url = "https://ca/order/1" };
 		record.retry_at = NOW + 60;
