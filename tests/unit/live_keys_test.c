@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +13,7 @@
 #include "fingerprint.h"
 #include "live_keys.h"
 #include "made_certificate.h"
+#include "tls_pair.h"
 
 #define SETS 20 /* more than there is room for at first */
 
@@ -33,13 +33,8 @@ static void pem_of(struct span der, struct buf *ret_pem)
 {
 	const unsigned char *at = der.at;
 	X509 *certificate = d2i_X509(NULL, &at, (long)der.len);
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text;
 
-	assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
-	long len = BIO_get_mem_data(bio, &text);
-	assert_int_equal(buf_append(ret_pem, span_of(text, (size_t)len), NULL), RC_OK);
-	BIO_free(bio);
+	tls_pem_append(ret_pem, certificate);
 	X509_free(certificate);
 }
 
